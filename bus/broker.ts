@@ -1,0 +1,118 @@
+/**
+ * What a broker must do. Two implementations, `embedded/` and `rabbitmq/`, pass one conformance suite (test/kit/broker).
+ * Everything here is at-least-once: a message is gone from a channel only after `ack`.
+ */
+export interface Broker {
+  readonly kind: 'embedded' | 'rabbitmq';
+  /** Called once, before anything else. @throws NotConnected, Misconfigured */
+  open(signal: AbortSignal): Promise<void>;
+  /** Creates the channel if it is not there. Idempotent. The broker remembers the declarations and repeats them after a reconnect. */
+  declare(channel: ChannelSpec): Promise<void>;
+  /**
+   * Resolves when the message is durable (fsync on one node, confirmed by a quorum on RabbitMQ). May be called concurrently without
+   * bound by time, but the caller bounds the number in flight; the broker holds callers back above its window (256).
+   * @throws NotPublished: the message is not stored (`rejected`, `no-route`, `too-large`) or may be (`unknown`: publish again with the same id)
+   */
+  publish(channel: string, message: OutgoingMessage): Promise<void>;
+  /** Like `publish`, but the message becomes ready only after `delayMs` (±1 s). Survives a restart. Goes to the nearest step of the ladder that is not shorter. */
+  publishLater(channel: string, message: OutgoingMessage, delayMs: number): Promise<void>;
+  /**
+   * Starts a consumer. `onMessage` is called for each message, at most `prefetch` unsettled at a time, in channel order; it must not throw.
+   * After a lost connection the broker consumes again by itself; deliveries of the old session then ignore `ack` and come again.
+   */
+  consume(channel: string, options: ConsumeOptions, onMessage: (received: Received) => void): Promise<Consumer>;
+  /** @throws NotConnected */
+  depth(channel: string): Promise<ChannelDepth>;
+  /** Removes the channel when it is empty and nobody consumes it; false when it was not removed. */
+  remove(channel: string): Promise<boolean>;
+  /** Connection state now, for health and status. */
+  readonly health: BrokerHealth;
+  /** Finishes what was published, returns unsettled messages to their channels, closes. Twice is fine. */
+  close(): Promise<void>;
+}
+
+export interface ChannelSpec {
+  /** `target.erp.orders`. Letters, digits, `.`, `_`, `-`; at most 200 characters. */
+  readonly name: string;
+  /** Counts up when an immutable property changes; part of the physical name. Default 1. */
+  readonly generation?: number;
+  /** One active consumer at a time, over all nodes; the next takes over only when nothing of the old one is unsettled. */
+  readonly singleActiveConsumer?: boolean;
+  /** Above this many ready messages a publish is rejected (back-pressure). Default unlimited. The limit may be overshot by one window. */
+  readonly maxMessages?: number;
+}
+
+export interface OutgoingMessage {
+  readonly id: string;
+  readonly headers: MessageHeaders;
+  readonly body: Uint8Array;
+}
+
+/** Control headers of our own messages. bigint is int64, Uint8Array is binary. */
+export type MessageHeaders = Readonly<Record<string, string | number | bigint | boolean | Uint8Array>>;
+
+/** One message in the hands of a consumer. Settled once: a second `ack` or `requeue`, or one after the session was lost, does nothing. */
+export interface Received extends OutgoingMessage {
+  /** True when it may have been handed out before. */
+  readonly redelivered: boolean;
+  /** How often it was handed out before and not settled (crash, lost connection, requeue), as far as the broker knows. */
+  readonly deliveryCount: number;
+  /** Removes it from the channel. Fire and forget: a lost ack means a redelivery. */
+  ack(): void;
+  /** Puts it back at the head of the channel. Only for shutdown and hand-over, never for retry. */
+  requeue(): void;
+}
+
+export interface ConsumeOptions {
+  readonly prefetch: number;
+}
+
+export interface Consumer {
+  /** No further messages are handed out; those handed out may still be settled. Used for pause. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /**
+   * Hand-over: hand out nothing more, wait until everything handed out is settled (bounded by `signal`), then give up the place.
+   * What is still unsettled goes back to the head of the channel.
+   */
+  close(signal?: AbortSignal): Promise<void>;
+  /** Handed out and not settled. */
+  readonly unsettled: number;
+}
+
+export interface ChannelDepth {
+  readonly ready: number;
+  readonly unsettled: number;
+  /** Waiting on a ladder step for this channel; undefined where the broker cannot say. */
+  readonly delayed: number | undefined;
+  /** Age of the oldest ready message; undefined when empty or unknown. */
+  readonly oldestMs: number | undefined;
+  readonly consumers: number;
+}
+
+export interface BrokerHealth {
+  readonly connected: boolean;
+  /** Why not, or what limits it: `memory alarm`, `connection lost 12 s ago`. */
+  readonly detail: string | undefined;
+}
+
+/** Why a publish did not succeed, and what the publisher may conclude. */
+export type NotPublishedReason = 'rejected' | 'no-route' | 'too-large' | 'unknown';
+
+export class NotPublished extends Error {
+  override readonly name = 'NotPublished';
+  readonly reason: NotPublishedReason;
+  readonly channel: string;
+
+  constructor(reason: NotPublishedReason, channel: string, detail: string, cause?: unknown) {
+    super(`publishing to ${channel}: ${detail}`, cause === undefined ? undefined : { cause });
+    this.reason = reason;
+    this.channel = channel;
+  }
+}
+
+/** Both brokers refuse larger messages with `too-large`; the claim check keeps ours far below. RabbitMQ's own default since 4.0. */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/** The retry ladder: fixed waits, so that a short one never stands behind a long one (no per-message TTL). Milliseconds. */
+export const LADDER_MS: readonly number[] = [1_000, 10_000, 60_000, 600_000, 3_600_000, 21_600_000];

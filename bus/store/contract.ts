@@ -1,0 +1,248 @@
+/**
+ * What is kept beside the messages: where sources are, who holds what, what happened to each message, what failed.
+ * Implementations (`sqlite/`, later `postgres/`) pass one conformance suite (test/kit/store).
+ * Every method that writes resolves when the write is durable; writes of one turn may share one commit.
+ */
+export interface Store {
+  open(signal: AbortSignal): Promise<void>;
+  readonly checkpoints: Checkpoints;
+  readonly leases: Leases;
+  readonly dedupe: Dedupe;
+  readonly ledger: Ledger;
+  readonly history: History;
+  readonly deadLetters: DeadLetters;
+  readonly endpointState: EndpointStates;
+  readonly revisions: Revisions;
+  readonly audit: Audit;
+  /** Removes what is older than its retention, in small steps. Returns rows removed. */
+  prune(now: Date, retention: Retention): Promise<number>;
+  /** Bytes on disk, for status. */
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Retention {
+  readonly historyMs: number;
+  readonly dedupeMs: number;
+  readonly ledgerMs: number;
+}
+
+/** A source's durable position. */
+export interface Checkpoints {
+  get(source: string): Promise<string | undefined>;
+  /** @returns false when a newer lease epoch has written already: the caller lost its lease and must stop. */
+  set(source: string, position: string, epoch: number): Promise<boolean>;
+  delete(source: string): Promise<void>;
+  list(): Promise<readonly { readonly source: string; readonly position: string; readonly at: number }[]>;
+}
+
+/** Who may poll a source. The epoch grows with each new holder and fences the writes of the old one. */
+export interface Leases {
+  /** @returns the epoch when free, expired, or held by `holder` already (same epoch, renewed); otherwise undefined. */
+  acquire(name: string, holder: string, ttlMs: number, now: Date): Promise<number | undefined>;
+  release(name: string, holder: string): Promise<void>;
+}
+
+/** Ids seen within a scope, remembered for the retention. */
+export interface Dedupe {
+  /** The subset of `ids` that was added before. */
+  seen(scope: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  add(scope: string, ids: readonly string[], at: Date): Promise<void>;
+}
+
+/** Deliveries whose outcome matters: `sending` before the call, `done` after; `sending` found after a crash is `unknown`. */
+export interface Ledger {
+  /** States of those ids that are known. */
+  get(ids: readonly string[]): Promise<ReadonlyMap<string, LedgerEntry>>;
+  put(entries: readonly LedgerEntry[]): Promise<void>;
+  list(filter: { readonly state?: LedgerState; readonly endpoint?: string; readonly limit: number }): Promise<readonly LedgerEntry[]>;
+}
+
+export type LedgerState = 'sending' | 'done' | 'unknown' | 'parked';
+
+export interface LedgerEntry {
+  readonly deliveryId: string;
+  readonly endpoint: string;
+  readonly state: LedgerState;
+  /** Milliseconds since the epoch (UTC). */
+  readonly at: number;
+  readonly detail?: string;
+}
+
+/** What happened to each message, step by step (Message History and Message Store). */
+export interface History {
+  /** Appends events and keeps the summaries of their messages in step, in one commit. */
+  append(events: readonly HistoryEvent[]): Promise<void>;
+  /** All events of one message, oldest first. */
+  events(messageId: string): Promise<readonly StoredEvent[]>;
+  message(messageId: string): Promise<MessageSummary | undefined>;
+  /** Newest first. */
+  search(query: HistoryQuery): Promise<readonly MessageSummary[]>;
+  /** Ids that start with `prefix` (at most `limit`): people type the first characters. */
+  byPrefix(prefix: string, limit: number): Promise<readonly string[]>;
+  /** Events after `after` (a StoredEvent.seq), oldest first: the live tail. */
+  since(after: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** Messages per state. */
+  counts(): Promise<Readonly<Record<MessageState, number>>>;
+}
+
+export type EventKind = 'received' | 'mapped' | 'filtered' | 'duplicate' | 'queued' | 'delivered' | 'retry' | 'dead' | 'parked' | 'redelivered' | 'discarded' | 'note';
+
+export interface HistoryEvent {
+  readonly messageId: string;
+  readonly kind: EventKind;
+  /** Milliseconds since the epoch (UTC). */
+  readonly at: number;
+  readonly revision: number;
+  readonly node: string;
+  readonly route?: string;
+  readonly rule?: string;
+  readonly endpoint?: string;
+  readonly deliveryId?: string;
+  readonly code?: string;
+  /** One line for people; no payload, no secret. */
+  readonly detail?: string;
+  readonly place?: string;
+  readonly attempt?: number;
+  readonly durationMs?: number;
+  /** On `received`: what the summary is made from. */
+  readonly message?: { readonly type?: string; readonly source: string; readonly key?: string; readonly traceparent?: string; readonly size?: number };
+  /** Content at this step as JSON text (canonical data, payload), kept as long as the history. */
+  readonly data?: string;
+}
+
+export interface StoredEvent extends HistoryEvent {
+  readonly seq: number;
+}
+
+/**
+ * State of a message, derived from its events: `dead` when a part of it is dead, else `active` while a part is queued or waits,
+ * else `delivered`, `filtered`, `parked`.
+ */
+export type MessageState = 'active' | 'delivered' | 'filtered' | 'dead' | 'parked';
+
+export interface MessageSummary {
+  readonly id: string;
+  readonly type: string | undefined;
+  readonly source: string;
+  readonly key: string | undefined;
+  readonly at: number;
+  readonly lastAt: number;
+  readonly state: MessageState;
+  readonly queued: number;
+  readonly delivered: number;
+  readonly dead: number;
+  readonly traceparent: string | undefined;
+}
+
+export interface HistoryQuery {
+  readonly key?: string;
+  readonly type?: string;
+  readonly source?: string;
+  readonly route?: string;
+  readonly endpoint?: string;
+  readonly state?: MessageState;
+  readonly code?: string;
+  readonly since?: number;
+  readonly until?: number;
+  readonly limit: number;
+}
+
+/** Dead Letter Channel and Invalid Message Channel: kept in the store, so that they can be searched and grouped. */
+export interface DeadLetters {
+  /** Adding an id that is open already changes nothing (redelivery after a crash); one that was settled is opened again. */
+  add(letters: readonly DeadLetter[]): Promise<void>;
+  get(id: string): Promise<StoredDeadLetter | undefined>;
+  /** Open ones, oldest first. */
+  list(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
+  /** Open ones grouped by cause, most frequent first. */
+  groups(): Promise<readonly DeadLetterGroup[]>;
+  /** @returns how many of `ids` were open and are settled now. */
+  settle(ids: readonly string[], as: 'redelivered' | 'discarded', by: string, reason: string | undefined, at: Date): Promise<number>;
+}
+
+export interface DeadLetter {
+  /** The delivery's id, or the message's where no delivery was made. */
+  readonly id: string;
+  readonly messageId: string;
+  /** `inbound`: content is the source record; `delivery`: content is the payload for `endpoint`. */
+  readonly stage: 'inbound' | 'delivery';
+  /** Groups letters with one cause: endpoint or route, code, normalised text. Short, stable: `G7A2`. */
+  readonly group: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly endpoint: string;
+  readonly route: string;
+  readonly rule?: string;
+  readonly place?: string;
+  readonly key?: string;
+  readonly attempts: number;
+  readonly at: number;
+  readonly stack?: string;
+  /** What is needed to hand it out again, as the runtime wrote it. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Original bytes. */
+  readonly content: Uint8Array;
+}
+
+export interface StoredDeadLetter extends DeadLetter {
+  readonly state: 'open' | 'redelivered' | 'discarded';
+}
+
+export interface DeadLetterFilter {
+  readonly group?: string;
+  readonly endpoint?: string;
+  readonly route?: string;
+  readonly after?: { readonly at: number; readonly id: string };
+  readonly limit: number;
+}
+
+export interface DeadLetterGroup {
+  readonly group: string;
+  readonly code: string;
+  readonly endpoint: string;
+  readonly route: string;
+  readonly reason: string;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+/** Small durable notes of one endpoint, by key: files being worked on, gaps in ids. */
+export interface EndpointStates {
+  get(endpoint: string, key: string): Promise<string | undefined>;
+  put(endpoint: string, entries: ReadonlyMap<string, string | undefined>): Promise<void>;
+  list(endpoint: string, prefix: string, limit: number): Promise<ReadonlyMap<string, string>>;
+}
+
+/** Numbered, immutable states of the whole configuration. */
+export interface Revisions {
+  /** Stores `content` as the next revision, or returns the newest one when its digest is the same. */
+  add(revision: { readonly digest: string; readonly content: string; readonly by: string; readonly at: number }): Promise<Revision>;
+  latest(): Promise<Revision | undefined>;
+  get(number: number): Promise<Revision | undefined>;
+  list(limit: number): Promise<readonly Revision[]>;
+}
+
+export interface Revision {
+  readonly number: number;
+  readonly digest: string;
+  readonly content: string;
+  readonly by: string;
+  readonly at: number;
+}
+
+/** Who changed what, with the reason they gave. */
+export interface Audit {
+  append(entry: AuditEntry): Promise<void>;
+  list(limit: number): Promise<readonly AuditEntry[]>;
+}
+
+export interface AuditEntry {
+  readonly at: number;
+  readonly who: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly reason?: string;
+  readonly result: string;
+}

@@ -1,0 +1,71 @@
+import type { AdapterSpec } from '../adapters/contract/spec.js';
+import type { Handler } from '../bus/handler.js';
+import type { LoadedTest } from '../routes/input.js';
+
+/** One checked configuration: what runs, in a test, in a plan or live. Immutable. */
+export interface Configuration {
+  /** SHA-256 over all files that were read, in order of their names. */
+  readonly digest: string;
+  /** The files as they were read, for the revision store: path relative to the configuration directory, and text. */
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  readonly settings: Settings;
+  readonly systems: ReadonlyMap<string, SystemConfig>;
+  readonly tests: readonly LoadedTest[];
+  /** Compiles the routes for a revision number; the configuration is already free of errors. */
+  compile(revision: number): Handler;
+}
+
+export interface Settings {
+  readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string };
+  /** Directory of the embedded bus and the SQLite store, absolute. */
+  readonly stateDirectory: string;
+  /** HTTP listener for webhooks, health and metrics; undefined when none is configured. */
+  readonly listen: { readonly host: string; readonly port: number; readonly tls?: { readonly cert: string; readonly key: string } } | undefined;
+  readonly retention: { readonly historyMs: number; readonly dedupeMs: number; readonly ledgerMs: number };
+  readonly drainMs: number;
+}
+
+export interface SystemConfig {
+  readonly name: string;
+  readonly adapter: AdapterSpec;
+  /** What the adapter's schema made of `connect:`. */
+  readonly connect: unknown;
+  readonly inbound: ReadonlyMap<string, InboundConfig>;
+  readonly outbound: ReadonlyMap<string, OutboundConfig>;
+  readonly callable: ReadonlyMap<string, CallableConfig>;
+  /** Digest of this system's part of the configuration: equal digests need no restart at a reload. */
+  readonly digest: string;
+}
+
+export interface InboundConfig {
+  /** `legacy.orders`. */
+  readonly name: string;
+  readonly config: unknown;
+  /** How often a polling endpoint is asked. */
+  readonly schedule: ScheduleConfig;
+  readonly maxRecords: number;
+  /** Silence is an alarm: at least `atLeast` records in each `everyMs`. */
+  readonly expect: { readonly atLeast: number; readonly everyMs: number } | undefined;
+}
+
+export interface ScheduleConfig {
+  /** Milliseconds between the end of one poll and the start of the next; undefined with `cron`. */
+  readonly everyMs: number | undefined;
+  readonly cron: string | undefined;
+  /** Only within these times of the day, `HH:MM-HH:MM`. */
+  readonly between: { readonly from: string; readonly to: string } | undefined;
+  /** IANA zone; UTC when absent. */
+  readonly zone: string;
+}
+
+export interface OutboundConfig {
+  readonly name: string;
+  readonly config: unknown;
+  /** Deliveries under way at once. */
+  readonly parallel: number;
+}
+
+export interface CallableConfig {
+  readonly name: string;
+  readonly config: unknown;
+}

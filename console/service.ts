@@ -1,0 +1,125 @@
+import type { ProbeStep } from '../adapters/contract/endpoint.js';
+import type { BrokerHealth } from '../bus/broker.js';
+import type { DeadLetterGroup, HistoryQuery, MessageState, MessageSummary, Revision, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
+
+/**
+ * What a running Signalbox answers and does for people: the one interface behind the admin API, and so behind every command and the console.
+ * `signalbox.ts` builds it. Everything that changes state takes who asked and why, and is written to the audit log.
+ */
+export interface Service {
+  status(): Promise<Status>;
+  systems(): Promise<readonly SystemStatus[]>;
+  /** @throws UnknownName */
+  system(name: string): Promise<SystemStatus>;
+  testSystem(name: string): Promise<readonly ProbeStep[]>;
+  /** Stops reading and delivering at all endpoints of the system (or one endpoint `system.name`); messages wait. Survives a restart. */
+  pause(name: string, by: Actor): Promise<void>;
+  resume(name: string, by: Actor): Promise<void>;
+  routes(): Promise<readonly RouteStatus[]>;
+  route(name: string): Promise<RouteStatus>;
+  searchMessages(query: HistoryQuery): Promise<readonly MessageSummary[]>;
+  /** By id, prefix of an id (8 characters or more), or business key. More than one when the key is shared. */
+  findMessages(reference: string): Promise<readonly MessageSummary[]>;
+  events(messageId: string): Promise<readonly StoredEvent[]>;
+  tail(after: number, limit: number): Promise<readonly StoredEvent[]>;
+  deadLetterGroups(): Promise<readonly DeadLetterGroup[]>;
+  /** A group's letters or one letter by id or message id. */
+  deadLetters(reference: string, limit: number): Promise<readonly StoredDeadLetter[]>;
+  /** Same payload, same target. A letter of the inbound stage goes through its inbound route again. */
+  redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult>;
+  discard(ids: readonly string[], by: Actor): Promise<number>;
+  /** Checks the configuration on disk and, when it is free of errors, lets it run. */
+  reload(by: Actor): Promise<ReloadResult>;
+  revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]>;
+}
+
+export interface Actor {
+  /** User of the operating system or of the console. */
+  readonly who: string;
+  readonly reason?: string;
+}
+
+export class UnknownName extends Error {
+  override readonly name = 'UnknownName';
+}
+
+export type EndpointState = 'ok' | 'starting' | 'slow' | 'retrying' | 'failing' | 'paused' | 'silent' | 'misconfigured' | 'idle';
+
+export interface Status {
+  readonly version: string;
+  readonly node: string;
+  readonly pid: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly revision: { readonly number: number; readonly by: string; readonly at: number };
+  /** The last reload that was refused, if the files on disk are not what runs. */
+  readonly refused: { readonly at: number; readonly problems: number } | undefined;
+  readonly bus: { readonly kind: string; readonly health: BrokerHealth };
+  readonly store: { readonly kind: string; readonly bytes: number };
+  readonly messages: Readonly<Record<MessageState, number>>;
+  readonly deadLetters: number;
+  readonly systems: readonly SystemStatus[];
+}
+
+export interface SystemStatus {
+  readonly name: string;
+  readonly adapter: string;
+  readonly state: EndpointState;
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+export interface EndpointStatus {
+  readonly name: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly state: EndpointState;
+  /** One line: why it is not ok, since when, what happens next. */
+  readonly detail: string | undefined;
+  /** Inbound: when a poll last succeeded or a call came in; outbound: last delivery. Milliseconds since the epoch. */
+  readonly lastSuccessAt: number | undefined;
+  readonly lastFailureAt: number | undefined;
+  readonly nextAt: number | undefined;
+  /** Records read, or deliveries made, since the start. */
+  readonly count: number;
+  readonly failed: number;
+  /** Outbound: messages waiting in the channel and on the retry ladder. */
+  readonly waiting: number | undefined;
+  readonly oldestMs: number | undefined;
+  readonly checkpoint: string | undefined;
+}
+
+export interface RouteStatus {
+  readonly name: string;
+  readonly direction: 'inbound' | 'outbound';
+  /** `orders.yaml:52`. */
+  readonly place: string | undefined;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly rules: readonly RuleStatus[];
+  readonly received: number;
+  readonly filtered: number;
+  readonly failed: number;
+}
+
+export interface RuleStatus {
+  readonly name: string;
+  readonly when: string | undefined;
+  readonly to: string;
+  readonly place: string | undefined;
+  /** Messages it matched since the start. */
+  readonly matched: number;
+  readonly lastAt: number | undefined;
+}
+
+export interface RedeliverResult {
+  readonly redelivered: number;
+  readonly failed: readonly { readonly id: string; readonly reason: string }[];
+}
+
+export interface ReloadResult {
+  readonly applied: boolean;
+  readonly revision: number;
+  /** Rendered diagnostics, as `signalbox check` prints them. */
+  readonly report: string;
+  /** Names of systems and routes that were started, stopped or restarted. */
+  readonly changed: readonly string[];
+}
