@@ -223,7 +223,7 @@ export async function startMariadb(): Promise<Server<DatabaseAccess>> {
   const data = join(directory, 'data');
   execFileSync('mariadb-install-db', ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], { ...options, stdio: 'ignore' });
   const init = join(directory, 'init.sql');
-  writeFileSync(init, "CREATE DATABASE IF NOT EXISTS signalbox CHARACTER SET utf8mb4; GRANT ALL ON *.* TO 'signalbox'@'%' IDENTIFIED BY 'test-password' WITH GRANT OPTION;\n", {
+  writeFileSync(init, "CREATE DATABASE IF NOT EXISTS signalbox CHARACTER SET utf8mb4;\nGRANT ALL ON *.* TO 'signalbox'@'%' IDENTIFIED BY 'test-password' WITH GRANT OPTION;\n", {
     mode: 0o644,
   });
   const args = [
