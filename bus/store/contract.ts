@@ -150,15 +150,18 @@ export interface HistoryQuery {
 
 /** Dead Letter Channel and Invalid Message Channel: kept in the store, so that they can be searched and grouped. */
 export interface DeadLetters {
-  /** Adding an id that is open already changes nothing (redelivery after a crash); one that was settled is opened again. */
+  /** Adding an id that is there already replaces it and leaves it open: it failed again, and `at` tells the new failure from the old. */
   add(letters: readonly DeadLetter[]): Promise<void>;
   get(id: string): Promise<StoredDeadLetter | undefined>;
   /** Open ones, oldest first. */
   list(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
   /** Open ones grouped by cause, most frequent first. */
   groups(): Promise<readonly DeadLetterGroup[]>;
-  /** @returns how many of `ids` were open and are settled now. */
-  settle(ids: readonly string[], as: 'redelivered' | 'discarded', by: string, reason: string | undefined, at: Date): Promise<number>;
+  /**
+   * Closes letters as they were read: one that failed again in between (its `at` is another) stays open.
+   * @returns how many were closed
+   */
+  settle(letters: readonly Pick<DeadLetter, 'id' | 'at'>[], as: 'redelivered' | 'discarded', by: string, reason: string | undefined, at: Date): Promise<number>;
 }
 
 export interface DeadLetter {

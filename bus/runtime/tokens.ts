@@ -1,0 +1,18 @@
+import { token } from '../../adapters/contract/injection.js';
+import type { Broker } from '../broker.js';
+import type { Handler } from '../handler.js';
+import type { Store } from '../store/contract.js';
+import type { Telemetry } from './telemetry.js';
+import type { Traffic } from './traffic.js';
+
+export const BROKER = token<Broker>('Broker');
+export const STORE = token<Store>('Store');
+export const TELEMETRY = token<Telemetry>('Telemetry');
+export const TRAFFIC = token<Traffic>('Traffic');
+export const ROUTING = token<Routing>('Routing');
+export const NODE = token<string>('Node');
+
+/** The handler that routes now; a reload puts another one in its place. */
+export interface Routing {
+  handler: Handler;
+}
