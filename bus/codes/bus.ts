@@ -32,4 +32,9 @@ export const busCodes = {
     meaning: 'A payload above 16 MiB cannot be carried in one message. It was put into the dead letters.',
     fix: 'Split it in the route (`split:`), or map only what the target needs.',
   },
+  E506: {
+    title: 'no HTTP listener is configured',
+    meaning: 'An endpoint wants to be called over HTTP, but this Signalbox does not listen.',
+    fix: 'Add `listen: "127.0.0.1:8080"` to the settings, and TLS where it leaves the machine.',
+  },
 } as const satisfies CodeTable;
