@@ -5,9 +5,9 @@ import { join, resolve } from 'node:path';
 import { Container, ContainerModule } from 'inversify';
 import { adapterModule, adapterToken } from './adapters/adapters.module.js';
 import { catalog } from './adapters/catalog.js';
-import { type Clock, CLOCK, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misconfigured } from './adapters/contract/index.js';
-import { brokerModule } from './bus/broker.module.js';
+import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misconfigured } from './adapters/contract/index.js';
 import type { Broker } from './bus/broker.js';
+import { brokerModule } from './bus/broker.module.js';
 import { describe } from './bus/errors.js';
 import type { Message } from './bus/message.js';
 import { systemClock } from './bus/runtime/clock.js';
@@ -79,7 +79,12 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? NO_LISTENER,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  await container.load(constants(services), brokerModule({ ...configuration.settings.bus, directory: stateDirectory }), storeModule({ directory: stateDirectory }), runtimeModule());
+  await container.load(
+    constants(services),
+    brokerModule({ ...configuration.settings.bus, directory: stateDirectory }),
+    storeModule({ directory: stateDirectory }),
+    runtimeModule(),
+  );
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
@@ -269,4 +274,3 @@ class Assembly implements Signalbox {
     }
   }
 }
-

@@ -49,7 +49,8 @@ export function lineOf(id: string, events: readonly StoredEvent[]): string {
   const key = first?.message?.key ?? id.slice(0, 10);
   const source = first?.message?.source.split('.')[0] ?? '';
   const whole = events.find(({ kind, rule }) => (kind === 'dead' || kind === 'filtered') && rule === undefined);
-  if (whole) return `${at}  ${key.padEnd(8)}  ${source} ${whole.kind === 'dead' ? `x ${whole.code} ${whole.detail}      signalbox trace ${id.slice(0, 10)}` : `- filtered: ${whole.detail}`}`;
+  if (whole)
+    return `${at}  ${key.padEnd(8)}  ${source} ${whole.kind === 'dead' ? `x ${whole.code} ${whole.detail}      signalbox trace ${id.slice(0, 10)}` : `- filtered: ${whole.detail}`}`;
   const parts = new Map<string, StoredEvent[]>();
   for (const event of events) {
     if (event.rule === undefined || event.endpoint === undefined) continue;

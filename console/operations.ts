@@ -7,7 +7,17 @@ import type { Supervisor } from '../bus/runtime/supervisor.js';
 import type { Traffic } from '../bus/runtime/traffic.js';
 import type { AuditEntry, DeadLetterGroup, HistoryQuery, MessageSummary, Revision, Store, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
 import type { RouteSummary } from '../config/configuration.js';
-import { type Actor, type EndpointStatus, type RedeliverResult, type ReloadResult, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from './service.js';
+import {
+  type Actor,
+  type EndpointStatus,
+  type RedeliverResult,
+  type ReloadResult,
+  type RouteStatus,
+  type Service,
+  type Status,
+  type SystemStatus,
+  UnknownName,
+} from './service.js';
 
 /** What runs now, as the composition root sees it. */
 export interface Live {

@@ -26,7 +26,11 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   { name: '4 service interface', files: /^console\/service\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract'] },
   { name: '4 operations', files: /^console\/operations\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/configuration', 'console/service'] },
   { name: '4 admin API', files: /^console\/server\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/server/'] },
-  { name: '4 commands', files: /^cli\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'cli/', 'config/', 'routes/', 'adapters/catalog', 'adapters/load', 'signalbox'] },
+  {
+    name: '4 commands',
+    files: /^cli\//,
+    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'cli/', 'config/', 'routes/', 'adapters/catalog', 'adapters/load', 'signalbox'],
+  },
   { name: '5 composition root', files: /^signalbox\.ts$/, may: [''] },
 ];
 
@@ -51,7 +55,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 const root = join(import.meta.dirname, '../..');
-const files = globSync('{signalbox.ts,{bus,adapters,routes,config,console,cli}/**/*.ts}', { cwd: root }).map((file) => file.replaceAll('\\', '/')).sort();
+const files = globSync('{signalbox.ts,{bus,adapters,routes,config,console,cli}/**/*.ts}', { cwd: root })
+  .map((file) => file.replaceAll('\\', '/'))
+  .sort();
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 function importsOf(file: string): readonly { readonly to: string; readonly isType: boolean }[] {
@@ -87,7 +93,10 @@ describe('architecture', () => {
   test('client libraries stay in their rooms', () => {
     const breaches = files.flatMap((file) =>
       (imports.get(file) ?? []).flatMap(({ to }) => {
-        const name = to.split('/').slice(0, to.startsWith('@') ? 2 : 1).join('/');
+        const name = to
+          .split('/')
+          .slice(0, to.startsWith('@') ? 2 : 1)
+          .join('/');
         const rooms = PACKAGES[name];
         return rooms && !rooms.some((room) => file.startsWith(room)) && !(name === 'inversify' && file.endsWith('.module.ts')) ? [`${file} imports ${to}`] : [];
       }),
@@ -102,7 +111,7 @@ describe('architecture', () => {
     expect(outside).toEqual([]);
   });
 
-  test('an adapter\'s spec loads no client library', () => {
+  test("an adapter's spec loads no client library", () => {
     const reach = (file: string, seen: Set<string>): Set<string> => {
       for (const { to, isType } of imports.get(file) ?? []) {
         if (isType || seen.has(to) || to.endsWith('/adapter.ts')) continue;

@@ -1,9 +1,9 @@
+import type { OutgoingMessage } from '../broker.js';
 import { describe, failureOf } from '../errors.js';
 import type { RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import { deriveId } from '../message.js';
 import type { SourceRecord } from '../record.js';
-import type { OutgoingMessage } from '../broker.js';
 import type { DeadLetter } from '../store/contract.js';
 import type { QueuedDelivery } from './envelope.js';
 

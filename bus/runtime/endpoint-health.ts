@@ -72,7 +72,9 @@ export class EndpointHealth {
       name: this.name,
       direction: this.direction,
       state: silent ? 'silent' : this.state,
-      detail: silent ? `nothing since ${new Date(this.lastSuccessAt ?? this.startedAt).toISOString()}, expected at least ${this.expect?.atLeast} every ${(this.expect?.everyMs ?? 0) / 60_000} min` : this.detail,
+      detail: silent
+        ? `nothing since ${new Date(this.lastSuccessAt ?? this.startedAt).toISOString()}, expected at least ${this.expect?.atLeast} every ${(this.expect?.everyMs ?? 0) / 60_000} min`
+        : this.detail,
       lastSuccessAt: this.lastSuccessAt,
       lastFailureAt: this.lastFailureAt,
       nextAt: this.nextAt,

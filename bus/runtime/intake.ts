@@ -10,9 +10,9 @@ import type { DeadLetter, EventKind, HistoryEvent, Store } from '../store/contra
 import { causeOf, recordLetter } from './dead-letter.js';
 import { channelOf, encodeDispatch } from './envelope.js';
 import { DurablePublisher } from './publisher.js';
+import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, ROUTING, type Routing, STORE, TELEMETRY, TRAFFIC } from './tokens.js';
 import type { Traffic } from './traffic.js';
-import { systemOf, type Telemetry } from './telemetry.js';
 
 export interface IntakeOptions {
   /** How long the broker may refuse before the intake gives up (a caller waits); a polling source waits for ever. */

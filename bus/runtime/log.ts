@@ -8,6 +8,9 @@ export interface LogOptions {
   readonly redact: (line: string) => string;
 }
 
+/** Control and bidirectional formatting characters: a log line must not drive a terminal. */
+const UNPRINTABLE = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+
 /** JSON lines (or readable ones) on stderr: stdout belongs to the data of commands. */
 export function createLog(options: LogOptions): Logger {
   const line = format.printf((info) => {
@@ -17,7 +20,7 @@ export function createLog(options: LogOptions): Logger {
       .filter(([name, value]) => typeof name === 'string' && value !== undefined)
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(' ');
-    return options.redact(`${String(time).slice(11, 23)} ${level.padEnd(5)} ${String(message)}${rest && `  ${rest}`}`).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '·');
+    return options.redact(`${String(time).slice(11, 23)} ${level.padEnd(5)} ${String(message)}${rest && `  ${rest}`}`).replace(UNPRINTABLE, '·');
   });
   const root = createLogger({
     level: options.level === 'off' ? 'error' : options.level,

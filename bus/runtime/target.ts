@@ -127,7 +127,8 @@ export class Target {
     try {
       await this.settle(received, signal);
     } catch (error) {
-      if (!signal.aborted) this.log.error('settle-failed', `a delivery to ${this.config.name} could not be settled and will come again: ${describe(error)}`, { delivery_id: received.id });
+      if (!signal.aborted)
+        this.log.error('settle-failed', `a delivery to ${this.config.name} could not be settled and will come again: ${describe(error)}`, { delivery_id: received.id });
       received.requeue();
     }
   }
@@ -234,7 +235,12 @@ export class Target {
     ]);
     received.ack();
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
-    this.log.warn('dead-letter', `a delivery to ${this.config.name} went to the dead letters: ${cause.reason}`, { message_id: queued.delivery.messageId, code: cause.code, route: queued.route, rule: queued.rule });
+    this.log.warn('dead-letter', `a delivery to ${this.config.name} went to the dead letters: ${cause.reason}`, {
+      message_id: queued.delivery.messageId,
+      code: cause.code,
+      route: queued.route,
+      rule: queued.rule,
+    });
   }
 
   private event(queued: QueuedDelivery, kind: EventKind, at: number, rest: Partial<HistoryEvent>): HistoryEvent {
