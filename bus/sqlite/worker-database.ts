@@ -138,7 +138,7 @@ export class WorkerDatabase<O extends Operations> {
     const unexpected = this.#ended === undefined;
     this.#ended ??= reason;
     this.#queue = [];
-    for (const id of [...this.#waiting.keys()]) this.#settle(id)?.reject(reason);
+    for (const id of this.#waiting.keys()) this.#settle(id)?.reject(reason);
     opening(reason);
     if (unexpected && this.#isOpen) this.#options.onBroken?.(reason);
   }

@@ -23,8 +23,8 @@ function operations(database: Database, emit: Emit) {
   let commits = 0;
   return {
     reads: {
-      ids: (_: null): readonly string[] => all.all(),
-      commits: (_: null): number => commits,
+      ids: (): readonly string[] => all.all(),
+      commits: (): number => commits,
       bigint: (value: bigint): bigint => value + 1n,
     },
     writes: {
@@ -32,7 +32,7 @@ function operations(database: Database, emit: Emit) {
         insert.run(note.id, note.text);
         return note.id;
       },
-      crash: (_: null): never => process.exit(3),
+      crash: (): never => process.exit(3),
     },
     committed: () => {
       commits += 1;
