@@ -37,4 +37,44 @@ export const busCodes = {
     meaning: 'An endpoint wants to be called over HTTP, but this Signalbox does not listen.',
     fix: 'Add `listen: "127.0.0.1:8080"` to the settings, and TLS where it leaves the machine.',
   },
+  E530: {
+    title: 'a database file did not take a setting',
+    meaning: 'SQLite reads back another value than the one that was set. Without it what Signalbox writes would not be safe, so it does not start.',
+    fix: 'Use a local file system (no network share); if another program made or changed the file, move it away and restore a backup.',
+  },
+  E531: {
+    title: 'another process uses the database',
+    meaning: 'The file is locked. Only one Signalbox may work in one data directory.',
+    fix: 'Stop the other process (`signalbox status` names it), or give this one its own data directory.',
+  },
+  E532: {
+    title: 'the database was written by a newer Signalbox',
+    meaning: 'The number of its schema is higher than this version knows. An older version could damage it.',
+    fix: 'Start the newer version, or restore the backup taken before the upgrade.',
+  },
+  E533: {
+    title: 'the disk is full',
+    meaning: 'A write was rolled back whole; nothing that was accepted before is lost. Sources wait until there is space.',
+    fix: 'Free space on the volume of the data directory; Signalbox goes on by itself.',
+  },
+  E534: {
+    title: 'the disk failed',
+    meaning: 'The operating system could not read or write the database file. What was not yet accepted comes again from its source; the file is opened anew.',
+    fix: 'Look at the system log for the disk and the file system, and check free space and permissions of the data directory.',
+  },
+  E535: {
+    title: 'the file is damaged or is not a database',
+    meaning: 'SQLite cannot read the structure of the file.',
+    fix: 'Restore the last backup (`signalbox restore`). Keep the damaged file for recovery with `sqlite3 .recover`.',
+  },
+  E536: {
+    title: 'the database is closed',
+    meaning: 'The thread that owns the database has ended, or was not started. What was not answered may or may not be stored.',
+    fix: 'Nothing: it is opened again by itself. If this repeats, report it with the log before the first occurrence.',
+  },
+  E537: {
+    title: 'the database file cannot be opened',
+    meaning: 'The directory is missing, or the user Signalbox runs as may not write there.',
+    fix: 'Create the data directory and give it to the user of the service.',
+  },
 } as const satisfies CodeTable;

@@ -14,7 +14,10 @@ export interface Store {
   readonly endpointState: EndpointStates;
   readonly revisions: Revisions;
   readonly audit: Audit;
-  /** Removes what is older than its retention, in small steps. Returns rows removed. */
+  /**
+   * Removes what is older than its retention, in small steps, so that writers are not held up. Returns messages, letters, ids and ledger entries removed.
+   * Kept however old: messages that are active, dead or parked, open dead letters, ledger entries that are not done, checkpoints, revisions, audit.
+   */
   prune(now: Date, retention: Retention): Promise<number>;
   /** Bytes on disk, for status. */
   size(): Promise<number>;
@@ -43,7 +46,7 @@ export interface Leases {
   release(name: string, holder: string): Promise<void>;
 }
 
-/** Ids seen within a scope, remembered for the retention. */
+/** Ids seen within a scope, remembered for the retention (rounded up to whole days). */
 export interface Dedupe {
   /** The subset of `ids` that was added before. */
   seen(scope: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
@@ -116,8 +119,16 @@ export interface StoredEvent extends HistoryEvent {
 }
 
 /**
- * State of a message, derived from its events: `dead` when a part of it is dead, else `active` while a part is queued or waits,
- * else `delivered`, `filtered`, `parked`.
+ * State of a message, derived from its events (`summary.ts` is the rule, for every store).
+ *
+ * A part is one delivery (`deliveryId`); events without one are about the message itself, before deliveries were made. A part is
+ * - open after `queued`, `retry`, `redelivered`; - delivered after `delivered`, or `duplicate` with a `deliveryId` (the target had it);
+ * - dead after `dead`; - parked after `parked`; - discarded after `discarded`; - filtered after `filtered`.
+ * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet (it may be written after what followed it);
+ * `redelivered` of the message itself (an inbound letter) forgets that it was dead, since deliveries follow. `received`, `mapped`, `note` change nothing.
+ *
+ * The message is `dead` while a part is dead; else `active` while one is open, or nothing ended yet; else `parked` while one is parked; else `delivered`
+ * when at least one was; else `filtered` (by a rule, as a duplicate, or by a person: discarded).
  */
 export type MessageState = 'active' | 'delivered' | 'filtered' | 'dead' | 'parked';
 
@@ -126,11 +137,14 @@ export interface MessageSummary {
   readonly type: string | undefined;
   readonly source: string;
   readonly key: string | undefined;
+  /** Time of the first event appended. */
   readonly at: number;
   readonly lastAt: number;
   readonly state: MessageState;
+  /** Deliveries made. */
   readonly queued: number;
   readonly delivered: number;
+  /** Dead parts now: one that was redelivered or discarded counts no more. */
   readonly dead: number;
   readonly traceparent: string | undefined;
 }
@@ -196,6 +210,7 @@ export interface DeadLetterFilter {
   readonly group?: string;
   readonly endpoint?: string;
   readonly route?: string;
+  readonly messageId?: string;
   readonly after?: { readonly at: number; readonly id: string };
   readonly limit: number;
 }
