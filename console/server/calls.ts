@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { API, MOST_IDS, MOST_ROWS, writeDeadLetter } from '../wire.js';
 import type { Actor, Service } from '../service.js';
+import { API, MOST_IDS, MOST_ROWS, writeDeadLetter } from '../wire.js';
 
 /** One call of the admin API. What is not in the table is answered 404. */
 export interface Call {
@@ -17,7 +17,10 @@ export interface CallRequest {
 }
 
 const name = z.string().min(1).max(500);
-const count = z.string().regex(/^\d{1,15}$/, 'expected a whole number').transform(Number);
+const count = z
+  .string()
+  .regex(/^\d{1,15}$/, 'expected a whole number')
+  .transform(Number);
 const limit = count.pipe(z.number().min(1).max(MOST_ROWS)).default(100);
 /**
  * Who asks is what the client says: the socket has mode 0600, so only the service's own user and root can speak here,

@@ -1,4 +1,4 @@
-import { lstat, link, mkdir, rename, unlink } from 'node:fs/promises';
+import { link, lstat, mkdir, rename, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, Misconfigured } from '../../bus/errors.js';

@@ -1,0 +1,3 @@
+export async function stateDirectory(_config: string): Promise<string | undefined> {
+  return undefined;
+}
