@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, lstat, mkdir, rename, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -30,7 +31,7 @@ export function inUse(path: string): Misconfigured {
 
 /** Two processes may find the same stale socket: the one that moved it away asks again, so that it never removes the other's new one. */
 async function removeStale(path: string): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`;
+  const aside = `${path}.${randomUUID().slice(0, 8)}`;
   try {
     await rename(path, aside);
   } catch (error) {
