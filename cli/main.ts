@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { codes } from '../bus/codes/index.js';
 import { describe, failureOf } from '../bus/errors.js';
 import { UnknownName } from '../console/service.js';
+import { checkCommand } from './commands/check.js';
 import { completionCommand } from './commands/completion.js';
 import { dlqCommand } from './commands/dlq.js';
 import { explainCommand } from './commands/explain.js';
@@ -10,13 +11,29 @@ import { messagesCommand } from './commands/messages.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
+import { schemaCommand } from './commands/schema.js';
 import { statusCommand } from './commands/status.js';
 import { systemsCommand } from './commands/systems.js';
+import { testCommand } from './commands/test.js';
 import { traceCommand } from './commands/trace.js';
 import { CommandFailure, EXIT } from './failure.js';
 import { complain, formats } from './output.js';
 
-const commands = [runCommand, statusCommand, traceCommand, systemsCommand, routesCommand, messagesCommand, dlqCommand, explainCommand, reloadCommand, completionCommand];
+const commands = [
+  checkCommand,
+  testCommand,
+  runCommand,
+  statusCommand,
+  traceCommand,
+  systemsCommand,
+  routesCommand,
+  messagesCommand,
+  dlqCommand,
+  explainCommand,
+  reloadCommand,
+  schemaCommand,
+  completionCommand,
+];
 
 /** The whole command line. Data goes to stdout, talk to stderr; exit 0 ok, 1 problem, 2 usage, 3 not running. */
 async function main(): Promise<void> {

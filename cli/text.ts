@@ -39,6 +39,11 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
   return styleText(style, text, { stream });
 }
 
+/** For renderers with colours of their own. */
+export function hasColour(stream: NodeJS.WriteStream): boolean {
+  return paint('bold', 'x', stream) !== 'x';
+}
+
 /** `OK`, `FAILING`: the state as a word, coloured where that is possible. */
 export function stateWord(state: EndpointState): string {
   if (state === 'ok') return paint('green', 'ok');
