@@ -1,10 +1,7 @@
 import { Command } from 'commander';
-import { describe } from '../../bus/errors.js';
 import type { Running } from '../../console/service.js';
-import { EXIT } from '../failure.js';
-import { talk } from '../output.js';
 import { globals } from '../session.js';
-import { reloadText } from './reload.js';
+import { untilStopped } from '../until-stopped.js';
 
 /** What the composition root exports; named here so that the command line does not depend on all it pulls in. */
 interface CompositionRoot {
@@ -22,30 +19,4 @@ export function runCommand(): Command {
       const running = await startSignalbox({ directory: globals(command).config, ...(options.dev === undefined ? {} : { dev: true }) });
       process.exitCode = await untilStopped(running);
     });
-}
-
-/** The first signal drains, the second ends the process at once. */
-async function untilStopped(running: Running): Promise<number> {
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(EXIT.problem);
-    stopping = true;
-    talk(`${signal}: finishing what is under way; once more ends at once`);
-    running.stop(signal).catch((error: unknown) => {
-      talk(`stopping failed: ${describe(error)}`);
-      process.exit(EXIT.problem);
-    });
-  };
-  const reload = (): void => {
-    running.service.reload({ who: 'SIGHUP' }).then(
-      (result) => talk(reloadText(result)),
-      (error: unknown) => talk(`reload failed: ${describe(error)}`),
-    );
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', reload);
-  try {
-    return await running.done;
-  } finally {
-    process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload);
-  }
 }
