@@ -12,4 +12,19 @@ export const dataCodes = {
     meaning: 'The file name or URL of the target is built from the message, and a part it needs is missing or empty.',
     fix: 'Map the field in the rule, or use a place that always has a value, such as {id}.',
   },
+  E360: {
+    title: 'the body of the request is not UTF-8',
+    meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',
+    fix: 'Ask the sender to send UTF-8; the bytes are in the dead letters.',
+  },
+  E361: {
+    title: 'a value would change the structure of the request',
+    meaning: 'A value of the message would become part of an address or header in a way that changes more than its own place.',
+    fix: 'Correct the mapping or the data; a path segment cannot be `.` or `..` and holds no control characters.',
+  },
+  E362: {
+    title: 'a parameter of the call is no text and no number',
+    meaning: 'The parameters of a call become part of the address, so they are text, numbers or booleans.',
+    fix: 'Give a plain value in the call.',
+  },
 } as const satisfies CodeTable;
