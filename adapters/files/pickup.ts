@@ -221,7 +221,6 @@ export class Pickup implements PollingInbound {
     if (!content.kept && again.ended && again.hash.digest('hex') !== content.hash) yield* this.changedRecord(taken, id, number + 1);
   }
 
-  // biome-ignore lint/suspicious/useAwait: read as a stream of records, like the others
   private async *changedRecord(taken: Taken, id: string, number = 1): AsyncGenerator<{ readonly record: SourceRecord; readonly number: number }> {
     const failure = new InvalidMessage('E350', `${taken.name} changed after its first records were read`, { place: taken.name });
     yield { number, record: { id: `${id}:changed`, value: null, failure, position: taken.name } };

@@ -76,5 +76,19 @@ export const dataCodes = {
     title: 'a file name is refused',
     meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
     fix: 'Build the name from a field without such characters; the detail shows the name.',
+  E360: {
+    title: 'the body of the request is not UTF-8',
+    meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',
+    fix: 'Ask the sender to send UTF-8; the bytes are in the dead letters.',
+  },
+  E361: {
+    title: 'a value would change the structure of the request',
+    meaning: 'A value of the message would become part of an address or header in a way that changes more than its own place.',
+    fix: 'Correct the mapping or the data; a path segment cannot be `.` or `..` and holds no control characters.',
+  },
+  E362: {
+    title: 'a parameter of the call is no text and no number',
+    meaning: 'The parameters of a call become part of the address, so they are text, numbers or booleans.',
+    fix: 'Give a plain value in the call.',
   },
 } as const satisfies CodeTable;
