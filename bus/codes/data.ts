@@ -76,6 +76,7 @@ export const dataCodes = {
     title: 'a file name is refused',
     meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
     fix: 'Build the name from a field without such characters; the detail shows the name.',
+  },
   E360: {
     title: 'the body of the request is not UTF-8',
     meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',

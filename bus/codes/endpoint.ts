@@ -51,6 +51,7 @@ export const endpointCodes = {
     title: 'the server closed the connection while connecting',
     meaning: 'The server does not offer what is needed: SFTP, or an algorithm of the allowed list.',
     fix: 'Check that the account may use SFTP; for old servers allow their algorithms in legacy_algorithms.',
+  },
   E460: {
     title: 'the adapter package is not installed',
     meaning: 'A package named under `adapters:` was not found in a node_modules folder at or above the configuration directory, or its name is no package name.',
