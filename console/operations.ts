@@ -126,15 +126,18 @@ export class Operations implements Service {
     return this.store.deadLetters.groups();
   }
 
-  async deadLetters(reference: string, limit: number): Promise<readonly StoredDeadLetter[]> {
-    const { deadLetters, history } = this.store;
+  async deadLetters(reference: string, limit: number): Promise<readonly DeadLetterSummary[]> {
+    const { deadLetters } = this.store;
     const grouped = await deadLetters.list({ group: reference, limit });
-    if (grouped.length > 0) return grouped;
+    if (grouped.length > 0) return grouped.map(withoutContent);
     const letter = await deadLetters.get(reference);
-    if (letter) return [letter];
-    const events = await history.events(reference);
-    const ids = [...new Set(events.filter((event) => event.kind === 'dead').map((event) => event.deliveryId ?? event.messageId))];
-    return (await Promise.all(ids.map((id) => deadLetters.get(id)))).filter((found) => found !== undefined);
+    return (letter ? [letter] : await deadLetters.list({ messageId: reference, limit })).map(withoutContent);
+  }
+
+  async deadLetter(id: string): Promise<StoredDeadLetter> {
+    const letter = await this.store.deadLetters.get(id);
+    if (!letter) throw new UnknownName(`no dead letter "${id}"`);
+    return letter;
   }
 
   async redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult> {
@@ -188,4 +191,8 @@ const GRAVITY = ['ok', 'idle', 'starting', 'slow', 'paused', 'silent', 'retrying
 
 function worst(endpoints: readonly EndpointStatus[]): SystemStatus['state'] {
   return endpoints.reduce<SystemStatus['state']>((state, endpoint) => (GRAVITY.indexOf(endpoint.state) > GRAVITY.indexOf(state) ? endpoint.state : state), 'ok');
+}
+
+function withoutContent({ content: _, headers: __, stack: ___, ...letter }: StoredDeadLetter): DeadLetterSummary {
+  return letter;
 }

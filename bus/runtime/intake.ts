@@ -146,7 +146,7 @@ class Admission {
       ...(failed.rule === undefined ? {} : { rule: failed.rule }),
       ...(failed.endpoint === undefined ? {} : { endpoint: failed.endpoint }),
       ...(failed.place === undefined ? {} : { place: failed.place }),
-      deliveryId: failed.id,
+      ...(failed.rule === undefined ? {} : { deliveryId: failed.id }),
       code: cause.code,
       detail: cause.reason,
     });

@@ -56,21 +56,29 @@ export class Redelivery {
 
   private async handOut(letter: StoredDeadLetter, by: By): Promise<void> {
     const signal = AbortSignal.timeout(30_000);
+    // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
+    await this.store.history.append([this.event(letter, 'redelivered', by)]);
+    try {
+      await this.publish(letter, signal);
+    } catch (error) {
+      await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
+      throw error;
+    }
+    await this.store.deadLetters.settle([letter], 'redelivered', by.who, by.reason, this.clock.now());
+  }
+
+  private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
     if (letter.stage === 'delivery') {
       const { 'sb-attempt': _, 'sb-revision': revision, ...headers } = letter.headers;
       const message = { id: letter.id, headers: { ...headers, 'sb-attempt': 1, 'sb-revision': Number(revision ?? 0) }, body: letter.content };
       await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
-    } else {
-      const [taken] = await this.intake.accept(letter.endpoint, [recordOf(letter)], { patienceMs: 10_000, signal, again: true });
-      if (taken?.result === 'dead') throw new Error('it failed again; `signalbox trace` shows why');
+      return;
     }
-    await Promise.all([
-      this.store.history.append([this.event(letter, 'redelivered', by)]),
-      this.store.deadLetters.settle([letter], 'redelivered', by.who, by.reason, this.clock.now()),
-    ]);
+    const [taken] = await this.intake.accept(letter.endpoint, [recordOf(letter)], { patienceMs: 10_000, signal, again: true });
+    if (taken?.result === 'dead') throw new Error('it failed again; `signalbox trace` shows why');
   }
 
-  private event(letter: StoredDeadLetter, kind: 'redelivered' | 'discarded', by: By): HistoryEvent {
+  private event(letter: StoredDeadLetter, kind: 'redelivered' | 'discarded' | 'dead', by: By): HistoryEvent {
     return {
       messageId: letter.messageId,
       kind,
@@ -79,9 +87,8 @@ export class Redelivery {
       node: this.node,
       route: letter.route,
       endpoint: letter.endpoint,
-      deliveryId: letter.id,
       detail: `by ${by.who}${by.reason === undefined ? '' : `: ${by.reason}`}`,
-      ...(letter.rule === undefined ? {} : { rule: letter.rule }),
+      ...(letter.rule === undefined ? {} : { rule: letter.rule, deliveryId: letter.id }),
     };
   }
 }

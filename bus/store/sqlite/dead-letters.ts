@@ -38,8 +38,7 @@ const CHANGED = ['message', 'grp', 'stage', 'code', 'endpoint', 'route', 'rule',
 export function deadLetterOperations(database: Database) {
   const add = database.prepare<[Omit<Row, 'state'>]>(
     `INSERT INTO letter (id, state, ${CHANGED.join(', ')}) VALUES ($id, 0, ${CHANGED.map((column) => `$${column}`).join(', ')})
-     ON CONFLICT (id) DO UPDATE SET state = 0, settled_at = NULL, settled_by = NULL, settled_reason = NULL, ${CHANGED.map((column) => `${column} = excluded.${column}`).join(', ')}
-     WHERE letter.state <> 0`,
+     ON CONFLICT (id) DO UPDATE SET state = 0, settled_at = NULL, settled_by = NULL, settled_reason = NULL, ${CHANGED.map((column) => `${column} = excluded.${column}`).join(', ')}`,
   );
   const get = database.prepare<[string], Row>('SELECT * FROM letter WHERE id = ?');
   const groups = database.prepare<[], GroupRow>(
@@ -48,8 +47,8 @@ export function deadLetterOperations(database: Database) {
   const newest = database.prepare<[string], Pick<Row, 'code' | 'endpoint' | 'route' | 'reason'>>(
     'SELECT code, endpoint, route, reason FROM letter INDEXED BY letter_group WHERE state = 0 AND grp = ? ORDER BY at DESC, id DESC LIMIT 1',
   );
-  const settle = database.prepare<[number, number, string, string | null, string]>(
-    'UPDATE letter SET state = ?, settled_at = ?, settled_by = ?, settled_reason = ? WHERE id = ? AND state = 0',
+  const settle = database.prepare<[number, number, string, string | null, string, number]>(
+    'UPDATE letter SET state = ?, settled_at = ?, settled_by = ?, settled_reason = ? WHERE id = ? AND at = ? AND state = 0',
   );
   const prune = database.prepare<[number, number]>('DELETE FROM letter WHERE n IN (SELECT n FROM letter WHERE state <> 0 AND settled_at < ? LIMIT ?)');
 
@@ -88,7 +87,7 @@ export function deadLetterOperations(database: Database) {
       },
       'deadLetters.settle': (input: Settle): number => {
         let settled = 0;
-        for (const id of input.ids) settled += settle.run(STATES.indexOf(input.as), input.at, input.by, input.reason ?? null, id).changes;
+        for (const { id, at } of input.letters) settled += settle.run(STATES.indexOf(input.as), input.at, input.by, input.reason ?? null, id, at).changes;
         return settled;
       },
       'deadLetters.prune': ({ before, limit }: { readonly before: number; readonly limit: number }): number => prune.run(before, limit).changes,
@@ -97,7 +96,7 @@ export function deadLetterOperations(database: Database) {
 }
 
 export interface Settle {
-  readonly ids: readonly string[];
+  readonly letters: readonly Pick<DeadLetter, 'id' | 'at'>[];
   readonly as: Parameters<DeadLetters['settle']>[1];
   readonly by: string;
   readonly reason: string | undefined;
