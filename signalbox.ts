@@ -19,10 +19,10 @@ import { Redelivery } from './bus/runtime/redelivery.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
 import { Telemetry } from './bus/runtime/telemetry.js';
-import { BROKER, NODE, STORE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
+import { BROKER, NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
-import type { Revision, Store } from './bus/store/contract.js';
-import { storeModule } from './bus/store/store.module.js';
+import { type Revision, STORE, type Store } from './bus/store/contract.js';
+import { sqliteStoreModule } from './bus/store/store.module.js';
 import type { Configuration } from './config/configuration.js';
 import { type LoadResult, loadConfiguration } from './config/load.js';
 import { redactor } from './config/secrets.js';
@@ -79,12 +79,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? NO_LISTENER,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  await container.load(
-    constants(services),
-    brokerModule({ ...configuration.settings.bus, directory: stateDirectory }),
-    storeModule({ directory: stateDirectory }),
-    runtimeModule(),
-  );
+  await container.load(constants(services), brokerModule({ ...configuration.settings.bus, directory: stateDirectory }), sqliteStoreModule(stateDirectory), runtimeModule());
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);

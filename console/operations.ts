@@ -9,6 +9,7 @@ import type { AuditEntry, DeadLetterGroup, HistoryQuery, MessageSummary, Revisio
 import type { RouteSummary } from '../config/configuration.js';
 import {
   type Actor,
+  type DeadLetterSummary,
   type EndpointStatus,
   type RedeliverResult,
   type ReloadResult,

@@ -6,12 +6,12 @@ import type { Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import type { Message } from '../message.js';
 import type { SourceRecord } from '../record.js';
-import type { DeadLetter, EventKind, HistoryEvent, Store } from '../store/contract.js';
+import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
 import { causeOf, recordLetter } from './dead-letter.js';
 import { channelOf, encodeDispatch } from './envelope.js';
 import { DurablePublisher } from './publisher.js';
 import { systemOf, type Telemetry } from './telemetry.js';
-import { NODE, ROUTING, type Routing, STORE, TELEMETRY, TRAFFIC } from './tokens.js';
+import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
 import type { Traffic } from './traffic.js';
 
 export interface IntakeOptions {

@@ -4,11 +4,11 @@ import { describe } from '../errors.js';
 import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
-import type { HistoryEvent, Store, StoredDeadLetter } from '../store/contract.js';
+import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
 import { channelOf } from './envelope.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
-import { NODE, ROUTING, type Routing, STORE } from './tokens.js';
+import { NODE, ROUTING, type Routing } from './tokens.js';
 
 interface By {
   readonly who: string;

@@ -4,7 +4,7 @@ import type { Clock, EndpointState, Logger } from '../../adapters/contract/servi
 import type { Broker } from '../broker.js';
 import { describe } from '../errors.js';
 import type { Handler } from '../handler.js';
-import type { Store } from '../store/contract.js';
+import { STORE, type Store } from '../store/contract.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { Intake } from './intake.js';
@@ -12,7 +12,7 @@ import { DurablePublisher } from './publisher.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
 import { Target, type TargetConfig } from './target.js';
 import type { Telemetry } from './telemetry.js';
-import { BROKER, NODE, ROUTING, type Routing, STORE, TELEMETRY } from './tokens.js';
+import { BROKER, NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
 
 /** What should run: made by the composition root from a checked configuration. */
 export interface RunPlan {

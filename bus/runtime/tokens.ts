@@ -1,12 +1,10 @@
 import { token } from '../../adapters/contract/injection.js';
 import type { Broker } from '../broker.js';
 import type { Handler } from '../handler.js';
-import type { Store } from '../store/contract.js';
 import type { Telemetry } from './telemetry.js';
 import type { Traffic } from './traffic.js';
 
 export const BROKER = token<Broker>('Broker');
-export const STORE = token<Store>('Store');
 export const TELEMETRY = token<Telemetry>('Telemetry');
 export const TRAFFIC = token<Traffic>('Traffic');
 export const ROUTING = token<Routing>('Routing');

@@ -1,3 +1,5 @@
+import { token } from '../../adapters/contract/injection.js';
+
 /**
  * What is kept beside the messages: where sources are, who holds what, what happened to each message, what failed.
  * Implementations (`sqlite/`, later `postgres/`) pass one conformance suite (test/kit/store).
@@ -23,6 +25,8 @@ export interface Store {
   size(): Promise<number>;
   close(): Promise<void>;
 }
+
+export const STORE = token<Store>('Store');
 
 export interface Retention {
   readonly historyMs: number;

@@ -71,7 +71,8 @@ export class SqliteStore implements Store {
     get: async (id) => this.#database.read('deadLetters.get', id),
     list: async (filter) => this.#database.read('deadLetters.list', filter),
     groups: async () => this.#database.read('deadLetters.groups', undefined),
-    settle: async (letters, as, by, reason, at) => this.#database.write('deadLetters.settle', { letters: letters.map(({ id, at: failedAt }) => ({ id, at: failedAt })), as, by, reason, at: at.getTime() }),
+    settle: async (letters, as, by, reason, at) =>
+      this.#database.write('deadLetters.settle', { letters: letters.map(({ id, at: failedAt }) => ({ id, at: failedAt })), as, by, reason, at: at.getTime() }),
   };
 
   readonly endpointState: EndpointStates = {
