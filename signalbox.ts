@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { Container, ContainerModule } from 'inversify';
 import { adapterModule, adapterToken } from './adapters/adapters.module.js';
 import { catalog } from './adapters/catalog.js';
+import { loadAdapter } from './adapters/load.js';
 import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misconfigured } from './adapters/contract/index.js';
 import type { Broker } from './bus/broker.js';
 import { brokerModule } from './bus/broker.module.js';
@@ -24,8 +25,10 @@ import { Traffic } from './bus/runtime/traffic.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
 import { sqliteStoreModule } from './bus/store/store.module.js';
 import type { Configuration } from './config/configuration.js';
+import { renderDiagnostics } from './config/diagnostics.js';
 import { type LoadResult, loadConfiguration } from './config/load.js';
 import { redactor } from './config/secrets.js';
+import { routeSummaries } from './config/route-summary.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import type { Actor, ReloadResult, Running } from './console/service.js';
@@ -64,13 +67,13 @@ export class ConfigurationRefused extends Error {
  */
 export async function startSignalbox(options: StartOptions): Promise<Signalbox> {
   const directory = resolve(options.directory);
-  const loaded = await loadConfiguration(directory, { adapters: catalog });
+  const loaded = await load(directory, options.stateDirectory);
   const { configuration } = loaded;
-  if (!configuration) throw new ConfigurationRefused(loaded.render({ colour: false, applied: undefined }));
-  const stateDirectory = resolve(options.stateDirectory ?? configuration.settings.stateDirectory);
+  if (!configuration) throw new ConfigurationRefused(report(loaded, undefined));
+  const { stateDirectory } = configuration.settings;
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
 
-  const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: redactor(loaded.secrets) });
+  const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: redactor(configuration.secrets) });
   const http = httpHost(configuration, log);
   const container = new Container();
   const services = {
@@ -85,7 +88,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   const broker = container.get<Broker>(BROKER);
   const patience = AbortSignal.timeout(120_000);
   await store.open(patience);
-  const assembly = new Assembly(container, directory, services.node, store, broker, log);
+  const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log);
   try {
     await broker.open(patience);
     await assembly.start(configuration, loaded, http, options.socketPath ?? join(stateDirectory, 'signalbox.sock'));
@@ -94,6 +97,19 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     throw error;
   }
   return assembly;
+}
+
+function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
+  return loadConfiguration(directory, {
+    specs: catalog,
+    env: process.env,
+    loadPackage: async (name) => [await loadAdapter(name, directory)],
+    ...(stateDirectory === undefined ? {} : { stateDirectory }),
+  });
+}
+
+function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
+  return renderDiagnostics(diagnostics, sources, { colour: false, applied: revision === undefined ? undefined : { revision } });
 }
 
 function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
@@ -134,6 +150,7 @@ class Assembly implements Signalbox {
   constructor(
     private readonly container: Container,
     private readonly directory: string,
+    private readonly stateDirectory: string,
     private readonly node: string,
     private readonly store: Store,
     private readonly broker: Broker,
@@ -156,7 +173,7 @@ class Assembly implements Signalbox {
       startedAt: Date.now(),
       revision,
       refused: undefined,
-      routes: configuration.routes,
+      routes: routeSummaries(configuration),
       reload: (by) => this.reload(by),
     };
     this.operations = new Operations(this.live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
@@ -214,23 +231,23 @@ class Assembly implements Signalbox {
     const telemetry = this.container.get<Telemetry>(TELEMETRY);
     if (!this.live) throw new Error('not started yet');
     const { live } = this;
-    const loaded = await loadConfiguration(this.directory, { adapters: catalog });
+    const loaded = await load(this.directory, this.stateDirectory);
     const { configuration } = loaded;
     if (!configuration) {
       const problems = loaded.diagnostics.filter(({ severity }) => severity === 'error').length;
       live.refused = { at: Date.now(), problems };
       telemetry.reloadSuccess.set(0);
       this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
-      return { applied: false, revision: live.revision.number, report: loaded.render({ colour: false, applied: { revision: live.revision.number } }), changed: [] };
+      return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
     }
     const { revision, isNew } = await this.record(configuration, by.who);
     const changed = await this.supervisor.apply(await this.plan(configuration, revision.number));
     live.revision = revision;
-    live.routes = configuration.routes;
+    live.routes = routeSummaries(configuration);
     live.refused = undefined;
     telemetry.reloadSuccess.set(1);
     this.log.info('reloaded', `revision ${revision.number} runs${isNew ? '' : ' (nothing changed)'}`, { revision: revision.number, changed: changed.join(', ') });
-    return { applied: true, revision: revision.number, report: loaded.render({ colour: false, applied: { revision: revision.number } }), changed };
+    return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
   }
 
   private async record(configuration: Configuration, by: string): Promise<{ readonly revision: Omit<Revision, 'content'>; readonly isNew: boolean }> {

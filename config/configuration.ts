@@ -10,7 +10,6 @@ export interface Configuration {
   readonly files: readonly { readonly path: string; readonly text: string }[];
   readonly settings: Settings;
   readonly systems: ReadonlyMap<string, SystemConfig>;
-  readonly routes: readonly RouteSummary[];
   readonly tests: readonly LoadedTest[];
   /** Compiles the routes for a revision number; the configuration is already free of errors. */
   compile(revision: number): Handler;
@@ -69,16 +68,4 @@ export interface OutboundConfig {
 export interface CallableConfig {
   readonly name: string;
   readonly config: unknown;
-}
-
-/** What `routes list` and the console show of a route. */
-export interface RouteSummary {
-  readonly name: string;
-  readonly direction: 'inbound' | 'outbound';
-  /** Inbound: the endpoint it reads; outbound: the type it subscribes to. */
-  readonly from: string;
-  /** Inbound: the type it publishes; outbound: the endpoints its rules deliver to. */
-  readonly to: readonly string[];
-  readonly place: string | undefined;
-  readonly rules: readonly { readonly name: string; readonly when: string | undefined; readonly to: string; readonly place: string | undefined }[];
 }

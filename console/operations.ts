@@ -6,7 +6,7 @@ import type { Redelivery } from '../bus/runtime/redelivery.js';
 import type { Supervisor } from '../bus/runtime/supervisor.js';
 import type { Traffic } from '../bus/runtime/traffic.js';
 import type { AuditEntry, DeadLetterGroup, HistoryQuery, MessageSummary, Revision, Store, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
-import type { RouteSummary } from '../config/configuration.js';
+import type { RouteSummary } from '../config/route-summary.js';
 import {
   type Actor,
   type DeadLetterSummary,

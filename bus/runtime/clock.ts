@@ -4,5 +4,12 @@ import type { Clock } from '../../adapters/contract/services.js';
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonic: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
+  async sleep(ms, signal) {
+    try {
+      await sleep(ms, undefined, signal ? { signal } : {});
+    } catch (error) {
+      signal?.throwIfAborted(); // node's own AbortError would hide the reason
+      throw error;
+    }
+  },
 };
