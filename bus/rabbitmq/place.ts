@@ -20,6 +20,7 @@ export class Place {
   /** Delivered but not handed out, because the consumer pauses or leaves. */
   readonly #held: ConsumeMessage[] = [];
   readonly #ended = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<void>();
   #drained: PromiseWithResolvers<void> | undefined;
   #holding = false;
   #alive = true;
@@ -30,6 +31,10 @@ export class Place {
     this.#channel = channel;
     this.#hand = hand;
     this.#holding = holding;
+    channel.on('close', () => {
+      this.end();
+      this.#gone.resolve();
+    });
   }
 
   /** Handed out and not settled. */
@@ -54,6 +59,7 @@ export class Place {
 
   release(): void {
     this.#holding = false;
+    this.#flush();
     for (const message of this.#held.splice(0)) this.deliver(message);
   }
 
@@ -77,7 +83,8 @@ export class Place {
     if (!this.#alive) return;
     this.#flush();
     this.end();
-    await this.#channel.close();
+    // When the connection is lost meanwhile, the library never answers the close.
+    await Promise.race([this.#channel.close(), this.#gone.promise]);
   }
 
   #handOut(message: ConsumeMessage): void {
@@ -113,15 +120,18 @@ export class Place {
   #flush(): void {
     this.#flushing = false;
     if (!this.#alive) return;
-    // `reject` and not `nack`: from 4.3 on only a reject counts as a delivery.
-    for (const { tag, state } of this.#tags) if (state === 'requeue') this.#channel.reject(tagged(tag), true);
-    const firstOut = this.#tags.findIndex(({ state }) => state === 'out');
-    const prefix = firstOut === -1 ? this.#tags.length : firstOut;
-    const last = this.#tags.slice(0, prefix).findLast(({ state }) => state === 'ack');
-    // A held message came later than all that were handed out, so its tag is above the prefix.
+    // Of a consumer that pauses or leaves, the end of the channel gives everything back at once and in order.
+    if (!this.#holding) {
+      // `reject` and not `nack`: from 4.3 on only a reject counts as a delivery.
+      for (const { tag, state } of this.#tags) if (state === 'requeue') this.#channel.reject(tagged(tag), true);
+      this.#tags = this.#tags.filter(({ state }) => state !== 'requeue');
+    }
+    const barrier = this.#tags.findIndex(({ state }) => state !== 'ack');
+    const prefix = barrier === -1 ? this.#tags.length : barrier;
+    const last = this.#tags[prefix - 1];
     if (last) this.#channel.ack(tagged(last.tag), true);
     for (const { tag, state } of this.#tags.slice(prefix)) if (state === 'ack') this.#channel.ack(tagged(tag));
-    this.#tags = this.#tags.filter(({ state }) => state === 'out');
+    this.#tags = this.#tags.filter(({ state }) => state !== 'ack');
   }
 }
 

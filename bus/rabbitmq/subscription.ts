@@ -122,7 +122,6 @@ export class Subscription {
     const place = new Place(channel, hand, this.#paused !== undefined);
     channel.on('error', (error) => log.warn('broker.consume', `RabbitMQ closed the consumer of ${queue}: ${describe(error)}`));
     channel.on('handler-error', (error, event) => log.error('broker.consume', `${event} of ${queue}: ${describe(error)}`));
-    channel.on('close', () => place.end());
     const close = (): void => void place.leave().catch((error: unknown) => this.#note(error));
     await within(clock, ANSWER_MS, `prefetch of ${queue}`, channel.prefetch(Math.min(prefetch, MAX_PREFETCH)));
     this.#place = place;
