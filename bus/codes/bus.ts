@@ -37,6 +37,41 @@ export const busCodes = {
     meaning: 'An endpoint wants to be called over HTTP, but this Signalbox does not listen.',
     fix: 'Add `listen: "127.0.0.1:8080"` to the settings, and TLS where it leaves the machine.',
   },
+  E510: {
+    title: 'RabbitMQ is not reachable',
+    meaning: 'No node of the list accepted a connection, or the connection was lost. Signalbox tries all nodes again with growing waits; sources wait meanwhile.',
+    fix: 'Check that RabbitMQ runs and that host, port and firewall in `bus.urls` are right; `signalbox doctor` tries every node.',
+  },
+  E511: {
+    title: 'RabbitMQ refuses the login, the virtual host or a permission',
+    meaning: 'The node answered, and said no.',
+    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix.',
+  },
+  E512: {
+    title: 'RabbitMQ did not answer in time',
+    meaning: 'A request got no answer within its deadline. Usual causes: a memory or disk alarm, a cluster without a majority.',
+    fix: 'Look at the alarms and at the cluster state of RabbitMQ (`rabbitmq-diagnostics status`).',
+  },
+  E513: {
+    title: 'a queue exists with other properties',
+    meaning: 'Properties of a queue such as single active consumer cannot change in its life.',
+    fix: 'Raise the generation of the channel: the old queue is emptied, the new one takes over.',
+  },
+  E514: {
+    title: 'a channel was used before it was declared',
+    meaning: 'The channel is in no configuration that is active in this process.',
+    fix: 'Declare the channel in the configuration, or report it when it is one of Signalbox itself.',
+  },
+  E515: {
+    title: 'the embedded bus is in use by another process',
+    meaning: 'Only one process may own the files of the embedded bus.',
+    fix: 'Stop the other process, or give this one a data directory of its own. For several nodes use RabbitMQ.',
+  },
+  E516: {
+    title: 'the embedded bus is not open',
+    meaning: 'The thread that owns the files ended, or was never started.',
+    fix: 'Look for the first error in the log before this one: disk full or disk errors end the thread.',
+  },
   E530: {
     title: 'a database file did not take a setting',
     meaning: 'SQLite reads back another value than the one that was set. Without it what Signalbox writes would not be safe, so it does not start.',
