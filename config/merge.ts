@@ -10,6 +10,13 @@ const NAMED = ['systems', 'types', 'tables', 'routes', 'defaults'] as const;
 const SETTINGS = ['version', 'adapters', 'bus', 'store', 'listen', 'retention', 'drain', 'secrets_directory'] as const;
 export const SECTIONS: readonly string[] = [...NAMED, 'tests', ...SETTINGS];
 
+const SECOND = '\u0000';
+
+/** The name as the user wrote it. */
+export function writtenName(name: string): string {
+  return name.split(SECOND, 1)[0] ?? name;
+}
+
 interface Home {
   readonly source: SourceText;
   readonly broken: boolean;
@@ -127,10 +134,11 @@ function mergeNames(section: string, entry: Entry, first: Entry | undefined, hom
     const before = entries.get(name);
     const beforeHome = homes.get(homeKey(section, name));
     if (before && beforeHome) problem(home.source, each.key, twice(`\`${name}\` of \`${section}\``, beforeHome.source, before.key));
-    else {
-      entries.set(name, each);
-      homes.set(homeKey(section, name), home);
-    }
+    if (before && section !== 'systems') continue;
+    // A system's second part is checked all the same, so that its problems and its endpoints are not hidden by the first.
+    const unique = before ? `${name}${SECOND}${entries.size}` : name;
+    entries.set(unique, each);
+    homes.set(homeKey(section, unique), home);
   }
   sections.set(section, { key: first?.key ?? entry.key, value: { kind: 'map', entries, start: entry.value.start, end: entry.value.end } });
 }

@@ -9,6 +9,7 @@ import type { Check } from './check.js';
 import type { CallableConfig, InboundConfig, OutboundConfig, ScheduleConfig, SystemConfig } from './configuration.js';
 import { valueDigest } from './digest.js';
 import { unknownKey } from './issues.js';
+import { writtenName } from './merge.js';
 import type { Path } from './tree.js';
 
 const DAY = /^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
@@ -71,7 +72,7 @@ export function readSystems(check: Check, specs: ReadonlyMap<string, AdapterSpec
     // Known by name even when something is wrong with them, so that one mistake is reported once.
     for (const [key, map] of [['read', sources] as const, ['write', targets] as const]) {
       const node = check.tree.node(['systems', name, key]);
-      for (const endpoint of node?.kind === 'map' ? node.entries.keys() : []) map.set(`${name}.${endpoint}`, { fields: undefined });
+      for (const endpoint of node?.kind === 'map' ? node.entries.keys() : []) map.set(`${writtenName(name)}.${endpoint}`, { fields: undefined });
     }
     const system = new SystemReader(check, specs, name).read(sources, targets);
     if (system) systems.set(name, system);
@@ -96,13 +97,15 @@ interface ReadEndpoint<T> {
 
 class SystemReader {
   readonly #path: Path;
+  private readonly name: string;
 
   constructor(
     private readonly check: Check,
     private readonly specs: ReadonlyMap<string, AdapterSpec>,
-    private readonly name: string,
+    key: string,
   ) {
-    this.#path = ['systems', name];
+    this.#path = ['systems', key];
+    this.name = writtenName(key);
   }
 
   read(sources: Map<string, EndpointFields>, targets: Map<string, EndpointFields>): SystemConfig | undefined {
