@@ -20,7 +20,9 @@ export function findColumn(table: Table, name: string): Column {
 }
 
 function suggestion(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
+  // The database may fold names to lower case; that is not a misspelling.
+  const folded = new Map(known.map((each) => [each.toLowerCase(), each]));
+  const near = folded.get(nearest(name.toLowerCase(), folded.keys()) ?? '');
   const list = known.length === 0 ? 'none this account may see' : `${known.slice(0, 12).join(' ')}${known.length > 12 ? ` and ${known.length - 12} more` : ''}`;
   return `${near === undefined ? '' : `; did you mean ${near}?`} (there: ${list})`;
 }

@@ -49,7 +49,7 @@ export async function probe(
       const { dialect, database } = await link();
       return database.read(async (session) => {
         const table = await findTable(dialect, session, name);
-        const { rows } = await session.query(`SELECT count(*) FROM (SELECT 1 AS one FROM ${table.sql} LIMIT ${MOST + 1}) AS some`);
+        const { rows } = await session.query(`SELECT count(*) FROM (SELECT 1 AS one FROM ${table.sql} LIMIT ${MOST + 1}) AS counted`);
         const count = Number(rows[0]?.[0]);
         return count > MOST ? `more than ${MOST} rows` : `${count} ${count === 1 ? 'row' : 'rows'}`;
       }, signal);
