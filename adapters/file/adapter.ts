@@ -30,7 +30,7 @@ export class FileAdapter implements Adapter {
         folders.written.add(splitPath(options.path).folder);
         return publish(space, options);
       },
-      probe: (signal) => probeFiles(space, folders, [{ name: `root ${root}`, run: () => space.open().then(() => undefined) }], this.clock, signal),
+      probe: (signal) => probeFiles(space, folders, [{ name: `root ${root}`, run: () => space.open(signal).then(() => undefined) }], this.clock, signal),
       close: () => Promise.resolve(),
     };
   }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { Misconfigured, TryAgain } from '../contract/index.js';
+import { Misconfigured, NotConnected, TryAgain } from '../contract/index.js';
 import type { Entry, FileSpace } from '../files/space.js';
 
 const CHUNK = 64 * 1024;
@@ -12,15 +12,15 @@ const CHUNK = 64 * 1024;
  * the last part of a path is never followed when it is a link.
  */
 export class Disk implements FileSpace {
-  private jail: string | undefined;
-
   constructor(private readonly root: string) {}
 
-  async open(): Promise<void> {
-    this.jail = await realpath(this.root).catch((error: unknown) => fail(error, this.root));
+  async open(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.base();
   }
 
-  async list(folder: string): Promise<readonly Entry[]> {
+  async list(folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
+    signal.throwIfAborted();
     const real = await this.folder(folder);
     const names = await readdir(real, { encoding: 'buffer' }).catch((error: unknown) => fail(error, folder));
     const entries: Entry[] = [];
@@ -53,7 +53,8 @@ export class Disk implements FileSpace {
     return chunks(handle, path, signal);
   }
 
-  async write(path: string, bytes: Uint8Array): Promise<void> {
+  async write(path: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const place = await this.place(path);
     try {
       const handle = await open(place, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
@@ -69,7 +70,8 @@ export class Disk implements FileSpace {
     }
   }
 
-  async rename(from: string, to: string, mode: 'new' | 'replace'): Promise<'renamed' | 'missing' | 'exists'> {
+  async rename(from: string, to: string, mode: 'new' | 'replace', signal: AbortSignal): Promise<'renamed' | 'missing' | 'exists'> {
+    signal.throwIfAborted();
     const [source, target] = [await this.place(from), await this.place(to)];
     try {
       if (mode === 'replace') await rename(source, target);
@@ -100,9 +102,17 @@ export class Disk implements FileSpace {
     await syncDirectory(await this.folder(folder)).catch((error: unknown) => fail(error, folder));
   }
 
+  /** Real path of the root. One that is gone is a share that is not mounted: it may come back. */
+  private async base(): Promise<string> {
+    return realpath(this.root).catch((error: unknown) => {
+      if (code(error) === 'ENOENT') throw new NotConnected('E400', `${this.root} is not there`, { cause: error });
+      return fail(error, this.root);
+    });
+  }
+
   /** Real path of a folder. */
   private async folder(path: string): Promise<string> {
-    const jail = this.jail ?? (await realpath(this.root).catch((error: unknown) => fail(error, this.root)));
+    const jail = await this.base();
     const real = await realpath(join(jail, path)).catch((error: unknown) => fail(error, path));
     const inside = relative(jail, real);
     if (inside === '..' || inside.startsWith(`..${sep}`)) throw new Misconfigured('E444', `${path} leads out of ${this.root}, to ${real}`);

@@ -150,6 +150,7 @@ export class Pickup implements PollingInbound {
     let batch: SourceRecord[] = [];
     let number = progress?.records ?? 0;
     for await (const { record, number: at } of records) {
+      signal.throwIfAborted();
       if (batch.length >= request.maxRecords) {
         yield this.batch(batch, taken, number, false, settled, signal);
         batch = [];

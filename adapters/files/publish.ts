@@ -32,6 +32,7 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
       if (!entry) throw new Misconfigured('E440', `the folder ${folder} does not exist`);
     },
     async send(delivery, signal): Promise<Receipt> {
+      signal.throwIfAborted();
       const name = fileName(template.render(delivery, placeText));
       const path = joinPath(folder, name);
       const bytes = codec.encode([delivery.payload]);
