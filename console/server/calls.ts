@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Service } from '../service.js';
-import { API, MOST_IDS, MOST_ROWS, writeDeadLetter } from '../wire.js';
+import { API, MOST_IDS, MOST_ROWS, writeDeadLetter, writeSummary } from '../wire.js';
 
 /** One call of the admin API. What is not in the table is answered 404. */
 export interface Call {
