@@ -117,7 +117,7 @@ function below(schema: Schema, step: PropertyKey): readonly Schema[] {
   if (def.type === 'tuple') return def.items.slice(Number(step), Number(step) + 1);
   if (def.type !== 'object') return [];
   const option = Object.hasOwn(def.shape, String(step)) ? def.shape[String(step)] : def.catchall;
-  return option ? [option] : [];
+  return option && defOf(option).type !== 'never' ? [option] : [];
 }
 
 type Def = z.core.$ZodTypes['_zod']['def'];
