@@ -7,6 +7,7 @@ import { checkCommand } from './commands/check.js';
 import { completionCommand } from './commands/completion.js';
 import { dlqCommand } from './commands/dlq.js';
 import { explainCommand } from './commands/explain.js';
+import { initCommand } from './commands/init.js';
 import { messagesCommand } from './commands/messages.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
@@ -20,6 +21,7 @@ import { CommandFailure, EXIT } from './failure.js';
 import { complain, formats } from './output.js';
 
 const commands = [
+  initCommand,
   checkCommand,
   testCommand,
   runCommand,

@@ -1,4 +1,5 @@
 import type { StoredDeadLetter } from '../bus/store/contract.js';
+import type { DeadLetterSummary } from './service.js';
 
 // What the admin API writes and the command line reads, where that is not the JSON of `Service` as it stands.
 
@@ -22,6 +23,12 @@ export function writeDeadLetter(letter: StoredDeadLetter): WireDeadLetter {
 
 export function readDeadLetter(wire: WireDeadLetter): StoredDeadLetter {
   return { ...wire, content: Buffer.from(wire.content, 'base64') };
+}
+
+/** A service may hand out whole letters where the summary is asked for: their content is not sent. */
+export function writeSummary(letter: DeadLetterSummary & Partial<StoredDeadLetter>): DeadLetterSummary {
+  const { content: _content, headers: _headers, stack: _stack, ...summary } = letter;
+  return summary;
 }
 
 /** Most rows of one answer; a call that wants more asks again. */

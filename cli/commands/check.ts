@@ -48,7 +48,7 @@ async function fix(directory: string, { diagnostics, sources }: Checked): Promis
     const own = diagnostics.filter((diagnostic) => diagnostic.file === file && diagnostic.fix !== undefined);
     const path = await realpath(join(directory, file));
     const before = await readFile(path, 'utf8');
-    if (before !== sources.get(file)) {
+    if (!own.every(({ line }) => before.split('\n')[line - 1] === sources.get(file)?.split('\n')[line - 1])) {
       talk(`${file} was changed meanwhile and left alone`);
       continue;
     }

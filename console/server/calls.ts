@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Service } from '../service.js';
-import { API, MOST_IDS, MOST_ROWS, writeDeadLetter } from '../wire.js';
+import { API, MOST_IDS, MOST_ROWS, writeDeadLetter, writeSummary } from '../wire.js';
 
 /** One call of the admin API. What is not in the table is answered 404. */
 export interface Call {
@@ -55,7 +55,7 @@ export const calls: readonly Call[] = [
   get('/messages/:id/events', {}, (service, _, path) => service.events(path('id'))),
   get('/events', { after: count, limit }, (service, query) => service.tail(query.after, query.limit)),
   get('/dead-letters/groups', {}, (service) => service.deadLetterGroups()),
-  get('/dead-letters', { reference: name, limit }, (service, query) => service.deadLetters(query.reference, query.limit)),
+  get('/dead-letters', { reference: name, limit }, async (service, query) => (await service.deadLetters(query.reference, query.limit)).map(writeSummary)),
   get('/dead-letters/:id', {}, async (service, _, path) => writeDeadLetter(await service.deadLetter(path('id')))),
   post('/dead-letters/redeliver', { ids, ...actor }, (service, body) => service.redeliver(body.ids, by(body))),
   post('/dead-letters/discard', { ids, ...actor }, async (service, body) => ({ discarded: await service.discard(body.ids, by(body)) })),

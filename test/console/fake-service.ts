@@ -169,6 +169,7 @@ export function fakeService(): FakeService {
     deadLetterGroups: async () => [
       { group: 'G7A2', code: 'E400', endpoint: 'accounting.BookInvoice', route: 'orders-out', reason: 'InvalidPeriod', count: letters.length, firstAt: AT, lastAt: AT },
     ],
+    // Whole letters, as a service may do it.
     deadLetters: async (reference, limit) => letters.filter(({ id, group }) => id === reference || group === reference).slice(0, limit),
     deadLetter: async (id) => {
       const found = letters.find((candidate) => candidate.id === id);

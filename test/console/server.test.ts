@@ -180,6 +180,12 @@ describe('calls', () => {
     expect(lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'admin-failed' }));
   });
 
+  test('lists of dead letters go without content, whatever the service gives', async () => {
+    const { body } = await ask('GET', '/v1/dead-letters?reference=G7A2');
+    expect(body).toHaveLength(3);
+    expect(JSON.stringify(body)).not.toMatch(/content|headers/);
+  });
+
   test('bytes travel as base64', async () => {
     expect(await ask('GET', '/v1/dead-letters/d-2')).toMatchObject({ status: 200, body: { content: 'AP9B' } });
   });
