@@ -5,10 +5,10 @@ import { join, resolve } from 'node:path';
 import { Container, ContainerModule } from 'inversify';
 import { adapterModule, adapterToken } from './adapters/adapters.module.js';
 import { catalog } from './adapters/catalog.js';
-import { loadAdapter } from './adapters/load.js';
 import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misconfigured } from './adapters/contract/index.js';
-import type { Broker } from './bus/broker.js';
-import { brokerModule } from './bus/broker.module.js';
+import { loadAdapter } from './adapters/load.js';
+import { BROKER, type Broker } from './bus/broker.js';
+import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
 import { describe } from './bus/errors.js';
 import type { Message } from './bus/message.js';
 import { systemClock } from './bus/runtime/clock.js';
@@ -20,15 +20,15 @@ import { Redelivery } from './bus/runtime/redelivery.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
 import { Telemetry } from './bus/runtime/telemetry.js';
-import { BROKER, NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
+import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
 import { sqliteStoreModule } from './bus/store/store.module.js';
 import type { Configuration } from './config/configuration.js';
 import { renderDiagnostics } from './config/diagnostics.js';
 import { type LoadResult, loadConfiguration } from './config/load.js';
-import { redactor } from './config/secrets.js';
 import { routeSummaries } from './config/route-summary.js';
+import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import type { Actor, ReloadResult, Running } from './console/service.js';
@@ -82,7 +82,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? NO_LISTENER,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  await container.load(constants(services), brokerModule({ ...configuration.settings.bus, directory: stateDirectory }), sqliteStoreModule(stateDirectory), runtimeModule());
+  await container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
@@ -128,6 +128,10 @@ const NO_LISTENER: HttpHost = {
     throw new Misconfigured('E506', `${path} cannot be served: no listener is configured`);
   },
 };
+
+function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
+  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+}
 
 function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
   return listen && createHttpHost({ host: listen.host, port: listen.port, log, ...(listen.tls ? { tls: listen.tls } : {}) });

@@ -1,10 +1,8 @@
 import { ContainerModule } from 'inversify';
-import { CLOCK, LOGGER, token } from '../adapters/contract/injection.js';
-import type { Broker } from './broker.js';
+import { CLOCK, LOGGER } from '../adapters/contract/injection.js';
+import { BROKER, type Broker } from './broker.js';
 import { EmbeddedBroker, type EmbeddedOptions } from './embedded/embedded-broker.js';
 import { RabbitmqBroker, type RabbitmqOptions } from './rabbitmq/rabbitmq-broker.js';
-
-export const BROKER = token<Broker>('Broker');
 
 /** Which broker, from the configuration's `bus`. */
 export type BrokerChoice = ({ readonly kind: 'embedded' } & Omit<EmbeddedOptions, 'clock' | 'log'>) | ({ readonly kind: 'rabbitmq' } & Omit<RabbitmqOptions, 'clock' | 'log'>);

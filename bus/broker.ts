@@ -1,3 +1,5 @@
+import { token } from '../adapters/contract/injection.js';
+
 /**
  * What a broker must do. Two implementations, `embedded/` and `rabbitmq/`, pass one conformance suite (test/kit/broker).
  * Everything here is at-least-once: a message is gone from a channel only after `ack`.
@@ -30,6 +32,8 @@ export interface Broker {
   /** Finishes what was published, returns unsettled messages to their channels, closes. Twice is fine. */
   close(): Promise<void>;
 }
+
+export const BROKER = token<Broker>('Broker');
 
 export interface ChannelSpec {
   /** `target.erp.orders`. Letters, digits, `.`, `_`, `-`; at most 200 characters. */

@@ -1,9 +1,8 @@
 import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
 import type { Clock } from '../../adapters/contract/services.js';
-import { type Broker, NotPublished, type OutgoingMessage } from '../broker.js';
+import { BROKER, type Broker, NotPublished, type OutgoingMessage } from '../broker.js';
 import { InvalidMessage, TryAgain } from '../errors.js';
 import { reopenDelay } from './retry.js';
-import { BROKER } from './tokens.js';
 
 /**
  * Publishing until it is known to be stored. A rejected publish (back-pressure) and an unknown one (lost confirm) are both published again with the

@@ -1,7 +1,7 @@
 import type { ConnectedSystem, ProbeStep } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
-import type { Broker } from '../broker.js';
+import { BROKER, type Broker } from '../broker.js';
 import { describe } from '../errors.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
@@ -12,7 +12,7 @@ import { DurablePublisher } from './publisher.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
 import { Target, type TargetConfig } from './target.js';
 import type { Telemetry } from './telemetry.js';
-import { BROKER, NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
+import { NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
 
 /** What should run: made by the composition root from a checked configuration. */
 export interface RunPlan {

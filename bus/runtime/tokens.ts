@@ -1,10 +1,8 @@
 import { token } from '../../adapters/contract/injection.js';
-import type { Broker } from '../broker.js';
 import type { Handler } from '../handler.js';
 import type { Telemetry } from './telemetry.js';
 import type { Traffic } from './traffic.js';
 
-export const BROKER = token<Broker>('Broker');
 export const TELEMETRY = token<Telemetry>('Telemetry');
 export const TRAFFIC = token<Traffic>('Traffic');
 export const ROUTING = token<Routing>('Routing');

@@ -118,10 +118,20 @@ export class OrdersWorld {
     cpSync(new URL('../../../examples/orders', import.meta.url), directory, { recursive: true, filter: (path) => !path.endsWith('.ts') });
     const write = (path: string, text: string): void => writeFileSync(join(directory, path), text);
     const url = new URL(bus);
-    write('signalbox.yaml', `version: 1\nbus: "${bus.replace(`:${url.password}@`, ':${secret:rabbitmq}@')}"\nlisten: "127.0.0.1:0"\ndefaults:\n  retry: {attempts: 20, wait: 1s..10s, factor: 2, jitter: 20%}\n`);
+    write(
+      'signalbox.yaml',
+      `version: 1\nbus: "${bus.replace(`:${url.password}@`, ':${secret:rabbitmq}@')}"\nlisten: "127.0.0.1:0"\ndefaults:\n  retry: {attempts: 20, wait: 1s..10s, factor: 2, jitter: 20%}\n`,
+    );
     const secrets = join(directory, 'secrets');
     mkdirSync(secrets, { mode: 0o700 });
-    const values = { rabbitmq: url.password, accounting: 'token-of-accounting', shipping: 'token-of-shipping', legacy: postgres.password, reporting: mariadb.password, erp_key: sshd.privateKey };
+    const values = {
+      rabbitmq: url.password,
+      accounting: 'token-of-accounting',
+      shipping: 'token-of-shipping',
+      legacy: postgres.password,
+      reporting: mariadb.password,
+      erp_key: sshd.privateKey,
+    };
     for (const [name, value] of Object.entries(values)) writeFileSync(join(secrets, name), value, { mode: 0o600 });
     const legacy = readFileSync(join(directory, 'systems/legacy.yaml'), 'utf8')
       .replace(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Misconfigured, NotConnected, TryAgain } from '../../../bus/errors.js';
 import { InvalidMessage, type SourceRecord } from '../../../adapters/contract/index.js';
+import { Misconfigured, NotConnected, TryAgain } from '../../../bus/errors.js';
 import { messageId } from '../../../bus/message.js';
 import { plan, startWorld, system, testTarget, until, type World } from './harness.js';
 

@@ -35,7 +35,7 @@ export interface World {
 
 export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalbox-world-'))): Promise<World> {
   const log = recordingLog();
-  const broker = new EmbeddedBroker({ directory, log });
+  const broker = new EmbeddedBroker({ directory, log, clock: systemClock });
   const store = new SqliteStore(directory);
   const signal = AbortSignal.timeout(20_000);
   await store.open(signal);
@@ -68,7 +68,17 @@ const quickRetry: RetryPolicy = { attempts: 3, firstMs: 50, longestMs: 100, fact
 /** A handler without routes: a record `{skip}` is filtered, `{bad}` cannot be mapped, any other goes to `target`. */
 export function handlerTo(target: string, revision = 1, retry: RetryPolicy = quickRetry): Handler {
   const outcome = (id: string, source: string, key: string | undefined, data: ValueRecord, now: Date): Outcome => {
-    const message: Message = { specversion: '1.0', id, source, type: 'Thing', time: now.toISOString(), datacontenttype: 'application/json', data, wire: {}, ...(key ? { subject: key } : {}) };
+    const message: Message = {
+      specversion: '1.0',
+      id,
+      source,
+      type: 'Thing',
+      time: now.toISOString(),
+      datacontenttype: 'application/json',
+      data,
+      wire: {},
+      ...(key ? { subject: key } : {}),
+    };
     const base = { messageId: id, route: 'in', notes: [], failures: [], deliveries: [] };
     if ('skip' in data) return { ...base, filtered: 'record.skip' };
     if ('bad' in data) return { ...base, failure: { failure: new InvalidMessage('E300', 'it is bad'), route: 'in', id } };

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Container } from 'inversify';
 import { openDatabase } from '../../../bus/sqlite/database.js';
+import { STORE } from '../../../bus/store/contract.js';
 import { MIGRATIONS } from '../../../bus/store/sqlite/schema.js';
 import { SqliteStore } from '../../../bus/store/sqlite/sqlite-store.js';
-import { STORE, sqliteStoreModule } from '../../../bus/store/store.module.js';
+import { sqliteStoreModule } from '../../../bus/store/store.module.js';
 import { storeConformance } from '../../kit/store/conformance.js';
 import { openStore } from './open-sqlite.js';
 

@@ -86,7 +86,12 @@ export function publishing(harness: BrokerHarness): void {
       const inbox = acking();
       await broker.consume('full', { prefetch: 10 }, inbox.onMessage);
       await inbox.until(stored);
-      await eventually('it takes messages again', () => broker.publish('full', message('again')).then(() => true).catch(() => false));
+      await eventually('it takes messages again', () =>
+        broker
+          .publish('full', message('again'))
+          .then(() => true)
+          .catch(() => false),
+      );
       await inbox.until(stored + 1);
       expect(inbox.ids.at(-1)).toBe('again');
     }));

@@ -29,18 +29,27 @@ export function deadLetterScenarios(subject: Subject): void {
       expect(await store.deadLetters.get('c')).toBeUndefined();
     });
 
-    test('adding an open one again changes nothing', async () => {
+    test('adding an open one again keeps one, with what is known now', async () => {
       const { deadLetters } = subject.store;
       await deadLetters.add([letter('a')]);
       await deadLetters.add([letter('a', { reason: 'something else', at: NOON + 9, attempts: 99 }), letter('b', { at: NOON + 1 })]);
-      expect(await ids()).toEqual(['a', 'b']);
-      expect(await deadLetters.get('a')).toMatchObject({ reason: 'the partner refused it', at: NOON, attempts: 3 });
+      expect(await ids()).toEqual(['b', 'a']);
+      expect(await deadLetters.get('a')).toMatchObject({ reason: 'something else', at: NOON + 9, attempts: 99 });
+    });
+
+    test('one that failed again after it was read stays open', async () => {
+      const { deadLetters } = subject.store;
+      await deadLetters.add([letter('a')]);
+      await deadLetters.add([letter('a', { at: NOON + 9 })]);
+      expect(await deadLetters.settle([{ id: 'a', at: NOON }], 'redelivered', 'anna', undefined, settled)).toBe(0);
+      expect((await deadLetters.get('a'))?.state).toBe('open');
+      expect(await deadLetters.settle([{ id: 'a', at: NOON + 9 }], 'redelivered', 'anna', undefined, settled)).toBe(1);
     });
 
     test('a settled one that dies again is open again, with what is known now', async () => {
       const { deadLetters } = subject.store;
       await deadLetters.add([letter('a')]);
-      expect(await deadLetters.settle(['a'], 'redelivered', 'anna', 'fixed', settled)).toBe(1);
+      expect(await deadLetters.settle([{ id: 'a', at: NOON }], 'redelivered', 'anna', 'fixed', settled)).toBe(1);
       expect(await ids()).toEqual([]);
       expect((await deadLetters.get('a'))?.state).toBe('redelivered');
       await deadLetters.add([letter('a', { reason: 'still refused', at: NOON + 9, group: 'G9' })]);
@@ -51,8 +60,8 @@ export function deadLetterScenarios(subject: Subject): void {
     test('settling counts only the open ones, once', async () => {
       const { deadLetters } = subject.store;
       await deadLetters.add([letter('a'), letter('b'), letter('c')]);
-      expect(await deadLetters.settle(['a', 'nobody', 'a'], 'discarded', 'anna', undefined, settled)).toBe(1);
-      const counts = await Promise.all(Array.from({ length: 5 }, () => deadLetters.settle(['a', 'b', 'c'], 'redelivered', 'bob', 'r', settled)));
+      expect(await deadLetters.settle(read('a', 'nobody', 'a'), 'discarded', 'anna', undefined, settled)).toBe(1);
+      const counts = await Promise.all(Array.from({ length: 5 }, () => deadLetters.settle(read('a', 'b', 'c'), 'redelivered', 'bob', 'r', settled)));
       expect(counts.reduce((sum, count) => sum + count, 0)).toBe(2);
       expect((await deadLetters.get('a'))?.state).toBe('discarded');
       expect((await deadLetters.get('b'))?.state).toBe('redelivered');
@@ -68,12 +77,12 @@ export function deadLetterScenarios(subject: Subject): void {
         letter('d', { group: 'G2', at: NOON + 3, code: 'E300', endpoint: 'web.notify', route: 'r2', reason: 'bad date' }),
         letter('e', { group: 'G3', at: NOON + 4 }),
       ]);
-      await deadLetters.settle(['e'], 'discarded', 'anna', undefined, settled);
+      await deadLetters.settle([{ id: 'e', at: NOON + 4 }], 'discarded', 'anna', undefined, settled);
       expect(await deadLetters.groups()).toEqual([
         { group: 'G2', code: 'E300', endpoint: 'web.notify', route: 'r2', reason: 'bad date', count: 3, firstAt: NOON + 2, lastAt: NOON + 5 },
         { group: 'G1', code: 'E400', endpoint: 'erp.orders', route: 'orders-out', reason: 'first', count: 1, firstAt: NOON + 1, lastAt: NOON + 1 },
       ]);
-      await deadLetters.settle(['a', 'b', 'c', 'd'], 'discarded', 'anna', undefined, settled);
+      await deadLetters.settle(await deadLetters.list({ limit: 10 }), 'discarded', 'anna', undefined, settled);
       expect(await deadLetters.groups()).toEqual([]);
     });
 
@@ -96,4 +105,9 @@ export function deadLetterScenarios(subject: Subject): void {
       expect(await ids({ group: 'none' })).toEqual([]);
     });
   });
+}
+
+/** Letters as they were read when they failed at noon. */
+function read(...ids: readonly string[]): { readonly id: string; readonly at: number }[] {
+  return ids.map((id) => ({ id, at: NOON }));
 }

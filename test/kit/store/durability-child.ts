@@ -45,7 +45,7 @@ export const WRITES: Readonly<Record<string, { write(store: Store, n: number): P
   'deadLetters.settle': {
     write: async (store, n) => {
       await store.deadLetters.add([letter(`y${n}`)]);
-      await store.deadLetters.settle([`y${n}`], 'discarded', 'child', 'reason', new Date(NOON));
+      await store.deadLetters.settle([letter(`y${n}`)], 'discarded', 'child', 'reason', new Date(NOON));
     },
     kept: async (store, n) => (await store.deadLetters.get(`y${n}`))?.state === 'discarded',
   },

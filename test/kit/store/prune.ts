@@ -48,8 +48,8 @@ export function pruneScenarios(subject: Subject): void {
     test('removes settled letters, old ids and finished ledger entries only', async () => {
       const { deadLetters, dedupe, ledger } = subject.store;
       await deadLetters.add(['open', 'settled', 'settled-now'].map((id) => letter(id, { at: NOON - 30 * DAY })));
-      await deadLetters.settle(['settled'], 'discarded', 'anna', undefined, new Date(NOON - 8 * DAY));
-      await deadLetters.settle(['settled-now'], 'redelivered', 'anna', undefined, new Date(NOON - DAY));
+      await deadLetters.settle([{ id: 'settled', at: NOON - 30 * DAY }], 'discarded', 'anna', undefined, new Date(NOON - 8 * DAY));
+      await deadLetters.settle([{ id: 'settled-now', at: NOON - 30 * DAY }], 'redelivered', 'anna', undefined, new Date(NOON - DAY));
       await dedupe.add('s', ['old', 'again'], new Date(NOON - 9 * DAY));
       await dedupe.add('s', ['young', 'again'], new Date(NOON - 6 * DAY));
       const states: readonly LedgerState[] = ['sending', 'done', 'unknown', 'parked'];
