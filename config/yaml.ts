@@ -54,7 +54,7 @@ export function decode(path: string, bytes: Uint8Array): string | Diagnostic {
 
 class Reader {
   readonly #diagnostics: Diagnostic[] = [];
-  #syntaxErrors = 0;
+  #tooDeep = false;
 
   constructor(private readonly source: SourceText) {}
 
@@ -84,15 +84,16 @@ class Reader {
     if (/^%/m.test(this.source.text.slice(0, first?.range[0] ?? 0))) this.#refuse({ start: 0, end: 1 }, 'a YAML directive', 'remove the line');
     const contents = first?.contents;
     const root = contents && !(isScalar(contents) && contents.value === null) ? this.#node(contents, 1) : undefined;
-    this.#syntaxErrors += lines.size;
-    return { source: this.source, root, broken: this.#syntaxErrors > 0, diagnostics: this.#diagnostics };
+    // What else seems wrong in a file that could only be read in part may be an echo of that.
+    const diagnostics = lines.size === 0 ? this.#diagnostics : this.#diagnostics.filter(({ code }) => code === 'E100' || code === 'E105');
+    return { source: this.source, root, broken: lines.size > 0 || this.#tooDeep, diagnostics };
   }
 
   #node(node: ParsedNode, depth: number): Node {
     const span = { start: node.range[0], end: node.range[1] };
     if (depth > MAX_DEPTH) {
-      this.#syntaxErrors++;
-      if (!this.#diagnostics.some((diagnostic) => diagnostic.code === 'E102')) this.#diagnostics.push(tooDeep(this.source, span));
+      if (!this.#tooDeep) this.#diagnostics.push(tooDeep(this.source, span));
+      this.#tooDeep = true;
       return { kind: 'scalar', value: null, plain: true, ...span };
     }
     if (isAlias(node)) {
@@ -194,7 +195,7 @@ class Reader {
       return { ...base, length: rest.length, message: 'a value with `: ` in it needs quotes', label: 'YAML reads a key here', help: `quote it: ${quoted(rest)}; or is the indentation wrong?` };
     }
     if (error.code === 'BLOCK_AS_IMPLICIT_KEY') return { ...base, message: 'a key inside a plain value', help: 'is the line below indented too far? text with `: ` in it needs quotes' };
-    if (/call stack/.test(error.message)) return { ...base, code: 'E102', message: `nested deeper than ${MAX_DEPTH} levels` };
+    if (/call stack/.test(error.message)) return { ...base, message: `nested deeper than ${MAX_DEPTH} levels` };
     if (/^Missing closing/.test(error.message)) return { ...base, message: 'a closing quote is missing' };
     return { ...base, message: error.message.charAt(0).toLowerCase() + error.message.slice(1) };
   }
