@@ -82,6 +82,11 @@ export const dataCodes = {
     meaning: 'No rule of the route wants the message, and `otherwise` sends it to the dead letters.',
     fix: 'Add a rule, or `otherwise: {to: drop}` if such messages are expected.',
   },
+  E319: {
+    title: 'two elements of a split have the same idempotency key',
+    meaning: 'The target would take the second one for a repetition of the first and ignore it. It is kept in the dead letters instead.',
+    fix: 'Make the key of each element different, for example with its line number.',
+  },
   E320: {
     title: 'a place in a path template has no value',
     meaning: 'The file name or URL of the target is built from the message, and a part it needs is missing or empty.',
