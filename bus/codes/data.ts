@@ -41,5 +41,19 @@ export const dataCodes = {
     title: 'a parameter of the call does not fit its statement',
     meaning: 'The call gives no value for a parameter of the SQL, gives one it does not have, or the answer has more rows than allowed.',
     fix: 'Give exactly the parameters the SQL names with a colon, and narrow the statement.',
+  E360: {
+    title: 'the body of the request is not UTF-8',
+    meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',
+    fix: 'Ask the sender to send UTF-8; the bytes are in the dead letters.',
+  },
+  E361: {
+    title: 'a value would change the structure of the request',
+    meaning: 'A value of the message would become part of an address or header in a way that changes more than its own place.',
+    fix: 'Correct the mapping or the data; a path segment cannot be `.` or `..` and holds no control characters.',
+  },
+  E362: {
+    title: 'a parameter of the call is no text and no number',
+    meaning: 'The parameters of a call become part of the address, so they are text, numbers or booleans.',
+    fix: 'Give a plain value in the call.',
   },
 } as const satisfies CodeTable;

@@ -46,5 +46,94 @@ export const endpointCodes = {
     title: 'the database refused the statement',
     meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
     fix: 'Try the statement in a database client with the same account.',
+  E460: {
+    title: 'the adapter package is not installed',
+    meaning: 'A package named under `adapters:` was not found in a node_modules folder at or above the configuration directory, or its name is no package name.',
+    fix: 'Install it beside the configuration (`npm install <package>`), or correct the name.',
+  },
+  E461: {
+    title: 'the adapter package cannot be loaded',
+    meaning: 'The package was found, but importing its entry or its implementation failed.',
+    fix: 'Read the cause; usually a dependency of the package is missing or it was built for another Node version.',
+  },
+  E462: {
+    title: 'the package is no adapter',
+    meaning: 'The entry exports neither a default nor an `adapter` export with the shape of an adapter spec.',
+    fix: 'Name the adapter package itself; an author exports `defineAdapter({...})` as default.',
+  },
+  E463: {
+    title: 'the adapter was built for another contract',
+    meaning: 'The contract number in the spec is not the one this Signalbox speaks.',
+    fix: 'Install the release of the package that matches this Signalbox.',
+  },
+  E464: {
+    title: 'the name of the adapter is not well formed',
+    meaning: 'Names are lower-case words joined by hyphens, such as `sap-idoc`.',
+    fix: 'Report it to the author of the package.',
+  },
+  E465: {
+    title: 'two adapters have one name',
+    meaning: 'A package brings an adapter with a name that a built-in adapter or another package has already.',
+    fix: 'Remove one of the two packages.',
+  },
+  E466: {
+    title: 'the adapter misses a schema',
+    meaning: '`connect`, and the `config` of `read`, `write` and `call`, must be zod schemas: without them options cannot be checked.',
+    fix: 'Report it to the author of the package.',
+  },
+  E467: {
+    title: 'no HTTP listener is configured',
+    meaning: 'An endpoint waits for HTTP requests, but this Signalbox does not listen.',
+    fix: 'Add `listen:` to the settings.',
+  },
+  E468: {
+    title: 'the HTTP path is taken or not usable',
+    meaning: 'Two endpoints ask for the same method and path, or a path holds more than plain segments.',
+    fix: 'Give each endpoint its own plain path, such as /hooks/orders.',
+  },
+  E469: {
+    title: 'the HTTP listener cannot start',
+    meaning: 'The address or port cannot be used, or the certificate is not readable.',
+    fix: 'Check `listen:`; another process may hold the port.',
+  },
+  E470: {
+    title: 'the system refused the credentials',
+    meaning: 'It answered 401 or 403. Trying again would lock the account, so the endpoint stops.',
+    fix: 'Check the secret and the rights of the account, then resume the endpoint.',
+  },
+  E471: {
+    title: 'the system answered with a redirect',
+    meaning: 'Redirects are not followed: they could carry data and credentials to another place.',
+    fix: 'Put the final address into `base`.',
+  },
+  E472: {
+    title: 'the system is busy or failing',
+    meaning: 'It answered that it cannot take the request now (408, 425, 429 or 5xx). The delivery is tried again later.',
+    fix: 'Nothing, if it passes; otherwise ask the owner of the system.',
+  },
+  E473: {
+    title: 'the system refused the message',
+    meaning: 'It answered that this request is wrong. Trying again would not help, so the message goes to the dead letters.',
+    fix: 'Read the answer in the detail, correct the mapping or the data, then redeliver.',
+  },
+  E474: {
+    title: 'the system reports a conflict for this request',
+    meaning: 'The answer was 409: a request with the same key is still being processed, or the resource is in another state.',
+    fix: 'Nothing, if it passes; if the answer means "already done", add 409 to `success`.',
+  },
+  E475: {
+    title: 'the answer of the system cannot be used',
+    meaning: 'It is larger than allowed, or not the JSON that was expected.',
+    fix: 'Check the path; raise `max_answer` if the answer is rightly large.',
+  },
+  E476: {
+    title: 'the system did not answer in time',
+    meaning: 'The request was sent; whether it had an effect is unknown. It is tried again with the same idempotency key.',
+    fix: 'Raise `timeout` if the system is slow by nature.',
+  },
+  E477: {
+    title: 'the TLS connection is not trusted',
+    meaning: 'The certificate is expired, for another host, or signed by an unknown authority. Nothing was sent.',
+    fix: 'Correct the certificate, or name its authority with `ca`.',
   },
 } as const satisfies CodeTable;
