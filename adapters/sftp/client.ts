@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import SftpLibrary from 'ssh2-sftp-client';
-import { describe, Misconfigured, NotConnected } from '../contract/index.js';
+import { describe, failureOf, Misconfigured, NotConnected } from '../contract/index.js';
 import { type ConnectOptions, LEGACY } from './config.js';
 
 type Connected = Awaited<ReturnType<SftpLibrary['connect']>>;
@@ -64,7 +64,13 @@ export class SftpClient {
     this.opening ??= this.connect(signal).finally(() => {
       this.opening = undefined;
     });
-    this.session = await this.opening;
+    try {
+      this.session = await this.opening;
+    } catch (error) {
+      // Another endpoint began to connect and gave up before it was done: that is its own affair.
+      if (signal.aborted || failureOf(error)) throw error;
+      return this.open(signal);
+    }
   }
 
   /**
@@ -107,9 +113,14 @@ export class SftpClient {
   }
 
   close(): void {
-    const session = this.session;
+    const closed = new NotConnected('E400', `the connection to ${this.place} was closed`);
+    if (this.session) this.drop(this.session, closed);
     this.session = undefined;
-    if (session) this.drop(session, new NotConnected('E400', `the connection to ${this.place} was closed`));
+    // One that is being opened is closed when it is there; its failure belongs to whoever opened it.
+    void this.opening?.then(
+      (session) => this.drop(session, closed),
+      () => undefined,
+    );
   }
 
   private get place(): string {
