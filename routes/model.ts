@@ -91,7 +91,9 @@ export const fieldConfig: z.ZodType<FieldConfig> = z
   .strictObject({
     from: expression.optional().meta({ title: 'From', description: 'Expression that gives the value.', examples: ['record.CTRY'] }),
     trim: z.boolean().optional().meta({ title: 'Trim', description: 'Cut white space at both ends of text.' }),
-    empty: scalar.optional().meta({ title: 'Empty', description: 'Text that means "no value", besides "".', examples: ['00000000'] }),
+    empty: scalar
+      .optional()
+      .meta({ title: 'Empty', description: 'Text that means "no value"; empty text then means it too. Without `empty`, "" is a value.', examples: ['00000000'] }),
     table: name.optional().meta({ title: 'Table', description: 'Look the value up in this table.', examples: ['country'] }),
     date: z
       .string()
@@ -99,7 +101,7 @@ export const fieldConfig: z.ZodType<FieldConfig> = z
       .optional()
       .meta({ title: 'Date pattern', description: 'Reads text into dates, prints dates as text; the types decide.', examples: ['yyyyMMdd'] }),
     decimal: z.enum(['comma', 'point']).optional().meta({ title: 'Decimal mark', description: 'Reads numbers from text (`1.234,50`), or prints them.' }),
-    default: scalar.optional().meta({ title: 'Default', description: 'Value when there is none.', examples: ['EUR'] }),
+    default: scalar.optional().meta({ title: 'Default', description: 'Value when there is none: null, or a field that is missing. Alone it is a constant.', examples: ['EUR'] }),
     pad: z
       .number()
       .int()

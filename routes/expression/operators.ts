@@ -70,7 +70,9 @@ function mismatch(node: Binary, left: Part, right: Part, source: string, context
       ? `remove the quotes: ${literal}`
       : other === 'date' || other === 'timestamp'
         ? `${other === 'date' ? 'a date looks like "2026-03-01"' : 'a timestamp looks like "2026-03-01T08:00:00Z"'}`
-        : `this is ${nameOf(side === 0 ? left.type : right.type)}`;
+        : other === 'text' && node.args[side].op === 'value' && isNumeric(right.type)
+          ? `add quotes: "${sourceOf(node.args[side], context)}"`
+          : `this is ${nameOf(side === 0 ? left.type : right.type)}`;
   return problem(context, node.args[side], { code: 'E212', message: `\`${source}\` compares ${nameOf(left.type)} with ${nameOf(right.type)}`, label });
 }
 
