@@ -3,7 +3,7 @@ import { deriveId } from '../bus/message.js';
 import type { ValueRecord } from '../bus/value.js';
 import { compileRoutes } from './compile.js';
 import type { LoadedTest, RoutesInput } from './input.js';
-import { type Coverage, coverage } from './test-coverage.js';
+import { coverage } from './test-coverage.js';
 import { type Check, checkExpectations } from './test-expectations.js';
 import type { Preview, TestProblem, TestRun } from './test-result.js';
 
