@@ -95,13 +95,13 @@ function readShape(parts: readonly string[], configs: Readonly<Record<string, Ty
     const of = readShape(rest, configs, types);
     return typeof of === 'string' ? of : { kind: 'list', of };
   }
-  if (rest.length > 0) return rest[0] ?? '';
-  if (word === 'text') return size === undefined ? { kind: 'text' } : /^[1-9]\d{0,8}$/.test(size) ? { kind: 'text', length: Number(size) } : size;
-  if (word === 'decimal') return readDecimal(size);
-  if (size !== undefined) return size;
   const plain = WORDS.find((known) => known === word);
+  if (!plain && !Object.hasOwn(configs, word)) return word;
+  if (rest[0] !== undefined) return rest[0];
+  if (plain === 'text') return size === undefined ? { kind: 'text' } : /^[1-9]\d{0,8}$/.test(size) ? { kind: 'text', length: Number(size) } : size;
+  if (plain === 'decimal') return readDecimal(size);
+  if (size !== undefined) return size;
   if (plain) return { kind: plain };
-  if (!Object.hasOwn(configs, word)) return word;
   // The other type may stand further down, or contain this one: it is looked up when it is used.
   const record: RecordShape = { name: word, fields: () => types.get(word)?.shape.fields() ?? new Map<string, FieldShape>() };
   return { kind: 'record', record };
@@ -118,7 +118,7 @@ function wordsFinding(field: string, words: string, wrong: string, path: readonl
   if (field === 'schema' && words.endsWith('.json'))
     return { severity: 'error', code: 'E220', path, message: 'not yet: types from a JSON Schema come in a later release', help: 'describe the fields by words' };
   const start = Math.max(0, words.lastIndexOf(wrong));
-  const near = nearest(wrong, [...WORDS, ...names, 'list', 'required']);
+  const near = wrong === 'required' ? undefined : nearest(wrong, [...WORDS, ...names, 'list', 'required']);
   const unknownType = /^[A-Z]/.test(wrong);
   return {
     severity: 'error',
@@ -127,7 +127,7 @@ function wordsFinding(field: string, words: string, wrong: string, path: readonl
     range: { start, end: start + wrong.length },
     message: unknownType ? `unknown type \`${wrong}\`` : `\`${words}\` is not understood`,
     label: unknownType ? 'not declared under types' : 'not understood here',
-    ...(near ? { help: `did you mean \`${near}\`?` } : {}),
+    ...(near ? { help: `did you mean \`${near}\`?` } : wrong === 'required' ? { help: 'write `required` first' } : {}),
     note: `known: ${[...WORDS, 'list of', ...names].join(' ')}`,
   };
 }

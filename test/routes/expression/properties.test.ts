@@ -53,8 +53,16 @@ describe('decimals', () => {
 
 /** Expressions of whole numbers, texts and conditions, whose meaning the CEL specification and ours share. */
 const { condition } = fc.letrec<{ number: string; text: string; condition: string }>((tie) => ({
-  number: fc.oneof({ maxDepth: 3 }, fc.integer({ min: 0, max: 50 }).map(String), fc.tuple(tie('number'), fc.constantFrom('+', '-', '*'), tie('number')).map(([a, operator, b]) => `(${a} ${operator} ${b})`)),
-  text: fc.oneof({ maxDepth: 3 }, fc.constantFrom('"a"', '"b"', '"ab"', '""'), fc.tuple(tie('text'), tie('text')).map(([a, b]) => `(${a} + ${b})`)),
+  number: fc.oneof(
+    { maxDepth: 3 },
+    fc.integer({ min: 0, max: 50 }).map(String),
+    fc.tuple(tie('number'), fc.constantFrom('+', '-', '*'), tie('number')).map(([a, operator, b]) => `(${a} ${operator} ${b})`),
+  ),
+  text: fc.oneof(
+    { maxDepth: 3 },
+    fc.constantFrom('"a"', '"b"', '"ab"', '""'),
+    fc.tuple(tie('text'), tie('text')).map(([a, b]) => `(${a} + ${b})`),
+  ),
   condition: fc.oneof(
     { maxDepth: 4 },
     fc.tuple(tie('number'), fc.constantFrom('<', '<=', '>', '>=', '==', '!='), tie('number')).map((parts) => `(${parts.join(' ')})`),
@@ -88,10 +96,30 @@ describe('whatever the source and the message are', () => {
     fc.string(),
     fc.bigInt(),
   );
-  const pieces = fc.constantFrom('a', 'b', 'a.x', 'b["x"]', '1', '1.5', '"t"', 'null', 'true', '[a]', 'a[0]', '{"x": a}', 'today()', 'has(a.x)', 'a.constructor', 'a["__proto__"]', 'a.toString');
+  const pieces = fc.constantFrom(
+    'a',
+    'b',
+    'a.x',
+    'b["x"]',
+    '1',
+    '1.5',
+    '"t"',
+    'null',
+    'true',
+    '[a]',
+    'a[0]',
+    '{"x": a}',
+    'today()',
+    'has(a.x)',
+    'a.constructor',
+    'a["__proto__"]',
+    'a.toString',
+  );
   const sources = fc.oneof(
     fc.tuple(pieces, fc.constantFrom('+', '-', '*', '/', '%', '==', '!=', '<', '>', 'in', '&&', '||'), pieces).map((parts) => parts.join(' ')),
-    fc.tuple(fc.constantFrom('trim', 'size', 'text', 'integer', 'decimal', 'sum', 'join', 'date', 'year', 'upper', 'abs', 'timestamp'), pieces).map(([name, piece]) => `${name}(${piece})`),
+    fc
+      .tuple(fc.constantFrom('trim', 'size', 'text', 'integer', 'decimal', 'sum', 'join', 'date', 'year', 'upper', 'abs', 'timestamp'), pieces)
+      .map(([name, piece]) => `${name}(${piece})`),
     fc.tuple(pieces, fc.constantFrom('exists', 'all', 'filter', 'map'), pieces).map(([list, name, body]) => `${list}.${name}(e, ${body} == e)`),
     fc.string(),
   );
