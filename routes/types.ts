@@ -47,7 +47,7 @@ export function readTypes(configs: Readonly<Record<string, TypeConfig>>, report:
 }
 
 /** `SalesOrder` -> `salesOrder`, `sales-order` -> `salesOrder`. */
-export function variableOf(type: string): string {
+function variableOf(type: string): string {
   const joined = type.replace(/[-_]+(.)?/g, (_, letter: string | undefined) => letter?.toUpperCase() ?? '');
   return joined.charAt(0).toLowerCase() + joined.slice(1);
 }

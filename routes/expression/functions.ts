@@ -86,15 +86,17 @@ export function accepts(parameter: Parameter, value: Value): boolean {
 /** Whether `text` is a day that exists, in ISO form. */
 export function isDate(text: string): boolean {
   if (!DATE_FORM.test(text)) return false;
-  const time = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+  const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8, 10))];
+  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  if (month !== 2) return day <= (month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31);
+  return day <= ((year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28);
 }
 
 export function isTimestamp(text: string): boolean {
   return TIMESTAMP_FORM.test(text) && isDate(text.slice(0, 10));
 }
 
-export function toText(value: Value, name: string): string {
+function toText(value: Value, name: string): string {
   if (typeof value === 'string') return value;
   if (isNumber(value) || typeof value === 'boolean') return value.toString();
   return fail(value === null ? 'E312' : 'E313', `${name}: ${kindOf(value)} is no text`);
@@ -153,14 +155,14 @@ function absolute(value: bigint | Decimal): bigint | Decimal {
   return value.unscaled < 0n ? value.negated() : value;
 }
 
-export function toInteger(value: Value, name: string): bigint {
+function toInteger(value: Value, name: string): bigint {
   if (typeof value === 'bigint') return value;
   if (typeof value === 'string') return /^[+-]?\d{1,400}$/.test(value) ? BigInt(value.replace('+', '')) : fail('E305', `${name}: "${value.slice(0, 40)}" is no whole number`);
   const whole = value instanceof Decimal ? value.withScale(0) : undefined;
   return whole ? whole.unscaled : fail('E303', `${name}: ${toText(value, name)} is no whole number`);
 }
 
-export function toDecimal(value: Value, name: string): Decimal {
+function toDecimal(value: Value, name: string): Decimal {
   if (isNumber(value)) return Decimal.of(value);
   const parsed = typeof value === 'string' ? Decimal.parse(value) : undefined;
   return parsed ?? fail('E305', `${name}: "${toText(value, name).slice(0, 40)}" is no decimal number`);

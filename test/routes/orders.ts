@@ -61,7 +61,7 @@ routes:
 `;
 
 const line: FieldTypes = { ART: 'text', KND: 'text', QTY: 'integer', PRICE: 'decimal' };
-export const legacyFields: FieldTypes = {
+const legacyFields: FieldTypes = {
   ORD_NO: 'text',
   CUST: 'text',
   CTRY: 'text',

@@ -28,12 +28,17 @@ describe('decimals', () => {
     ['b', 'decimal'],
   ]);
 
+  const digits = (source: string, variables: Readonly<Record<string, Value>>, of = scope) => {
+    const value = run(source, variables, of);
+    return value instanceof Decimal ? value.toString() : undefined;
+  };
+
   test('arithmetic and comparison lose no digit', () => {
     fc.assert(
       fc.property(decimals, decimals, (a, b) => {
-        expect(String(run('a + b', { a, b }, scope))).toBe(a.plus(b).toString());
-        expect(String(run('a - b', { a, b }, scope))).toBe(a.minus(b).toString());
-        expect(String(run('a * b', { a, b }, scope))).toBe(a.times(b).toString());
+        expect(digits('a + b', { a, b })).toBe(a.plus(b).toString());
+        expect(digits('a - b', { a, b })).toBe(a.minus(b).toString());
+        expect(digits('a * b', { a, b })).toBe(a.times(b).toString());
         expect(run('a < b', { a, b }, scope)).toBe(a.compare(b) < 0);
         expect(run('a == b', { a, b }, scope)).toBe(a.equals(b));
         expect(run('a + b - b == a', { a, b }, scope)).toBe(true);
@@ -45,7 +50,7 @@ describe('decimals', () => {
     fc.assert(
       fc.property(decimals, (value) => {
         const text = value.toString();
-        expect(String(run(text.includes('.') ? text : `${text}.0`, {}))).toBe(text.includes('.') ? text : `${text}.0`);
+        expect(digits(text.includes('.') ? text : `${text}.0`, {})).toBe(text.includes('.') ? text : `${text}.0`);
       }),
     );
   });
