@@ -34,7 +34,7 @@ export function shownValue(value: unknown): string {
     const text = writeJson(value as Value);
     return text.length > 200 ? `${text.slice(0, 199)}…` : text;
   }
-  return String(value);
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' || value instanceof Decimal ? value.toString() : 'null';
 }
 
 function same(expected: unknown, got: Value | undefined): boolean {

@@ -1,14 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { type ValueRecord } from '../../bus/value.js';
+import type { ValueRecord } from '../../bus/value.js';
+import { textOf } from '../../routes/mapping/conversions.js';
 import { runTests, type TestRun } from '../../routes/test.js';
 import { inputOf, ordersYaml, sample, testOf, values } from './orders.js';
 
 const input = inputOf(ordersYaml);
 /** Stands in for the adapter: the fixed-width line of the guide. */
-const preview = (endpoint: string, payload: ValueRecord) =>
-  endpoint === 'erp.orders'
-    ? `${String(payload['ORDNO']).padEnd(10)}${payload['CUSTNO']}${String(payload['DUE']).replaceAll('-', '')}${String(payload['TOTAL']).replace('.', '').padStart(12, '0')}\n`
-    : undefined;
+const preview = (endpoint: string, payload: ValueRecord) => {
+  const text = (field: string) => textOf(payload[field] ?? null) ?? '';
+  if (endpoint !== 'erp.orders') return undefined;
+  return `${text('ORDNO').padEnd(10)}${text('CUSTNO')}${text('DUE').replaceAll('-', '')}${text('TOTAL').replace('.', '').padStart(12, '0')}\n`;
+};
 
 function run(yaml: string, set: Readonly<Record<string, unknown>> = {}, config = input): TestRun {
   return runTests(
