@@ -65,6 +65,22 @@ describe('a wrong configuration is refused with a place and a way out', () => {
     expect(() => compile(ordersYaml.replace('        to: erp.orders', '        to: erp.orders\n        collect: {max: 5}'))).toThrow('not yet');
   });
 
+  test('types may contain one another in any order', () => {
+    const changes = { sources: { 'a.b': undefined }, targets: { 'c.d': undefined } };
+    const tree = (when: string) => `types: {Node: {name: required text, parts: list of Part}, Part: {node: Node}}
+routes:
+  out: {subscribe: Node, deliver: [{name: all, when: '${when}', to: c.d, map: {x: node.name}}]}`;
+    expect(compile(tree('node.parts.exists(p, p.node.parts.size() > 0 && p.node.name == "x")'), changes).findings).toEqual([]);
+    expect(compile(tree('node.parts[0].node.nme == "x"'), changes).findings).toMatchObject([
+      { code: 'E211', message: 'unknown field `nme` in Node', help: 'did you mean `name`?' },
+    ]);
+    expect(compile(tree('true ? node.parts[0].node.nme == "x" : false'), changes).findings).toHaveLength(1);
+  });
+
+  test('words in the wrong order', () => {
+    expect(compile('types: {A: {x: text required}}').findings).toMatchObject([{ code: 'E220', range: { start: 5, end: 13 }, help: 'write `required` first' }]);
+  });
+
   test('a type whose variable is taken', () => {
     expect(compile('types: {Record: {id: text}, Package: {id: text}}').findings.map(({ code, path }) => `${code} ${path.join('/')}`)).toEqual([
       'E242 types/Record',

@@ -83,6 +83,11 @@ describe('tests of a configuration', () => {
     expect(problems('expect: {accounting: ["x"]}')).toEqual([{ what: 'accounting[0]', expected: '"x"', got: 'no text: this adapter has no preview' }]);
   });
 
+  test('what was expected is shown as it was written', () => {
+    expect(problems('expect: {accounting: {body: {Amount: 1, Ref: "x"}}}', { AMT: '1,00' })).toMatchObject([{ what: 'accounting.body', expected: '{"Amount":1,"Ref":"x"}' }]);
+    expect(problems('expect: {shipping: [{sku: A-1}]}')).toEqual([{ what: 'shipping', expected: '1', got: '2' }]);
+  });
+
   test('names that do not exist', () => {
     expect(problems('expect: {Ordr: {}}')).toEqual([{ what: 'Ordr', expected: 'a type, a system, an endpoint, dead_letter or filtered', got: 'unknown; did you mean Order?' }]);
     const unknown = runTests([{ config: testOf('{name: x, given: {a.b: []}, expect: {}}'), given: new Map([['a.b', [{}]]]) }], input, preview);
