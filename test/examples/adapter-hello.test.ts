@@ -1,7 +1,7 @@
-import { isRecord, parseJson, Secret, type Value, writeJson } from '../../adapters/contract/index.js';
+import { parseJson, Secret, writeJson } from '../../adapters/contract/index.js';
 import hello from '../../examples/adapter-hello/index.js';
 import { createWorld } from '../../examples/adapter-hello/world.js';
-import { adapterConformance, payloadOf, type Sample } from '../kit/adapter/index.js';
+import { adapterConformance, payloadOf, sampleOf } from '../kit/adapter/index.js';
 
 let world = createWorld('kit', 'open sesame');
 
@@ -31,8 +31,3 @@ adapterConformance('hello', {
     collect: async () => [...world.answers.values()].map((text) => sampleOf(parseJson(text))),
   },
 });
-
-function sampleOf(value: Value): Sample {
-  const fields = isRecord(value) ? value : {};
-  return { number: Number(fields['number']), text: String(fields['text']), whole: String(fields['whole']), amount: String(fields['amount']), code: String(fields['code']) };
-}

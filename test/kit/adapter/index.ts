@@ -12,7 +12,7 @@ import { outboundScenarios } from './scenarios/outbound.js';
 import { pollingScenarios } from './scenarios/polling.js';
 
 export type { AdapterHarness, CallableHarness, InboundHarness, OutboundHarness, Sample } from './harness.js';
-export { deliveryOf, payloadOf, sample, samples } from './samples.js';
+export { deliveryOf, payloadOf, sample, sampleOf, samples } from './samples.js';
 
 const SCENARIOS: readonly Scenario[] = [
   ...optionScenarios,
