@@ -44,6 +44,13 @@ export function createHttpHost(options: HttpHostOptions): RunningHttpHost {
   return new Host(options);
 }
 
+/** Stands in where no `listen:` is configured. */
+export const absentHttpHost: HttpHost = {
+  serve: async ({ path }) => {
+    throw new Misconfigured('E467', `${path} cannot be served: no listener is configured`);
+  },
+};
+
 type Served = Omit<HttpRoute, 'method'> & { readonly method: string; readonly underWay: Set<Promise<unknown>> };
 
 const PATH = /^(\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/;
