@@ -84,9 +84,10 @@ function readHeader(row: Row, encoding: string, source: string, wanted: readonly
   const columns = row.fields.map((field) => decodeText(field, encoding, row.offset));
   const empty = columns.indexOf('');
   if (empty >= 0) throw new InvalidMessage('E349', `${place}: column ${empty + 1} has no name`, { place });
-  const twice = columns.find((name, at) => columns.indexOf(name) !== at);
+  const names = new Set<string>();
+  const twice = columns.find((name) => names.size === names.add(name).size);
   if (twice !== undefined) throw new InvalidMessage('E349', `${place}: column "${twice}" is there twice`, { place });
-  const missing = wanted?.filter((name) => !columns.includes(name)) ?? [];
+  const missing = wanted?.filter((name) => !names.has(name)) ?? [];
   if (missing.length > 0) throw new InvalidMessage('E349', `${place}: column ${missing.join(', ')} is missing; there are: ${columns.join(', ').slice(0, 500)}`, { place });
   return columns;
 }
