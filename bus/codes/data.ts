@@ -7,10 +7,120 @@ export const dataCodes = {
     meaning: 'The bytes are not what the endpoint is configured to read. They were kept in the dead letters.',
     fix: "Compare the input with the endpoint's format; `signalbox dlq show` has the original bytes.",
   },
+  E301: {
+    title: 'a required field has no value',
+    meaning: 'The type says the field is required, and the mapping gave nothing for it.',
+    fix: 'Correct the input at its source, give a `default`, or make the field optional.',
+  },
+  E302: {
+    title: 'the text is too long',
+    meaning: 'The type limits the length of the field. Nothing is cut.',
+    fix: 'Shorten it at the source, use substring(), or raise the length in the type.',
+  },
+  E303: {
+    title: 'the number has too many digits',
+    meaning: 'The type limits the digits of the field. Nothing is rounded.',
+    fix: 'Use round(x, digits) if rounding is right, or raise the digits in the type.',
+  },
+  E304: {
+    title: 'the text is no date of the expected form',
+    meaning: 'It could not be read with the pattern, or is a day that does not exist.',
+    fix: 'Correct the pattern after `date:`, or name the text for "no date" with `empty:`.',
+  },
+  E305: {
+    title: 'the text is no number of the expected form',
+    meaning: 'Digits, one mark for decimals and correct grouping are accepted; nothing is guessed.',
+    fix: 'Say `decimal: comma` or `decimal: point`, or correct the input at its source.',
+  },
+  E306: {
+    title: 'the value has the wrong type',
+    meaning: 'The value cannot be put into the field of this type without guessing.',
+    fix: 'Convert it in the mapping.',
+  },
+  E310: {
+    title: 'a field is missing',
+    meaning: 'The expression uses a field that this message does not have.',
+    fix: 'Test it first: has(record.FIELD) ? record.FIELD : null; or correct the name.',
+  },
+  E311: {
+    title: 'no row in the table',
+    meaning: 'The value is not in the code list, and the list says `missing: fail`.',
+    fix: 'Add the row to the table, then replay the message.',
+  },
+  E312: {
+    title: 'a value is needed and there is none',
+    meaning: 'The expression calculates or compares with a field that is null.',
+    fix: 'Test it first: order.total != null && order.total > 0.',
+  },
+  E313: {
+    title: 'the expression met a value of the wrong type',
+    meaning: 'The field is not described by a type, and this message has something else in it than the expression expects.',
+    fix: 'Convert it: text(x), integer(x), decimal(x); or describe the fields of the source.',
+  },
+  E314: {
+    title: 'the number cannot be calculated',
+    meaning: 'A division by zero, or a result with thousands of digits.',
+    fix: 'Test the divisor first.',
+  },
+  E315: {
+    title: 'too much data for an expression',
+    meaning: 'A list has more than 10,000 elements, a text more than 1 MiB, or a text for rx() more than 64 KiB.',
+    fix: 'Split the message before it is routed.',
+  },
+  E316: {
+    title: 'the message does not fit its type',
+    meaning: 'It entered with a type that is not declared, or with data that is not a record of that type.',
+    fix: 'Correct the sender, or the type.',
+  },
+  E317: {
+    title: 'no route subscribes to the type',
+    meaning: 'The message is kept in the dead letters because no route wants it.',
+    fix: 'Add a route with `subscribe`, then replay.',
+  },
+  E318: {
+    title: 'no rule matched',
+    meaning: 'No rule of the route wants the message, and `otherwise` sends it to the dead letters.',
+    fix: 'Add a rule, or `otherwise: {to: drop}` if such messages are expected.',
+  },
+  E319: {
+    title: 'two elements of a split have the same idempotency key',
+    meaning: 'The target would take the second one for a repetition of the first and ignore it. It is kept in the dead letters instead.',
+    fix: 'Make the key of each element different, for example with its line number.',
+  },
   E320: {
     title: 'a place in a path template has no value',
     meaning: 'The file name or URL of the target is built from the message, and a part it needs is missing or empty.',
     fix: 'Map the field in the rule, or use a place that always has a value, such as {id}.',
+  },
+  E330: {
+    title: 'a cell of the row cannot be read as its type',
+    meaning: 'A value in the row has no exact form, such as NaN, or does not fit the type the configuration declares. The row was set aside, the rows around it went on.',
+    fix: 'Correct the value in the source system, or declare another type for the column.',
+  },
+  E331: {
+    title: 'the row breaks a constraint of the target table',
+    meaning: 'A unique, foreign key or check constraint of the target refused the row.',
+    fix: 'Compare the row with the constraint named in the message; for rows that may be there already use mode: upsert.',
+  },
+  E332: {
+    title: 'a value does not fit the target column',
+    meaning: 'The value is too long, out of range, missing, or of another type than the column.',
+    fix: 'Change the mapping of the field named in the message.',
+  },
+  E333: {
+    title: 'a number would lose digits',
+    meaning: 'The target column keeps fewer digits than the value has. Nothing was rounded and nothing was written.',
+    fix: 'Round in the mapping if that is right, or widen the column.',
+  },
+  E334: {
+    title: 'a list or record cannot be written to a column',
+    meaning: 'A column or parameter takes one value.',
+    fix: 'Map single fields, or write the lines with a split.',
+  },
+  E335: {
+    title: 'a parameter of the call does not fit its statement',
+    meaning: 'The call gives no value for a parameter of the SQL, gives one it does not have, or the answer has more rows than allowed.',
+    fix: 'Give exactly the parameters the SQL names with a colon, and narrow the statement.',
   },
   E340: {
     title: 'a CSV row is malformed',

@@ -7,6 +7,46 @@ export const endpointCodes = {
     meaning: 'No connection could be made, or it was lost. Messages for it wait; nothing is dropped.',
     fix: 'Check host, port and network; `signalbox systems test <name>` goes through the steps.',
   },
+  E420: {
+    title: 'the database cannot be reached',
+    meaning: 'No connection to the database could be made, or it was lost. Nothing was changed that was not committed.',
+    fix: 'Check host, port and network, and whether the database runs; `signalbox systems test <name>` goes through the steps.',
+  },
+  E421: {
+    title: 'the database refused the login',
+    meaning: 'User, password, database name or TLS certificate were not accepted.',
+    fix: 'Check user, password and database in `connect`, and `tls.ca` if the certificate is signed by an own authority.',
+  },
+  E422: {
+    title: 'a table or column does not exist',
+    meaning: 'The configuration or a mapping names a table or column that the database does not have.',
+    fix: 'Correct the name; the message lists names that are there.',
+  },
+  E423: {
+    title: 'the database account lacks a right',
+    meaning: 'The account of the system may not do what the endpoint needs.',
+    fix: "Grant the right named in the message; the adapter's page lists the grants of each endpoint.",
+  },
+  E424: {
+    title: 'the database is busy',
+    meaning: 'A deadlock, a lock or a statement timeout ended the transaction. It was rolled back and is tried again.',
+    fix: 'If it repeats: look for long transactions and locks at the database, or raise `statement_timeout` or `lock_timeout`.',
+  },
+  E425: {
+    title: 'the inbox table is missing',
+    meaning: 'Deliveries are recorded in the table signalbox_inbox so that none is applied twice, and it is not there.',
+    fix: 'Let an administrator run the statement in the message, or give the account the right to create the table.',
+  },
+  E426: {
+    title: 'the endpoint does not fit the table',
+    meaning: 'The table has no key, cursor or unique index as the configuration says, or the saved position belongs to another configuration or another database.',
+    fix: 'Follow the message. To read everything again, reset the checkpoint of the endpoint.',
+  },
+  E427: {
+    title: 'the database refused the statement',
+    meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
+    fix: 'Try the statement in a database client with the same account.',
+  },
   E440: {
     title: 'a folder is missing',
     meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',
@@ -141,5 +181,10 @@ export const endpointCodes = {
     title: 'the TLS connection is not trusted',
     meaning: 'The certificate is expired, for another host, or signed by an unknown authority. Nothing was sent.',
     fix: 'Correct the certificate, or name its authority with `ca`.',
+  },
+  E478: {
+    title: 'a secret is too short or not usable',
+    meaning: 'A signing secret that can be guessed, or one with characters that cannot be sent, protects nothing.',
+    fix: 'Create a new one, at least 24 random bytes, and give it to both sides.',
   },
 } as const satisfies CodeTable;
