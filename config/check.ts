@@ -55,7 +55,9 @@ export class Check {
       if (typeof parent !== 'object' || parent === null) continue;
       const record = parent as Record<string | number, unknown>;
       const text = record[key];
-      const types = schemasAt(schema, steps).flatMap(alternatives).map((each) => (each as z.core.$ZodTypes)._zod.def.type);
+      const types = schemasAt(schema, steps)
+        .flatMap(alternatives)
+        .map((each) => (each as z.core.$ZodTypes)._zod.def.type);
       if (typeof text !== 'string') continue;
       if (types.includes('number') && /^-?\d{1,15}(\.\d{1,6})?$/.test(text)) record[key] = Number(text);
       else if (types.includes('boolean') && /^(true|false)$/.test(text)) record[key] = text === 'true';

@@ -1,5 +1,5 @@
 // The files of a configuration: from a directory, or as a revision has stored them.
-import { type Dirent, constants } from 'node:fs';
+import { constants, type Dirent } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 

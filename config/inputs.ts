@@ -36,7 +36,13 @@ export class InputFiles {
       if (!this.#reported.has(path)) this.diagnostics.push(text);
       this.#reported.add(path);
     } catch (error) {
-      this.check.report({ severity: 'error', code, path: at, message: `cannot read \`${name}\`: ${readProblem(error)}`, help: 'the path is relative to the configuration directory' });
+      this.check.report({
+        severity: 'error',
+        code,
+        path: at,
+        message: `cannot read \`${name}\`: ${readProblem(error)}`,
+        help: 'the path is relative to the configuration directory',
+      });
     }
     return undefined;
   }

@@ -8,11 +8,11 @@ import type { RoutesInput } from '../routes/input.js';
 import { defaultsConfig, type RouteConfig, routeSchema, type TypeConfig, typeConfig } from '../routes/model.js';
 import { Check } from './check.js';
 import type { Configuration } from './configuration.js';
-import { type Diagnostic, type Place, sortDiagnostics, type Sources } from './diagnostics.js';
+import { type Diagnostic, type Place, type Sources, sortDiagnostics } from './diagnostics.js';
 import { filesDigest } from './digest.js';
 import { type ConfigurationFiles, filesOf, readProblem } from './files.js';
 import { InputFiles } from './inputs.js';
-import { mergeFiles, type MergedTree, SECTIONS } from './merge.js';
+import { type MergedTree, mergeFiles, SECTIONS } from './merge.js';
 import { resolveReferences } from './references.js';
 import { readTests } from './samples.js';
 import { readSettings, settingsSchemas } from './settings.js';
@@ -93,7 +93,12 @@ async function parseFile(path: string, files: ConfigurationFiles): Promise<Parse
   }
 }
 
-async function readAll(check: Check, inputs: InputFiles, directory: string, options: LoadOptions): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
+async function readAll(
+  check: Check,
+  inputs: InputFiles,
+  directory: string,
+  options: LoadOptions,
+): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
   const settings = readSettings(check, resolve(directory), options.stateDirectory ?? options.env['STATE_DIRECTORY']?.split(':')[0]);
   const specs = await allSpecs(check, options, settings.adapters);
   for (const section of ['systems', 'types', 'tables', 'routes', 'defaults']) checkSection(check, section);

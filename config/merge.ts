@@ -100,7 +100,8 @@ export function mergeFiles(files: readonly ParsedFile[]): { readonly tree: Merge
       if (!SECTIONS.includes(name)) {
         const near = nearest(name, SECTIONS);
         const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
-        if (!broken) problem(source, entry.key, { code: 'E104', message: `unknown key \`${name}\``, label: 'not known here', ...help, note: `known: ${SECTIONS.toSorted().join(' ')}` });
+        if (!broken)
+          problem(source, entry.key, { code: 'E104', message: `unknown key \`${name}\``, label: 'not known here', ...help, note: `known: ${SECTIONS.toSorted().join(' ')}` });
       } else if (name === 'tests') mergeList(entry, first, home, sections, homes);
       else if ((NAMED as readonly string[]).includes(name)) mergeNames(name, entry, first, home, { sections, homes, problem });
       else if (!first) {
@@ -169,7 +170,13 @@ function isNothing(node: Node): node is ScalarNode {
 }
 
 function twice(what: string, before: SourceText, span: Span): Omit<Diagnostic, 'severity' | keyof Place> {
-  return { code: 'E108', message: `${what} is given twice`, label: 'again here', related: [{ ...before.place(span), label: 'first here' }], help: 'all files of the directory are one configuration; rename or remove one' };
+  return {
+    code: 'E108',
+    message: `${what} is given twice`,
+    label: 'again here',
+    related: [{ ...before.place(span), label: 'first here' }],
+    help: 'all files of the directory are one configuration; rename or remove one',
+  };
 }
 
 /** A block mapping is marked by its first line only. */

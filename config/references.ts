@@ -2,8 +2,8 @@
 import { Secret } from '../adapters/contract/secret.js';
 import { type Finding, nearest } from '../bus/finding.js';
 import { newRecord } from '../bus/value.js';
-import { readSecret, SECRET_NAME, type SecretPlaces } from './secrets.js';
 import type { MergedTree } from './merge.js';
+import { readSecret, SECRET_NAME, type SecretPlaces } from './secrets.js';
 import type { Node, Path, ScalarNode } from './tree.js';
 
 export interface Resolver {
@@ -112,7 +112,11 @@ class References implements Resolver {
         const help = 'write ${NAME} for the environment, ${secret:name} for a secret, $${ for a plain ${';
         result += fail(match, { code: 'E112', message: `\`${whole}\` is no reference`, help });
       } else if (name !== undefined && !SECRET_SECTIONS.has(path[0] ?? '')) {
-        result += fail(match, { code: 'E114', message: `the secret \`${name}\` cannot stand here`, help: 'refer to secrets only in options made for them, such as `password` of `connect`' });
+        result += fail(match, {
+          code: 'E114',
+          message: `the secret \`${name}\` cannot stand here`,
+          help: 'refer to secrets only in options made for them, such as `password` of `connect`',
+        });
       } else if (name !== undefined) {
         secret = this.secrets.get(name) ?? new Secret(name, '');
         // A password may hold `@` or `/`, which would change what the URL means.

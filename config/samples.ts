@@ -1,6 +1,7 @@
 // Tests with the records they are given: inline, or from a recorded sample.
-import { JsonError, parseJson } from '../bus/json.js';
+
 import { nearest } from '../bus/finding.js';
+import { JsonError, parseJson } from '../bus/json.js';
 import { isRecord, type Value, type ValueRecord } from '../bus/value.js';
 import type { LoadedTest } from '../routes/input.js';
 import { testConfig } from '../routes/model.js';
@@ -36,7 +37,16 @@ async function readGiven(check: Check, inputs: InputFiles, known: ReadonlySet<st
     if (!known.has(name)) {
       const near = nearest(name, known);
       const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
-      check.report({ severity: 'error', code: 'E104', path: [...path, name], atKey: true, message: `unknown endpoint \`${name}\``, label: 'no such source', ...help, note: `known: ${[...known].toSorted().join(' ')}` });
+      check.report({
+        severity: 'error',
+        code: 'E104',
+        path: [...path, name],
+        atKey: true,
+        message: `unknown endpoint \`${name}\``,
+        label: 'no such source',
+        ...help,
+        note: `known: ${[...known].toSorted().join(' ')}`,
+      });
     }
     const at = [...path, name];
     const content = value.kind === 'scalar' ? await sample(inputs, String(check.resolver.value(at)), at) : exactValue(value);

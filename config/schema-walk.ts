@@ -41,7 +41,9 @@ export function isSecretPlace(schema: Schema, path: readonly PropertyKey[]): boo
 
 /** Names of the options at a place. */
 export function knownKeys(schema: Schema, path: readonly PropertyKey[]): string[] {
-  const keys = schemasAt(schema, path).flatMap((each) => alternatives(each)).flatMap((each) => Object.keys(shapeOf(each) ?? {}));
+  const keys = schemasAt(schema, path)
+    .flatMap((each) => alternatives(each))
+    .flatMap((each) => Object.keys(shapeOf(each) ?? {}));
   return [...new Set(keys)];
 }
 
@@ -64,13 +66,15 @@ export function defaultOf(schema: Schema): unknown {
 
 /** What an option takes, in words: "a duration such as 30s", "one of read, write". */
 export function expectedWords(schemas: readonly Schema[]): string {
-  const words = new Set(schemas.flatMap((schema) => {
-    const meta = metaOf(schema);
-    if (meta.unit === 'duration') return ['a duration such as 30s'];
-    if (meta.unit === 'bytes') return ['a size such as 10MiB'];
-    if (meta.secret === true) return ['a reference such as ${secret:name}'];
-    return alternatives(schema).map((alternative) => typeWords(alternative));
-  }));
+  const words = new Set(
+    schemas.flatMap((schema) => {
+      const meta = metaOf(schema);
+      if (meta.unit === 'duration') return ['a duration such as 30s'];
+      if (meta.unit === 'bytes') return ['a size such as 10MiB'];
+      if (meta.secret === true) return ['a reference such as ${secret:name}'];
+      return alternatives(schema).map((alternative) => typeWords(alternative));
+    }),
+  );
   return [...words].join(' or ') || 'something else';
 }
 

@@ -41,7 +41,11 @@ export const settingsSchemas = {
           .meta({ title: 'Prefix', description: 'First part of the names of all queues, so that several installations can share a broker.' }),
       }),
     ])
-    .meta({ title: 'Bus', description: '`embedded` (one machine, nothing to install) or the URLs of a RabbitMQ cluster.', examples: ['embedded', 'amqp://signalbox:${secret:rabbitmq}@localhost'] }),
+    .meta({
+      title: 'Bus',
+      description: '`embedded` (one machine, nothing to install) or the URLs of a RabbitMQ cluster.',
+      examples: ['embedded', 'amqp://signalbox:${secret:rabbitmq}@localhost'],
+    }),
   store: z
     .union([z.literal('sqlite'), z.strictObject({ directory: path.meta({ title: 'Directory', examples: ['/var/lib/signalbox'] }) })])
     .meta({ title: 'Store', description: 'Where checkpoints, history and the embedded bus are kept.', examples: ['sqlite', { directory: '/var/lib/signalbox' }] }),
@@ -59,13 +63,23 @@ export const settingsSchemas = {
     .meta({ title: 'Listener', description: 'HTTP listener for webhooks, health and metrics. Other machines reach it only with TLS.', examples: ['127.0.0.1:8080'] }),
   retention: z
     .strictObject({
-      history: duration({ min: '1h' }).default(90 * 86_400_000).meta({ title: 'History', description: 'How long the history of messages is kept.' }),
-      dedupe: duration({ min: '1h' }).default(30 * 86_400_000).meta({ title: 'Dedupe', description: 'How long ids are remembered to recognise repetitions.' }),
-      ledger: duration({ min: '1h' }).default(90 * 86_400_000).meta({ title: 'Ledger', description: 'How long outcomes of deliveries are kept.' }),
+      history: duration({ min: '1h' })
+        .default(90 * 86_400_000)
+        .meta({ title: 'History', description: 'How long the history of messages is kept.' }),
+      dedupe: duration({ min: '1h' })
+        .default(30 * 86_400_000)
+        .meta({ title: 'Dedupe', description: 'How long ids are remembered to recognise repetitions.' }),
+      ledger: duration({ min: '1h' })
+        .default(90 * 86_400_000)
+        .meta({ title: 'Ledger', description: 'How long outcomes of deliveries are kept.' }),
     })
     .meta({ title: 'Retention', description: 'How long records are kept.' }),
   drain: duration({ max: '1h' }).meta({ title: 'Drain', description: 'How long a stop or reload waits for work under way.', examples: ['30s'] }),
-  secrets_directory: path.meta({ title: 'Secrets directory', description: '`secrets` in the configuration directory when absent; files have mode 0600.', examples: ['/etc/signalbox/secrets'] }),
+  secrets_directory: path.meta({
+    title: 'Secrets directory',
+    description: '`secrets` in the configuration directory when absent; files have mode 0600.',
+    examples: ['/etc/signalbox/secrets'],
+  }),
 };
 
 export function readSettings(check: Check, directory: string, stateDirectory: string | undefined): Settings {
@@ -91,7 +105,14 @@ function busOf(check: Check, bus: z.infer<typeof settingsSchemas.bus> | undefine
   for (const [index, url] of list.entries()) {
     if (url instanceof Secret || !/^amqps?:\/\/[^/@]*:[^/@]+@/.test(url)) continue;
     const at = isLong ? ['bus', 'urls', index] : Array.isArray(bus) ? ['bus', index] : ['bus'];
-    check.report({ severity: 'error', code: 'E113', path: at, message: 'the URL holds a password in plain text', label: 'never the value itself', help: 'write amqp://user:${secret:rabbitmq}@host' });
+    check.report({
+      severity: 'error',
+      code: 'E113',
+      path: at,
+      message: 'the URL holds a password in plain text',
+      label: 'never the value itself',
+      help: 'write amqp://user:${secret:rabbitmq}@host',
+    });
   }
   return { kind: 'rabbitmq', urls: list.map(revealed), prefix: isLong ? bus.prefix : 'signalbox' };
 }

@@ -18,7 +18,9 @@ const DAY = /^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
 export const readCommon = z.strictObject({
   schedule: z
     .strictObject({
-      every: duration({ min: '100ms' }).optional().meta({ title: 'Every', description: 'From the end of one poll to the start of the next.', examples: ['30s'] }),
+      every: duration({ min: '100ms' })
+        .optional()
+        .meta({ title: 'Every', description: 'From the end of one poll to the start of the next.', examples: ['30s'] }),
       cron: z
         .string()
         .refine(isCron, 'expected a cron pattern such as 0 6 * * MON-FRI')
@@ -139,7 +141,15 @@ class SystemReader {
     if (found || this.check.resolver.isPoisoned(path)) return found;
     const note = `known: ${known.join(' ')}`;
     if (adapter === undefined) {
-      this.check.report({ severity: 'error', code: 'E107', path: this.#path, atKey: true, message: '`adapter` is missing', help: 'add `adapter:` with the kind of the system', note });
+      this.check.report({
+        severity: 'error',
+        code: 'E107',
+        path: this.#path,
+        atKey: true,
+        message: '`adapter` is missing',
+        help: 'add `adapter:` with the kind of the system',
+        note,
+      });
     } else {
       const near = typeof adapter === 'string' ? nearest(adapter, known) : undefined;
       const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
@@ -154,7 +164,15 @@ class SystemReader {
     if (!part.spec) {
       const able = (['read', 'write', 'call'] as const).filter((key) => spec[key]).map((key) => `\`${key}\``);
       const path = [...this.#path, part.key];
-      this.check.report({ severity: 'error', code: 'E119', path, atKey: true, message: `the adapter \`${spec.name}\` has no \`${part.key}\``, label: 'not possible', note: `it has ${able.join(', ')}` });
+      this.check.report({
+        severity: 'error',
+        code: 'E119',
+        path,
+        atKey: true,
+        message: `the adapter \`${spec.name}\` has no \`${part.key}\``,
+        label: 'not possible',
+        note: `it has ${able.join(', ')}`,
+      });
       return [];
     }
     const names = this.check.split([...this.#path, part.key], new Set());
@@ -204,7 +222,14 @@ function scheduleOf(schedule: z.infer<typeof readCommon>['schedule']): ScheduleC
 
 function checkName(check: Check, name: string, path: Path): void {
   if (NAME.test(name)) return;
-  check.report({ severity: 'error', code: 'E110', path, atKey: true, message: `\`${name}\` cannot be a name`, help: 'letters, digits, - and _, beginning with a letter, at most 63' });
+  check.report({
+    severity: 'error',
+    code: 'E110',
+    path,
+    atKey: true,
+    message: `\`${name}\` cannot be a name`,
+    help: 'letters, digits, - and _, beginning with a letter, at most 63',
+  });
 }
 
 function byName<T extends { readonly name: string }>(list: readonly T[]): ReadonlyMap<string, T> {

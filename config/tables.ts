@@ -28,7 +28,8 @@ async function csvRows(check: Check, inputs: InputFiles, config: CsvTable, path:
   const lines = readCsv(file.path, file.text, inputs);
   const [header, ...records] = lines;
   if (!header) {
-    if (lines.length === 0 && file.text.trim() === '') check.report({ severity: 'error', code: 'E120', path: [...path, 'csv'], message: `\`${config.csv}\` is empty`, help: 'the first line names the columns' });
+    if (lines.length === 0 && file.text.trim() === '')
+      check.report({ severity: 'error', code: 'E120', path: [...path, 'csv'], message: `\`${config.csv}\` is empty`, help: 'the first line names the columns' });
     return rows;
   }
   const key = column(check, header.record, config.key, [...path, 'key'], file.path);

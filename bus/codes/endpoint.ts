@@ -7,4 +7,179 @@ export const endpointCodes = {
     meaning: 'No connection could be made, or it was lost. Messages for it wait; nothing is dropped.',
     fix: 'Check host, port and network; `signalbox systems test <name>` goes through the steps.',
   },
+  E420: {
+    title: 'the database cannot be reached',
+    meaning: 'No connection to the database could be made, or it was lost. Nothing was changed that was not committed.',
+    fix: 'Check host, port and network, and whether the database runs; `signalbox systems test <name>` goes through the steps.',
+  },
+  E421: {
+    title: 'the database refused the login',
+    meaning: 'User, password, database name or TLS certificate were not accepted.',
+    fix: 'Check user, password and database in `connect`, and `tls.ca` if the certificate is signed by an own authority.',
+  },
+  E422: {
+    title: 'a table or column does not exist',
+    meaning: 'The configuration or a mapping names a table or column that the database does not have.',
+    fix: 'Correct the name; the message lists names that are there.',
+  },
+  E423: {
+    title: 'the database account lacks a right',
+    meaning: 'The account of the system may not do what the endpoint needs.',
+    fix: "Grant the right named in the message; the adapter's page lists the grants of each endpoint.",
+  },
+  E424: {
+    title: 'the database is busy',
+    meaning: 'A deadlock, a lock or a statement timeout ended the transaction. It was rolled back and is tried again.',
+    fix: 'If it repeats: look for long transactions and locks at the database, or raise `statement_timeout` or `lock_timeout`.',
+  },
+  E425: {
+    title: 'the inbox table is missing',
+    meaning: 'Deliveries are recorded in the table signalbox_inbox so that none is applied twice, and it is not there.',
+    fix: 'Let an administrator run the statement in the message, or give the account the right to create the table.',
+  },
+  E426: {
+    title: 'the endpoint does not fit the table',
+    meaning: 'The table has no key, cursor or unique index as the configuration says, or the saved position belongs to another configuration or another database.',
+    fix: 'Follow the message. To read everything again, reset the checkpoint of the endpoint.',
+  },
+  E427: {
+    title: 'the database refused the statement',
+    meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
+    fix: 'Try the statement in a database client with the same account.',
+  },
+  E440: {
+    title: 'a folder is missing',
+    meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',
+    fix: 'Create the folder, mount the share, or correct the path; then reload or restart the endpoint.',
+  },
+  E441: {
+    title: 'a folder or file may not be used',
+    meaning: 'The operating system or the server refuses the access.',
+    fix: 'Grant the user that Signalbox runs or logs in as read, write and rename in the folder.',
+  },
+  E442: {
+    title: 'the host key is not the pinned one',
+    meaning: 'The server showed another host key than host_key declares. Nothing was sent to it, no login was tried.',
+    fix: 'Ask the operator of the server whether the key was changed on purpose; then replace the fingerprint in host_key.',
+  },
+  E443: {
+    title: 'the login was refused',
+    meaning: 'The server is there and has the right host key, but accepts neither key nor password.',
+    fix: 'Check user, key and password, and that the public key is authorised at the server.',
+  },
+  E444: {
+    title: 'a path leads out of its root',
+    meaning: 'A path or a link in it points outside the folder the system is confined to.',
+    fix: 'Use a path below root, without .. and without symbolic links that lead out.',
+  },
+  E445: {
+    title: 'an operation did not end in time',
+    meaning: 'The server or share gave no answer within the timeout. The connection was closed and will be opened again.',
+    fix: 'Check the server and the network; raise timeout when the server is slow by nature.',
+  },
+  E446: {
+    title: 'a file operation failed',
+    meaning: 'The server or disk reported an error that may pass: disk full, quota, file in use.',
+    fix: 'Check free space and quota; the detail has the words of the server.',
+  },
+  E447: {
+    title: 'an upload is incomplete',
+    meaning: 'The size at the server is not the number of bytes sent. The temporary file was left out of sight of the partner.',
+    fix: 'Nothing: it is tried again. If it repeats, check quota and disk of the server.',
+  },
+  E448: {
+    title: 'the server closed the connection while connecting',
+    meaning: 'The server does not offer what is needed: SFTP, or an algorithm of the allowed list.',
+    fix: 'Check that the account may use SFTP; for old servers allow their algorithms in legacy_algorithms.',
+  },
+  E460: {
+    title: 'the adapter package is not installed',
+    meaning: 'A package named under `adapters:` was not found in a node_modules folder at or above the configuration directory, or its name is no package name.',
+    fix: 'Install it beside the configuration (`npm install <package>`), or correct the name.',
+  },
+  E461: {
+    title: 'the adapter package cannot be loaded',
+    meaning: 'The package was found, but importing its entry or its implementation failed.',
+    fix: 'Read the cause; usually a dependency of the package is missing or it was built for another Node version.',
+  },
+  E462: {
+    title: 'the package is no adapter',
+    meaning: 'The entry exports neither a default nor an `adapter` export with the shape of an adapter spec.',
+    fix: 'Name the adapter package itself; an author exports `defineAdapter({...})` as default.',
+  },
+  E463: {
+    title: 'the adapter was built for another contract',
+    meaning: 'The contract number in the spec is not the one this Signalbox speaks.',
+    fix: 'Install the release of the package that matches this Signalbox.',
+  },
+  E464: {
+    title: 'the name of the adapter is not well formed',
+    meaning: 'Names are lower-case words joined by hyphens, such as `sap-idoc`.',
+    fix: 'Report it to the author of the package.',
+  },
+  E465: {
+    title: 'two adapters have one name',
+    meaning: 'A package brings an adapter with a name that a built-in adapter or another package has already.',
+    fix: 'Remove one of the two packages.',
+  },
+  E466: {
+    title: 'the adapter misses a schema',
+    meaning: '`connect`, and the `config` of `read`, `write` and `call`, must be zod schemas: without them options cannot be checked.',
+    fix: 'Report it to the author of the package.',
+  },
+  E467: {
+    title: 'no HTTP listener is configured',
+    meaning: 'An endpoint waits for HTTP requests, but this Signalbox does not listen.',
+    fix: 'Add `listen:` to the settings.',
+  },
+  E468: {
+    title: 'the HTTP path is taken or not usable',
+    meaning: 'Two endpoints ask for the same method and path, or a path holds more than plain segments.',
+    fix: 'Give each endpoint its own plain path, such as /hooks/orders.',
+  },
+  E469: {
+    title: 'the HTTP listener cannot start',
+    meaning: 'The address or port cannot be used, or the certificate is not readable.',
+    fix: 'Check `listen:`; another process may hold the port.',
+  },
+  E470: {
+    title: 'the system refused the credentials',
+    meaning: 'It answered 401 or 403. Trying again would lock the account, so the endpoint stops.',
+    fix: 'Check the secret and the rights of the account, then resume the endpoint.',
+  },
+  E471: {
+    title: 'the system answered with a redirect',
+    meaning: 'Redirects are not followed: they could carry data and credentials to another place.',
+    fix: 'Put the final address into `base`.',
+  },
+  E472: {
+    title: 'the system is busy or failing',
+    meaning: 'It answered that it cannot take the request now (408, 425, 429 or 5xx). The delivery is tried again later.',
+    fix: 'Nothing, if it passes; otherwise ask the owner of the system.',
+  },
+  E473: {
+    title: 'the system refused the message',
+    meaning: 'It answered that this request is wrong. Trying again would not help, so the message goes to the dead letters.',
+    fix: 'Read the answer in the detail, correct the mapping or the data, then redeliver.',
+  },
+  E474: {
+    title: 'the system reports a conflict for this request',
+    meaning: 'The answer was 409: a request with the same key is still being processed, or the resource is in another state.',
+    fix: 'Nothing, if it passes; if the answer means "already done", add 409 to `success`.',
+  },
+  E475: {
+    title: 'the answer of the system cannot be used',
+    meaning: 'It is larger than allowed, or not the JSON that was expected.',
+    fix: 'Check the path; raise `max_answer` if the answer is rightly large.',
+  },
+  E476: {
+    title: 'the system did not answer in time',
+    meaning: 'The request was sent; whether it had an effect is unknown. It is tried again with the same idempotency key.',
+    fix: 'Raise `timeout` if the system is slow by nature.',
+  },
+  E477: {
+    title: 'the TLS connection is not trusted',
+    meaning: 'The certificate is expired, for another host, or signed by an unknown authority. Nothing was sent.',
+    fix: 'Correct the certificate, or name its authority with `ca`.',
+  },
 } as const satisfies CodeTable;

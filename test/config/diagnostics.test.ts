@@ -8,7 +8,15 @@ const render = (diagnostics: readonly Diagnostic[], source: string, colour = fal
 describe('text', () => {
   test('has header, place, source, caret, help and the closing line', () => {
     const source = `${'\n'.repeat(54)}      country: {from: record.CTRYY, table: country}`;
-    const problem = at({ line: 55, column: 30, length: 5, message: 'unknown column `CTRYY` in legacy.orders', label: 'not in ORD_HEAD', help: 'did you mean `CTRY`?', note: 'known: ORD_NO CTRY' });
+    const problem = at({
+      line: 55,
+      column: 30,
+      length: 5,
+      message: 'unknown column `CTRYY` in legacy.orders',
+      label: 'not in ORD_HEAD',
+      help: 'did you mean `CTRY`?',
+      note: 'known: ORD_NO CTRY',
+    });
     expect(render([problem, at({ severity: 'warning', code: 'W101', file: '', line: 0, message: 'no place' })], source)).toBe(
       [
         'error[E106] unknown column `CTRYY` in legacy.orders',

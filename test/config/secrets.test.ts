@@ -12,7 +12,11 @@ const code = (result: SecretResult): string | undefined => ('problem' in result 
 describe('providers', () => {
   test('systemd credentials come first, then files, then the environment with a warning', async () => {
     const root = await directoryWith({ 'credentials/a': 'from systemd\n', 'secrets/a': 'from file', 'secrets/b': 'from file\r\n' });
-    const places = { credentialsDirectory: join(root, 'credentials'), secretsDirectory: join(root, 'secrets'), env: { SIGNALBOX_SECRET_A: 'from env', SIGNALBOX_SECRET_C_KEY: 'from env' } };
+    const places = {
+      credentialsDirectory: join(root, 'credentials'),
+      secretsDirectory: join(root, 'secrets'),
+      env: { SIGNALBOX_SECRET_A: 'from env', SIGNALBOX_SECRET_C_KEY: 'from env' },
+    };
     expect(revealed(await readSecret('a', places))).toBe('from systemd');
     expect(revealed(await readSecret('b', places))).toBe('from file');
     const last = await readSecret('c-key', places);

@@ -13,7 +13,19 @@ const codes = (text: string): string[] => parse(text).diagnostics.map(({ code, l
 describe('values', () => {
   test('are read as YAML 1.2 core, with all digits', () => {
     const text = 'a: 1.10\nb: 9007199254740993\nc: 1e3\nd: yes\ne: ~\nf: "040"\ng: 0o17\nh: 12:30:00\ni: 1.23456789012345678901\nj: true\nk:';
-    const expected = { a: '1.10', b: 'int 9007199254740993', c: 'int 1000', d: 'yes', e: null, f: '040', g: 'int 15', h: '12:30:00', i: '1.23456789012345678901', j: true, k: null };
+    const expected = {
+      a: '1.10',
+      b: 'int 9007199254740993',
+      c: 'int 1000',
+      d: 'yes',
+      e: null,
+      f: '040',
+      g: 'int 15',
+      h: '12:30:00',
+      i: '1.23456789012345678901',
+      j: true,
+      k: null,
+    };
     expect(values(text)).toEqual(expected);
   });
 

@@ -77,7 +77,9 @@ describe('files that are too much', () => {
     const directory = await directoryWith({ 'b.yaml': 'version: 1\n' });
     await mkdir(join(directory, 'a.yaml'));
     await symlink('/nowhere/at/all', join(directory, 'c.yaml'));
-    expect((await loadConfiguration(directory, { specs: fakes, env: {} })).diagnostics).toMatchObject([{ code: 'E101', file: 'c.yaml', message: 'the file cannot be read: there is no such file' }]);
+    expect((await loadConfiguration(directory, { specs: fakes, env: {} })).diagnostics).toMatchObject([
+      { code: 'E101', file: 'c.yaml', message: 'the file cannot be read: there is no such file' },
+    ]);
     expect((await loadConfiguration(join(directory, 'b.yaml'), { specs: fakes, env: {} })).diagnostics).toMatchObject([{ code: 'E124' }]);
   });
 

@@ -26,7 +26,10 @@ export const fakeSql = defineAdapter({
     config: z.strictObject({
       table: identifier().meta({ title: 'Table', examples: ['ORD_HEAD'] }),
       key: z.string().meta({ title: 'Key' }),
-      fields: z.record(z.string(), z.enum(['text', 'integer', 'decimal', 'date'])).optional().meta({ title: 'Fields' }),
+      fields: z
+        .record(z.string(), z.enum(['text', 'integer', 'decimal', 'date']))
+        .optional()
+        .meta({ title: 'Fields' }),
       cursor: z
         .union([z.string(), z.strictObject({ column: z.string(), overlap: duration().default(0) })])
         .optional()
@@ -41,8 +44,7 @@ export const fakeSql = defineAdapter({
   write: {
     idempotent: true,
     config: z.strictObject({ table: identifier().meta({ title: 'Table' }), batch: byteSize().optional().meta({ title: 'Batch' }) }),
-    lint: (config) =>
-      (config as { table: string }).table === 'DUAL' ? [{ severity: 'warning' as const, path: ['table'], message: 'DUAL is seldom meant' }] : [],
+    lint: (config) => ((config as { table: string }).table === 'DUAL' ? [{ severity: 'warning' as const, path: ['table'], message: 'DUAL is seldom meant' }] : []),
   },
   load: () => Promise.reject(new Error('pure data')),
 }) satisfies AdapterSpec;

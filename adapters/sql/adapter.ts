@@ -1,0 +1,82 @@
+import { type Adapter, CLOCK, type Clock, type ConnectedSystem, type EndpointContext, inject, injectable, LOGGER, type Logger } from '../contract/index.js';
+import { SqlCallable } from './callable.js';
+import type { Call, Connect, Read, Write } from './config.js';
+import type { Database, Dialect } from './dialects/dialect.js';
+import { SqlInbound } from './inbound.js';
+import { SqlOutbound } from './outbound.js';
+import { probe } from './probe.js';
+
+// A driver is loaded when a system needs it.
+const DIALECTS: Readonly<Record<Connect['driver'], () => Promise<{ readonly dialect: Dialect }>>> = {
+  sqlite: () => import('./dialects/sqlite/dialect.js'),
+  postgres: () => import('./dialects/postgres/dialect.js'),
+  mariadb: () => import('./dialects/mariadb/dialect.js'),
+};
+
+@injectable()
+export class SqlAdapter implements Adapter {
+  constructor(
+    @inject(LOGGER) private readonly log: Logger,
+    @inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  system(name: string, connect: unknown): ConnectedSystem {
+    return new SqlSystem(name, connect as Connect, this.log, this.clock);
+  }
+}
+
+/** One database; its endpoints share the connections. */
+class SqlSystem implements ConnectedSystem {
+  readonly #read = new Set<string>();
+  readonly #written = new Set<string>();
+  #link: Promise<{ readonly dialect: Dialect; readonly database: Database }> | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly connect: Connect,
+    private readonly log: Logger,
+    private readonly clock: Clock,
+  ) {}
+
+  inbound(endpoint: EndpointContext): SqlInbound {
+    const config = endpoint.config as Read;
+    this.#read.add(config.table);
+    for (const child of Object.values(config.include)) this.#read.add(child.table);
+    return new SqlInbound(endpoint, config, this.#connected, this.log);
+  }
+
+  outbound(endpoint: EndpointContext): SqlOutbound {
+    const config = endpoint.config as Write;
+    this.#written.add(config.table);
+    return new SqlOutbound(endpoint, config, this.#connected);
+  }
+
+  callable(endpoint: EndpointContext): SqlCallable {
+    return new SqlCallable(endpoint.config as Call, this.#connected);
+  }
+
+  probe(signal: AbortSignal) {
+    return probe(this.connect, this.#connected, { read: this.#read, written: this.#written }, this.clock, signal);
+  }
+
+  async close(): Promise<void> {
+    const link = this.#link;
+    this.#link = undefined;
+    if (link) await (await link).database.close();
+  }
+
+  readonly #connected = () => {
+    this.#link ??= this.#open();
+    return this.#link;
+  };
+
+  async #open() {
+    try {
+      const { dialect } = await DIALECTS[this.connect.driver]();
+      return { dialect, database: dialect.connect(this.connect, this.name) };
+    } catch (error) {
+      this.#link = undefined;
+      throw error;
+    }
+  }
+}

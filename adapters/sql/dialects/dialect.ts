@@ -1,0 +1,127 @@
+import type { AnyFailure } from '../../../bus/errors.js';
+import type { Value } from '../../contract/index.js';
+import type { Connect, Overlap } from '../config.js';
+import type { Kind, Raw } from '../values.js';
+
+/**
+ * What differs between databases, and nothing else. Inbound, outbound, callable and probe are written once against this.
+ * Names are quoted by the dialect; values reach the database only as binds.
+ */
+export interface Dialect {
+  readonly name: Connect['driver'];
+  readonly capabilities: Capabilities;
+  /** Quotes one name; a name never holds a quote (checked by the schema), it is doubled all the same. */
+  quote(name: string): string;
+  /** Place of the n-th bind (from 1). With a column: typed as the column, so that the comparison is the column's own. Never used for writing. */
+  place(index: number, column?: Column): string;
+  /** Reads a column without loss of digits. */
+  select(column: Column): string;
+  /** A value as the driver takes it for this column, also for comparing with it. @throws InvalidMessage when the column cannot hold it exactly */
+  bind(value: Value, column: Column): Bind;
+  /** A value for a parameter of a free statement. @throws InvalidMessage for lists and records */
+  bindFree(value: Value): Bind;
+  /** `place`, moved back by the overlap: computed by the database with its own value. */
+  back(place: string, overlap: Overlap): string;
+  upsert(statement: Upsert): string;
+  /** DDL of the inbox table; harmless when it is there. */
+  readonly createInbox: string;
+  /** Finds a table in the catalogue by its name, in any case if that is unambiguous. */
+  table(session: Session, name: string): Promise<Table | Missing>;
+  /** Present when `capabilities.commitSafeWatermark`. */
+  readonly watermark?: Watermark;
+  /** Rights of this account on a table other than reading, for the probe; empty means none. */
+  writeRights(session: Session, table: Table): Promise<readonly string[] | undefined>;
+  /** One of the four failures for what the driver threw; anything else is a bug. */
+  classify(error: unknown): AnyFailure | undefined;
+  /** Does not connect yet. */
+  connect(connect: Connect, system: string): Database;
+}
+
+export interface Capabilities {
+  /** The database can tell a transaction number below which nothing is open any more. */
+  readonly commitSafeWatermark: boolean;
+  /** One writer at a time: ascending ids are in commit order. */
+  readonly serialWriters: boolean;
+  /** `(a, b) > (x, y)` uses an index. */
+  readonly rowValues: boolean;
+}
+
+export type Bind = null | string | bigint | number | Uint8Array;
+
+export interface Column {
+  readonly name: string;
+  /** The database's own type, as a cast takes it. */
+  readonly type: string;
+  readonly kind: Kind;
+  readonly nullable: boolean;
+  /** Digits after the point the column keeps; undefined means any. */
+  readonly scale?: number;
+  /** Digits in all. */
+  readonly precision?: number;
+  /** Most characters. */
+  readonly length?: number;
+}
+
+export interface Table {
+  /** Quoted, with schema. */
+  readonly sql: string;
+  readonly name: string;
+  /** A view has no row versions. */
+  readonly view: boolean;
+  readonly columns: readonly Column[];
+}
+
+/** The table is not there; names that are. */
+export interface Missing {
+  readonly candidates: readonly string[];
+}
+
+export interface Upsert {
+  readonly table: Table;
+  /** All columns of the row, in bind order. */
+  readonly columns: readonly Column[];
+  readonly key: readonly Column[];
+  readonly version: Column | undefined;
+}
+
+/**
+ * Commit-safe reading: every row version has the number of the transaction that wrote it, and all rows below `current().below` are of
+ * transactions that have ended.
+ */
+export interface Watermark {
+  /** Of the snapshot the session reads from. */
+  current(session: Session): Promise<{ readonly below: bigint; readonly next: bigint }>;
+  /** 64-bit number of the transaction that wrote the row, as an expression; `next` is the one of the same snapshot. */
+  written(next: bigint, column: Column | undefined): string;
+  /** Text that names the version of a row. */
+  version(column: Column | undefined): string;
+  /** A number as `written` compares it. */
+  number(value: bigint, column: Column | undefined): string;
+}
+
+/** Connections to one database; used concurrently. */
+export interface Database {
+  /** Runs `work` in a read-only transaction of one snapshot, and ends it whatever happens. @throws the four failures */
+  read<T>(work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T>;
+  /** Runs `work` in a transaction and commits. @throws CommitUnknown when the link was lost while committing; else the four failures */
+  write<T>(work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** One transaction. Not used concurrently. */
+export interface Session {
+  /** @throws what the driver throws; the transaction turns it into a failure */
+  query(sql: string, binds?: readonly Bind[]): Promise<Result>;
+}
+
+export interface Result {
+  readonly fields: readonly { readonly name: string; readonly kind: Kind }[];
+  readonly rows: readonly (readonly Raw[])[];
+  /** Rows written. */
+  readonly changed: number;
+}
+
+/** The link was lost between COMMIT and its answer: only the database knows. */
+export class CommitUnknown extends Error {
+  override readonly name = 'CommitUnknown';
+}

@@ -1,0 +1,125 @@
+import { createPool, type FieldPacket, type PoolConnection, type ResultSetHeader, Types } from 'mysql2/promise';
+import { abortable, within } from '../../abortable.js';
+import type { ServerConnect } from '../../config.js';
+import type { Kind, Raw } from '../../values.js';
+import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
+import { tlsOptions } from '../shared.js';
+import { classifyMariadb } from './failures.js';
+
+export function connectMariadb(connect: ServerConnect, system: string): Database {
+  const tls = tlsOptions(connect, system);
+  const prepared = new WeakSet<object>();
+  const pool = createPool({
+    host: connect.host,
+    port: connect.port,
+    database: connect.database,
+    user: connect.user,
+    password: connect.password.reveal(),
+    ...(tls ? { ssl: { ...tls, verifyIdentity: true } } : {}),
+    connectionLimit: connect.connections,
+    maxIdle: connect.connections,
+    idleTimeout: 60_000,
+    connectTimeout: connect.connect_timeout,
+    enableKeepAlive: true,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    jsonStrings: true,
+    rowsAsArray: true,
+    maxPreparedStatements: 200,
+    multipleStatements: false,
+    connectAttributes: { program_name: 'signalbox' },
+    // A server must not be able to ask for a file of ours.
+    flags: ['-LOCAL_FILES'],
+  });
+
+  const run = async <T>(begin: readonly string[], work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> => {
+    signal.throwIfAborted();
+    let connection: PoolConnection | undefined;
+    let committing = false;
+    try {
+      const connecting = pool.getConnection();
+      connection = await abortable(connecting, signal, () => {
+        connecting.then(
+          (late) => late.destroy(),
+          () => undefined,
+        );
+      });
+      const held = connection;
+      if (!prepared.has(held.connection)) {
+        for (const setting of await settings(held, connect)) await abortable(held.query(setting), signal);
+        prepared.add(held.connection);
+      }
+      for (const step of begin) await abortable(held.query(step), signal);
+      const result = await work({ query: (sql, binds) => query(held, sql, binds, connect.statement_timeout + 5_000, signal) });
+      committing = true;
+      await abortable(held.query({ sql: 'COMMIT', timeout: connect.statement_timeout + 5_000 }), signal);
+      connection = undefined;
+      held.release();
+      return result;
+    } catch (error) {
+      const failure = classifyMariadb(error);
+      if (connection) await giveBack(connection, signal.aborted || failure?.name === 'NotConnected');
+      if (signal.aborted) throw signal.reason;
+      if (committing && failure?.name === 'NotConnected') throw new CommitUnknown(`${system}: the connection was lost while committing`, { cause: error });
+      throw failure ?? error;
+    }
+  };
+
+  return {
+    read: (work, signal) => run(['SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', 'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY'], work, signal),
+    write: (work, signal) => run(['SET TRANSACTION ISOLATION LEVEL READ COMMITTED', 'START TRANSACTION READ WRITE'], work, signal),
+    close: () => within(3_000, pool.end()),
+  };
+}
+
+/** Strict: a value that does not fit is an error and never cut. MariaDB and MySQL name the statement limit differently. */
+async function settings(connection: PoolConnection, connect: ServerConnect): Promise<readonly string[]> {
+  const [rows] = await connection.query('SELECT VERSION()');
+  const mariadb = JSON.stringify(rows).includes('MariaDB');
+  const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000));
+  return [
+    "SET SESSION time_zone = '+00:00'",
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+    `SET SESSION innodb_lock_wait_timeout = ${seconds(connect.lock_timeout)}`,
+    `SET SESSION lock_wait_timeout = ${seconds(connect.lock_timeout)}`,
+    mariadb ? `SET SESSION max_statement_time = ${connect.statement_timeout / 1000}` : `SET SESSION max_execution_time = ${connect.statement_timeout}`,
+  ];
+}
+
+async function giveBack(connection: PoolConnection, broken: boolean): Promise<void> {
+  if (broken) return connection.destroy();
+  try {
+    await connection.query('ROLLBACK');
+    connection.release();
+  } catch {
+    connection.destroy();
+  }
+}
+
+async function query(connection: PoolConnection, sql: string, binds: readonly Bind[] = [], timeout: number, signal: AbortSignal): Promise<Result> {
+  const values = binds.map((bind) => (bind instanceof Uint8Array ? Buffer.from(bind) : typeof bind === 'bigint' ? bind.toString() : bind));
+  const sent = connection.execute<Raw[][] & ResultSetHeader>({ sql, timeout, rowsAsArray: true, values });
+  const [result, packets] = (await abortable(sent, signal)) as [unknown, FieldPacket[] | undefined];
+  if (!Array.isArray(result)) return { fields: [], rows: [], changed: (result as ResultSetHeader).affectedRows };
+  const fields = (packets ?? []).map((packet) => ({ name: packet.name, kind: KINDS[packet.columnType ?? -1] ?? ('any' satisfies Kind) }));
+  const rows = (result as Raw[][]).map((row) => row.map((cell) => (cell instanceof Uint8Array ? new Uint8Array(cell) : cell)));
+  return { fields, rows, changed: 0 };
+}
+
+const KINDS: Readonly<Record<number, Kind>> = {
+  [Types.TINY]: 'integer',
+  [Types.SHORT]: 'integer',
+  [Types.INT24]: 'integer',
+  [Types.LONG]: 'integer',
+  [Types.LONGLONG]: 'integer',
+  [Types.YEAR]: 'integer',
+  [Types.DECIMAL]: 'decimal',
+  [Types.NEWDECIMAL]: 'decimal',
+  [Types.DATE]: 'date',
+  [Types.DATETIME]: 'timestamp',
+  [Types.TIMESTAMP]: 'instant',
+  [Types.JSON]: 'json',
+};

@@ -1,0 +1,126 @@
+import type { Value } from '../../../contract/index.js';
+import { encode, free, type Kind, utc } from '../../values.js';
+import type { Bind, Column, Dialect, Missing, Session, Table, Upsert } from '../dialect.js';
+import { connectMariadb } from './database.js';
+import { classifyMariadb } from './failures.js';
+
+export const dialect: Dialect = {
+  name: 'mariadb',
+  capabilities: { commitSafeWatermark: false, serialWriters: false, rowValues: false },
+  quote: quoted,
+  place: (_, column) => (column && column.type !== '' ? `CAST(? AS ${column.type})` : '?'),
+  // As text, so that the driver has no part in it. BIT would come as bytes.
+  select(column) {
+    if (column.kind === 'bytes' || column.kind === 'text') return quoted(column.name);
+    return `CAST(${quoted(column.name)}${column.kind === 'integer' ? ' + 0' : ''} AS CHAR)`;
+  },
+  bind(value: Value, column: Column): Bind {
+    const text = encode(value, column);
+    if (typeof text === 'boolean') return text ? '1' : '0';
+    return typeof text === 'string' && column.kind === 'instant' ? utc(text) : text;
+  },
+  bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
+  back: (place, overlap) => ('ms' in overlap ? `${place} - INTERVAL ${overlap.ms * 1000} MICROSECOND` : `CAST(${place} AS SIGNED) - ${overlap.distance}`),
+  upsert,
+  createInbox:
+    'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamp NOT NULL DEFAULT current_timestamp) ENGINE=InnoDB',
+  table: findTable,
+  async writeRights(session, table) {
+    const { rows } = await session.query('SHOW GRANTS');
+    const [schema = '', name = ''] = table.sql.replaceAll('`', '').split('.');
+    const rights = new Set<string>();
+    for (const row of rows) {
+      const [, list = '', scope = ''] = /^GRANT (.+?) ON (\S+) TO /.exec(String(row[0])) ?? [];
+      if (!['*.*', `${schema}.*`, `${schema}.${name}`].includes(scope.replaceAll('`', '').replaceAll('\\', ''))) continue;
+      for (const right of ['INSERT', 'UPDATE', 'DELETE']) if (list.includes('ALL PRIVILEGES') || list.split(/, ?/).includes(right)) rights.add(right);
+    }
+    return [...rights];
+  },
+  classify: classifyMariadb,
+  connect(connect, system) {
+    if (connect.driver !== 'mariadb') throw new TypeError('not a MariaDB connection');
+    return connectMariadb(connect, system);
+  },
+};
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
+
+/** Assignments run left to right, so the version, which the guard reads, comes last. Fires on any unique index, not only on the key. */
+function upsert({ table, columns, key, version }: Upsert): string {
+  const keys = new Set(key.map((column) => column.name));
+  const changed = columns.filter((column) => !keys.has(column.name) && column.name !== version?.name).map((column) => quoted(column.name));
+  if (version && !keys.has(version.name)) changed.push(quoted(version.name));
+  const guard = version && `${quoted(version.name)} IS NULL OR VALUES(${quoted(version.name)}) > ${quoted(version.name)}`;
+  const assignments = changed.map((name) => `${name} = ${guard ? `IF(${guard}, VALUES(${name}), ${name})` : `VALUES(${name})`}`);
+  const first = quoted(key[0]?.name ?? '');
+  return `INSERT INTO ${table.sql} (${columns.map((column) => quoted(column.name)).join(', ')}) VALUES (${columns.map(() => '?').join(', ')}) ON DUPLICATE KEY UPDATE ${
+    assignments.length === 0 ? `${first} = ${first}` : assignments.join(', ')
+  }`;
+}
+
+async function findTable(session: Session, name: string): Promise<Table | Missing> {
+  const [relation = name, schema] = name.split('.').reverse();
+  const of = schema === undefined ? 'database()' : '?';
+  const { rows } = await session.query(
+    `SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema = ${of} ORDER BY table_name`,
+    schema === undefined ? [] : [schema],
+  );
+  const fitting = rows.filter((row) => String(row[1]).toLowerCase() === relation.toLowerCase());
+  const found = fitting.find((row) => row[1] === relation) ?? (fitting.length === 1 ? fitting[0] : undefined);
+  if (!found) return { candidates: rows.map((row) => (schema === undefined ? String(row[1]) : `${String(row[0])}.${String(row[1])}`)) };
+  const columns = await session.query(
+    `SELECT column_name, data_type, column_type, is_nullable, CAST(coalesce(numeric_precision, 0) AS CHAR), CAST(numeric_scale AS CHAR), CAST(character_maximum_length AS CHAR)
+     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`,
+    [String(found[0]), String(found[1])],
+  );
+  return {
+    sql: `${quoted(String(found[0]))}.${quoted(String(found[1]))}`,
+    name: String(found[1]),
+    view: found[2] === 'VIEW',
+    columns: columns.rows.map(([column, data, full, nullable, precision, scale, length]) => {
+      const kind = KINDS[String(data)] ?? 'text';
+      return {
+        name: String(column),
+        type: castType(String(data), String(full), String(precision), String(scale)),
+        kind,
+        nullable: nullable === 'YES',
+        ...(data === 'decimal' ? { scale: Number(scale), precision: Number(precision) } : {}),
+        ...(data === 'char' || data === 'varchar' ? { length: Number(length) } : {}),
+      };
+    }),
+  };
+}
+
+/** What CAST takes, so that the comparison is exact: text against a number would be compared as floats. */
+function castType(data: string, full: string, precision: string, scale: string): string {
+  const kind = KINDS[data];
+  if (kind === 'integer') return full.includes('unsigned') || data === 'bit' ? 'UNSIGNED' : 'SIGNED';
+  if (data === 'decimal') return `DECIMAL(${precision},${scale})`;
+  if (kind === 'timestamp' || kind === 'instant') return 'DATETIME(6)';
+  return kind === 'date' ? 'DATE' : data === 'time' ? 'TIME(6)' : data === 'double' || data === 'float' ? 'DOUBLE' : '';
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  tinyint: 'integer',
+  smallint: 'integer',
+  mediumint: 'integer',
+  int: 'integer',
+  bigint: 'integer',
+  year: 'integer',
+  bit: 'integer',
+  decimal: 'decimal',
+  float: 'decimal',
+  double: 'decimal',
+  date: 'date',
+  datetime: 'timestamp',
+  timestamp: 'instant',
+  binary: 'bytes',
+  varbinary: 'bytes',
+  tinyblob: 'bytes',
+  blob: 'bytes',
+  mediumblob: 'bytes',
+  longblob: 'bytes',
+  json: 'json',
+};

@@ -1,0 +1,123 @@
+import pg from 'pg';
+import { abortable, within } from '../../abortable.js';
+import type { ServerConnect } from '../../config.js';
+import type { Kind, Raw } from '../../values.js';
+import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
+import { tlsOptions } from '../shared.js';
+import { classifyPostgres } from './failures.js';
+
+// Every value comes as the server's text: no JavaScript number or Date in between.
+const types = { getTypeParser: () => (text: string) => text };
+
+const SETTINGS =
+  "SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; SET extra_float_digits = 1";
+
+export function connectPostgres(connect: ServerConnect, system: string): Database {
+  const tls = tlsOptions(connect, system);
+  const prepared = new WeakSet<pg.PoolClient>();
+  const pool = new pg.Pool({
+    host: connect.host,
+    port: connect.port,
+    database: connect.database,
+    user: connect.user,
+    password: () => connect.password.reveal(),
+    ssl: tls ?? false,
+    max: connect.connections,
+    connectionTimeoutMillis: connect.connect_timeout,
+    idleTimeoutMillis: 60_000,
+    maxLifetimeSeconds: 1800,
+    keepAlive: true,
+    application_name: 'signalbox',
+    statement_timeout: connect.statement_timeout,
+    lock_timeout: connect.lock_timeout,
+    idle_in_transaction_session_timeout: connect.statement_timeout,
+    // The server's own timeout comes first; this one notices a server that is gone.
+    query_timeout: connect.statement_timeout + 5_000,
+    allowExitOnIdle: true,
+  });
+  // Without a listener the end of an idle connection would end the process. The pool has dropped the connection already.
+  pool.on('error', () => undefined);
+  // The same while it is in use: the statement under way says so.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+
+  async function run<T>(begin: string, work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted();
+    let client: pg.PoolClient | undefined;
+    let committing = false;
+    try {
+      const connecting = pool.connect();
+      client = await abortable(connecting, signal, () => {
+        connecting.then(
+          (late) => late.release(true),
+          () => undefined,
+        );
+      });
+      const held = client;
+      if (!prepared.has(held)) {
+        await abortable(held.query(SETTINGS), signal);
+        prepared.add(held);
+      }
+      await abortable(held.query(begin), signal);
+      const result = await work({ query: (sql, binds) => query(held, sql, binds, signal) });
+      committing = true;
+      await abortable(held.query('COMMIT'), signal);
+      client = undefined;
+      held.release();
+      return result;
+    } catch (error) {
+      const failure = classifyPostgres(error);
+      if (client) await giveBack(client, signal.aborted || failure?.name === 'NotConnected' || failure?.message === 'Query read timeout');
+      if (signal.aborted) throw signal.reason;
+      if (committing && failure?.name === 'NotConnected') throw new CommitUnknown(`${system}: the connection was lost while committing`, { cause: error });
+      throw failure ?? error;
+    }
+  }
+
+  return {
+    read: (work, signal) => run('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY', work, signal),
+    write: (work, signal) => run('BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE', work, signal),
+    close: () => within(3_000, pool.end()),
+  };
+}
+
+async function giveBack(client: pg.PoolClient, broken: boolean): Promise<void> {
+  if (broken) return client.release(true);
+  try {
+    await client.query('ROLLBACK');
+    client.release();
+  } catch {
+    client.release(true);
+  }
+}
+
+async function query(client: pg.PoolClient, sql: string, binds: readonly Bind[] | undefined, signal: AbortSignal): Promise<Result> {
+  const values = binds?.map((bind) => (bind instanceof Uint8Array ? Buffer.from(bind) : typeof bind === 'bigint' ? bind.toString() : bind)) ?? [];
+  const result = await abortable(client.query<(string | null)[]>({ text: sql, values, rowMode: 'array', types }), signal);
+  const fields = result.fields.map((field) => ({ name: field.name, kind: KINDS[field.dataTypeID] ?? ('text' satisfies Kind) }));
+  const rows = result.rows.map((row) => row.map((cell, at) => convert(cell, fields[at]?.kind ?? 'text')));
+  return { fields, rows, changed: result.rowCount ?? 0 };
+}
+
+function convert(cell: string | null, kind: Kind): Raw {
+  if (cell === null) return null;
+  if (kind === 'boolean') return cell === 't';
+  if (kind === 'bytes') return new Uint8Array(Buffer.from(cell.slice(2), 'hex'));
+  return cell;
+}
+
+const KINDS: Readonly<Record<number, Kind>> = {
+  16: 'boolean',
+  17: 'bytes',
+  20: 'integer',
+  21: 'integer',
+  23: 'integer',
+  26: 'integer',
+  114: 'json',
+  700: 'decimal',
+  701: 'decimal',
+  1082: 'date',
+  1114: 'timestamp',
+  1184: 'instant',
+  1700: 'decimal',
+  3802: 'json',
+};

@@ -1,0 +1,99 @@
+import type { Value } from '../../../contract/index.js';
+import type { Kind } from '../../values.js';
+import { encode, free } from '../../values.js';
+import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
+import { quoted, upsertOnConflict } from '../shared.js';
+import { connectPostgres } from './database.js';
+import { classifyPostgres } from './failures.js';
+
+export const dialect: Dialect = {
+  name: 'postgres',
+  capabilities: { commitSafeWatermark: true, serialWriters: false, rowValues: true },
+  quote: quoted,
+  place: (index, column) => (column ? `CAST($${index} AS ${column.type})` : `$${index}`),
+  select: (column) => quoted(column.name),
+  bind(value: Value, column: Column): Bind {
+    const text = encode(value, column);
+    return typeof text === 'boolean' ? String(text) : text;
+  },
+  bindFree: (value) => free(value, String),
+  back: (place, overlap) => ('ms' in overlap ? `${place} - interval '${overlap.ms} milliseconds'` : `${place} - ${overlap.distance}`),
+  upsert: (statement) => upsertOnConflict(statement, (index) => `$${index}`),
+  createInbox:
+    'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamptz NOT NULL DEFAULT current_timestamp)',
+  table: findTable,
+  watermark: {
+    async current(session) {
+      const { rows } = await session.query('SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() AS s');
+      return { below: BigInt(String(rows[0]?.[0])), next: BigInt(String(rows[0]?.[1])) };
+    },
+    // xmin keeps 32 bits: it is the greatest number below `next` with these bits. 1 and 2 are rows frozen by very old servers.
+    written: (next, column) => (column ? quoted(column.name) : `CASE WHEN xmin::text::bigint < 3 THEN 0 ELSE ${next} - ((${next} - xmin::text::bigint) & 4294967295) END`),
+    version: (column) => (column ? `${quoted(column.name)}::text` : 'xmin::text'),
+    number: (value, column) => (column ? `'${value}'::xid8` : `${value}::bigint`),
+  },
+  async writeRights(session, table) {
+    const { rows } = await session.query("SELECT r FROM unnest(array['INSERT','UPDATE','DELETE']) AS r WHERE has_table_privilege(CAST($1 AS text)::regclass, r) ORDER BY r", [
+      table.sql,
+    ]);
+    return rows.map((row) => String(row[0]));
+  },
+  classify: classifyPostgres,
+  connect(connect, system) {
+    if (connect.driver !== 'postgres') throw new TypeError('not a PostgreSQL connection');
+    return connectPostgres(connect, system);
+  },
+};
+
+const CANDIDATES = `SELECT c.oid::text, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
+
+async function findTable(session: Session, name: string): Promise<Table | Missing> {
+  const [relation = name, schema] = name.split('.').reverse();
+  const { rows } = await session.query(`${CANDIDATES} AND lower(c.relname) = lower($1)`, [relation]);
+  const fitting = rows.filter((row) => (schema === undefined ? row[4] === true : String(row[1]).toLowerCase() === schema.toLowerCase()));
+  const exact = fitting.filter((row) => row[2] === relation);
+  const found = exact.length === 1 ? exact[0] : fitting.length === 1 ? fitting[0] : undefined;
+  if (!found) {
+    const all = await session.query(`${CANDIDATES} AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' ORDER BY 2, 3 LIMIT 2000`);
+    return { candidates: all.rows.map((row) => (row[4] === true ? String(row[2]) : `${String(row[1])}.${String(row[2])}`)) };
+  }
+  const columns = await session.query(
+    `SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text,
+       CASE WHEN a.atttypid = 1700 AND a.atttypmod > 4 THEN ((a.atttypmod - 4) & 2047)::text END,
+       CASE WHEN a.atttypid = 1700 AND a.atttypmod > 4 THEN (((a.atttypmod - 4) >> 16) & 65535)::text END,
+       CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN (a.atttypmod - 4)::text END
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST($1 AS oid) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+    [String(found[0])],
+  );
+  return {
+    sql: `${quoted(String(found[1]))}.${quoted(String(found[2]))}`,
+    name: String(found[2]),
+    view: found[3] === 'v' || found[3] === 'f',
+    columns: columns.rows.map(([column, type, required, base, scale, precision, length]) => ({
+      name: String(column),
+      type: String(type),
+      kind: KINDS[String(base)] ?? 'text',
+      nullable: required !== true,
+      ...(typeof scale === 'string' ? { scale: Number(scale), precision: Number(precision) } : {}),
+      ...(typeof length === 'string' ? { length: Number(length) } : {}),
+    })),
+  };
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  boolean: 'boolean',
+  smallint: 'integer',
+  integer: 'integer',
+  bigint: 'integer',
+  oid: 'integer',
+  numeric: 'decimal',
+  real: 'decimal',
+  'double precision': 'decimal',
+  date: 'date',
+  'timestamp without time zone': 'timestamp',
+  'timestamp with time zone': 'instant',
+  bytea: 'bytes',
+  json: 'json',
+  jsonb: 'json',
+};

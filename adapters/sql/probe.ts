@@ -1,0 +1,75 @@
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { connect as dial } from 'node:net';
+import { type Clock, describe, failureOf, type ProbeStep } from '../contract/index.js';
+import { findTable } from './catalogue.js';
+import type { Connect } from './config.js';
+import type { Database, Dialect } from './dialects/dialect.js';
+
+const MOST = 10_000;
+
+export interface Tables {
+  readonly read: ReadonlySet<string>;
+  readonly written: ReadonlySet<string>;
+}
+
+/** Goes through a connection step by step and stops where going on makes no sense. Never throws. */
+export async function probe(
+  connect: Connect,
+  link: () => Promise<{ readonly dialect: Dialect; readonly database: Database }>,
+  tables: Tables,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly ProbeStep[]> {
+  const steps: ProbeStep[] = [];
+  const step = async (name: string, work: () => Promise<string>): Promise<boolean> => {
+    const start = clock.monotonic();
+    try {
+      const detail = await work();
+      steps.push({ name, ok: true, detail: detail || `${Math.round(clock.monotonic() - start)} ms` });
+      return true;
+    } catch (error) {
+      const fix = failureOf(error)?.hint;
+      steps.push({ name, ok: false, detail: describe(error), ...(fix === undefined ? {} : { fix }) });
+      return false;
+    }
+  };
+  if (connect.driver !== 'sqlite') {
+    if (!(await step('dns', async () => (await lookup(connect.host)).address))) return steps;
+    if (!(await step('tcp', () => reach(connect.host, connect.port, connect.connect_timeout, signal)))) return steps;
+  }
+  const opened = await step(connect.driver === 'sqlite' ? 'open' : 'login', async () => {
+    const { database } = await link();
+    await database.read((session) => session.query('SELECT 1'), signal);
+    return '';
+  });
+  if (!opened) return steps;
+  for (const name of new Set([...tables.read, ...tables.written])) {
+    await step(`read ${name}`, async () => {
+      const { dialect, database } = await link();
+      return database.read(async (session) => {
+        const table = await findTable(dialect, session, name);
+        const { rows } = await session.query(`SELECT count(*) FROM (SELECT 1 AS one FROM ${table.sql} LIMIT ${MOST + 1}) AS counted`);
+        const count = Number(rows[0]?.[0]);
+        return count > MOST ? `more than ${MOST} rows` : `${count} ${count === 1 ? 'row' : 'rows'}`;
+      }, signal);
+    });
+    await step(`write right ${name}`, async () => {
+      const { dialect, database } = await link();
+      const rights = await database.read(async (session) => dialect.writeRights(session, await findTable(dialect, session, name)), signal);
+      const list = rights === undefined || rights.length === 0 ? 'none' : rights.join(', ');
+      return tables.written.has(name) ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
+    });
+  }
+  return steps;
+}
+
+async function reach(host: string, port: number, timeout: number, signal: AbortSignal): Promise<string> {
+  const socket = dial({ host, port, signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
+  try {
+    await once(socket, 'connect');
+    return '';
+  } finally {
+    socket.destroy();
+  }
+}

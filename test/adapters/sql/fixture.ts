@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import mysql from 'mysql2/promise';
+import pg from 'pg';
+import type { Batch, Callable, ConnectedSystem, Delivery, EndpointContext, Logger, Outbound, PollingInbound, SourceRecord, ValueRecord } from '../../../adapters/contract/index.js';
+import { Secret } from '../../../adapters/contract/index.js';
+import { SqlAdapter } from '../../../adapters/sql/adapter.js';
+import spec from '../../../adapters/sql/index.js';
+import { services } from '../../services/services.js';
+
+export type Driver = 'sqlite' | 'postgres' | 'mariadb';
+export const DRIVERS: readonly Driver[] = ['sqlite', 'postgres', 'mariadb'];
+
+/** An empty database of its own, a way to change it behind the adapter's back, and a system on it. */
+export interface Fixture {
+  readonly driver: Driver;
+  readonly connect: Record<string, unknown>;
+  readonly system: ConnectedSystem;
+  readonly warnings: string[];
+  /** Runs statements as another application would. */
+  sql(...statements: readonly string[]): Promise<void>;
+  rows(statement: string): Promise<readonly unknown[][]>;
+  inbound(config: Record<string, unknown>): Promise<PollingInbound>;
+  outbound(config: Record<string, unknown>): Promise<Outbound>;
+  callable(config: Record<string, unknown>): Promise<Callable>;
+  close(): Promise<void>;
+}
+
+export const never: AbortSignal = new AbortController().signal;
+
+export async function fixture(driver: Driver, options: Record<string, unknown> = {}): Promise<Fixture> {
+  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres() : mariadb());
+  const connect = { ...back.connect, ...options };
+  const warnings: string[] = [];
+  const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
+  const clock = { now: () => new Date(), monotonic: () => performance.now(), sleep: async () => undefined };
+  const system = new SqlAdapter(log, clock).system('legacy', spec.connect.parse(connect));
+  const closers: { close(): Promise<void> }[] = [];
+  const opened = async <T extends { close(): Promise<void>; open(signal: AbortSignal): Promise<void> }>(endpoint: T | undefined): Promise<T> => {
+    if (!endpoint) throw new Error('no such endpoint');
+    closers.push(endpoint);
+    await endpoint.open(never);
+    return endpoint;
+  };
+  return {
+    ...back,
+    driver,
+    connect,
+    system,
+    warnings,
+    inbound: async (config) => opened(system.inbound?.(context('legacy.orders', spec.read.config.parse(config))) as PollingInbound),
+    outbound: async (config) => opened(system.outbound?.(context('legacy.report', spec.write.config.parse(config)))),
+    callable: async (config) => opened(system.callable?.(context('legacy.stock', spec.call.config.parse(config)))),
+    async close() {
+      for (const each of closers) await each.close();
+      await system.close();
+      await back.close();
+    },
+  };
+}
+
+export function context(name: string, config: unknown): EndpointContext {
+  return { name, config, state: { get: async () => undefined, put: async () => undefined, list: async () => new Map() } };
+}
+
+/** Everything one poll gives. */
+export async function poll(inbound: PollingInbound, checkpoint?: string, maxRecords = 100): Promise<{ records: SourceRecord[]; checkpoint: string | undefined; batches: number }> {
+  const records: SourceRecord[] = [];
+  let last = checkpoint;
+  let batches = 0;
+  for await (const batch of inbound.poll({ checkpoint, maxRecords, signal: never })) {
+    records.push(...batch.records);
+    last = batch.checkpoint ?? last;
+    batches++;
+  }
+  return { records, checkpoint: last, batches };
+}
+
+export async function firstBatch(inbound: PollingInbound, checkpoint: string | undefined, maxRecords: number): Promise<Batch | undefined> {
+  for await (const batch of inbound.poll({ checkpoint, maxRecords, signal: never })) return batch;
+  return undefined;
+}
+
+export function delivery(id: string, payload: ValueRecord): Delivery {
+  return { id, messageId: id, type: 'Order', key: undefined, idempotencyKey: id, payload, time: '2026-03-01T08:00:00Z', attempt: 1, traceparent: undefined };
+}
+
+type Back = Pick<Fixture, 'connect' | 'sql' | 'rows' | 'close'>;
+
+async function sqlite(): Promise<Back> {
+  const directory = mkdtempSync(join(tmpdir(), 'signalbox-sql-'));
+  const file = join(directory, 'erp.db');
+  const database = new Sqlite(file);
+  database.pragma('journal_mode = WAL');
+  return {
+    connect: { driver: 'sqlite', file },
+    sql: async (...statements) => {
+      for (const statement of statements) database.exec(statement);
+    },
+    rows: async (statement) => database.prepare(statement).raw(true).all() as unknown[][],
+    close: async () => {
+      database.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function postgres(): Promise<Back> {
+  const access = await services.postgres();
+  const database = `sql_${randomBytes(6).toString('hex')}`;
+  const admin = new pg.Client(access);
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${database}`);
+  const client = new pg.Client({ ...access, database });
+  await client.connect();
+  const { host, port, user, password } = access;
+  return {
+    connect: { driver: 'postgres', host, port, user, database, password: new Secret('test', password), tls: 'off' },
+    sql: async (...statements) => {
+      for (const statement of statements) await client.query(statement);
+    },
+    rows: async (statement) => (await client.query({ text: statement, rowMode: 'array' })).rows as unknown[][],
+    close: async () => {
+      await client.end();
+      await admin.query(`DROP DATABASE ${database} WITH (FORCE)`);
+      await admin.end();
+    },
+  };
+}
+
+async function mariadb(): Promise<Back> {
+  const access = await services.mariadb();
+  const database = `sql_${randomBytes(6).toString('hex')}`;
+  const connection = await mysql.createConnection({ ...access, rowsAsArray: true, dateStrings: true });
+  await connection.query(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
+  await connection.query(`USE ${database}`);
+  const { host, port, user, password } = access;
+  return {
+    connect: { driver: 'mariadb', host, port, user, database, password: new Secret('test', password), tls: 'off' },
+    sql: async (...statements) => {
+      for (const statement of statements) await connection.query(statement);
+    },
+    rows: async (statement) => (await connection.query(statement))[0] as unknown as unknown[][],
+    close: async () => {
+      await connection.query(`DROP DATABASE ${database}`);
+      await connection.end();
+    },
+  };
+}

@@ -1,0 +1,294 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { isRecord, type SourceRecord, type Value } from '../../../adapters/contract/index.js';
+import { DRIVERS, type Driver, type Fixture, firstBatch, fixture, never, poll } from './fixture.js';
+
+let open: Fixture | undefined;
+afterEach(async () => {
+  await open?.close();
+  open = undefined;
+});
+const start = async (driver: Driver, options?: Record<string, unknown>): Promise<Fixture> => {
+  open = await fixture(driver, options);
+  return open;
+};
+
+const field = (record: SourceRecord | undefined, name: string): Value | undefined => (isRecord(record?.value) ? record.value[name] : undefined);
+const text = (driver: Driver) => (driver === 'sqlite' ? 'TEXT' : 'VARCHAR(20)');
+
+describe.each(DRIVERS)('inbound of %s', (driver) => {
+  const orders = { table: 'ORD_HEAD', key: 'ORD_NO', cursor: { column: 'ORD_NO' } };
+
+  test('D3, D24: pages by key, all rows once, and an id of its own for each', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CUST VARCHAR(20))');
+    await sql(`INSERT INTO ORD_HEAD VALUES ${Array.from({ length: 57 }, (_, i) => `(${i + 1}, '00${i}')`).join(',')}`);
+    const endpoint = await inbound(orders);
+    const first = await poll(endpoint, undefined, 10);
+    expect(first.batches).toBe(6);
+    expect(first.records.map((record) => record.key)).toEqual(Array.from({ length: 57 }, (_, i) => String(i + 1)));
+    expect(new Set(first.records.map((record) => record.id)).size).toBe(57);
+    expect(first.records[3]).toMatchObject({ position: 'ORD_NO=4', id: expect.stringMatching(/^key=4;v=/) });
+    const again = await poll(endpoint, first.checkpoint, 10);
+    expect(again.records).toEqual([]);
+    await sql("INSERT INTO ORD_HEAD VALUES (100, 'x')");
+    const later = await poll(endpoint, first.checkpoint, 10);
+    expect(later.records.map((record) => record.key)).toEqual(['100']);
+  });
+
+  test('D4, D5: a crash in the middle of a page run reads the same ids again from the old checkpoint', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CUST VARCHAR(20))');
+    await sql(`INSERT INTO ORD_HEAD VALUES ${Array.from({ length: 25 }, (_, i) => `(${i + 1}, 'c')`).join(',')}`);
+    const endpoint = await inbound(orders);
+    const lost = await firstBatch(endpoint, undefined, 10);
+    const again = await firstBatch(endpoint, undefined, 10);
+    expect(again?.records.map((record) => record.id)).toEqual(lost?.records.map((record) => record.id));
+    const rest = await poll(endpoint, again?.checkpoint, 10);
+    expect([...(again?.records ?? []), ...rest.records].map((record) => record.key)).toEqual(Array.from({ length: 25 }, (_, i) => String(i + 1)));
+  });
+
+  test('D7, D11, D13, D14: negative keys, big integers, decimals and leading zeros are exact', async () => {
+    const { sql, inbound } = await start(driver);
+    const decimal = driver === 'sqlite' ? 'TEXT' : 'DECIMAL(20,4)';
+    await sql(`CREATE TABLE ORD_HEAD (ORD_NO BIGINT PRIMARY KEY, CUST ${text(driver)}, AMT ${decimal}, NOTE ${text(driver)})`);
+    await sql("INSERT INTO ORD_HEAD VALUES (-5, '00123', '0.1000', NULL), (9007199254740993, '1e3', '1234567890123456.7800', 'x')");
+    const endpoint = await inbound({ ...orders, columns: { CUST: 'text', AMT: 'decimal', NOTE: 'text' } });
+    const { records, checkpoint } = await poll(endpoint, undefined, 1);
+    expect(records.map((record) => [field(record, 'ORD_NO'), field(record, 'CUST'), String(field(record, 'AMT')), field(record, 'NOTE')])).toEqual([
+      [-5n, '00123', '0.1000', null],
+      [9007199254740993n, '1e3', '1234567890123456.7800', 'x'],
+    ]);
+    expect((await poll(endpoint, checkpoint)).records).toEqual([]);
+  });
+
+  test('D11: floating point is decimal; what is no number sets only its row aside', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, QTY DOUBLE PRECISION)', 'INSERT INTO ORD_HEAD VALUES (1, 0.1), (3, 2.5)');
+    if (driver === 'postgres') await sql("INSERT INTO ORD_HEAD VALUES (2, 'NaN')");
+    if (driver === 'sqlite') await sql('INSERT INTO ORD_HEAD VALUES (2, 9e999)');
+    const { records } = await poll(await inbound({ ...orders, columns: { QTY: 'decimal' } }));
+    expect(String(field(records[0], 'QTY'))).toBe('0.1');
+    expect(String(field(records.at(-1), 'QTY'))).toBe('2.5');
+    const bad = records.filter((record) => record.failure);
+    expect(bad.map((record) => [record.key, record.failure?.code])).toEqual(driver === 'mariadb' ? [] : [['2', 'E330']]);
+    if (bad[0]) expect(bad[0].raw).toBeInstanceOf(Uint8Array);
+  });
+
+  test('D25: an unknown table or column names what is there; the case may differ', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY)');
+    await expect(inbound({ ...orders, table: 'ORD_HAED' })).rejects.toMatchObject({
+      name: 'Misconfigured',
+      code: 'E422',
+      message: expect.stringMatching(/did you mean ord_head/i),
+    });
+    await expect(inbound({ ...orders, key: 'ORD_NR' })).rejects.toMatchObject({ name: 'Misconfigured', code: 'E422', message: expect.stringMatching(/did you mean ord_no/i) });
+    await sql('INSERT INTO ORD_HEAD VALUES (7)');
+    const { records } = await poll(await inbound({ table: 'Ord_Head', key: 'Ord_No', cursor: { column: 'Ord_No' } }));
+    expect(field(records[0], 'Ord_No')).toBe(7n);
+  });
+
+  test('include: the child rows of a page, as a list, with one query', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql(
+      'CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY)',
+      `CREATE TABLE ORD_LINE (ORD_NO INTEGER, POS INTEGER, ART ${text(driver)}, PRIMARY KEY (ORD_NO, POS))`,
+      'INSERT INTO ORD_HEAD VALUES (1), (2), (3)',
+      "INSERT INTO ORD_LINE VALUES (1, 2, 'B'), (1, 1, 'A'), (3, 1, '007')",
+    );
+    const endpoint = await inbound({ ...orders, include: { lines: { table: 'ORD_LINE', by: 'ORD_NO', order: 'POS', columns: { POS: 'integer', ART: 'text' } } } });
+    const { records } = await poll(endpoint);
+    expect(records.map((record) => field(record, 'lines'))).toEqual([
+      [
+        { ORD_NO: 1n, POS: 1n, ART: 'A' },
+        { ORD_NO: 1n, POS: 2n, ART: 'B' },
+      ],
+      [],
+      [{ ORD_NO: 3n, POS: 1n, ART: '007' }],
+    ]);
+  });
+
+  test('several key columns; a key that is not unique stops the endpoint', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql(`CREATE TABLE ITEM (SITE ${text(driver)}, NR INTEGER, CHG INTEGER NOT NULL)`, "INSERT INTO ITEM VALUES ('b', 1, 7), ('a', 2, 7), ('a', 1, 7), ('c;,', 1, 6)");
+    const config = { table: 'ITEM', key: ['SITE', 'NR'], cursor: { column: 'CHG' } };
+    const { records } = await poll(await inbound(config), undefined, 2);
+    expect(records.map((record) => record.key)).toEqual(['c;,/1', 'a/1', 'a/2', 'b/1']);
+    expect(records[0]?.id).toMatch(/^key=c%3b%2c,1;v=/);
+    await sql("INSERT INTO ITEM VALUES ('b', 1, 7)");
+    await expect(poll(await inbound(config), undefined, 10)).rejects.toMatchObject({ name: 'Misconfigured', code: 'E426' });
+  });
+
+  test('a checkpoint of another configuration is refused', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CHG INTEGER NOT NULL)', 'INSERT INTO ORD_HEAD VALUES (1, 1)');
+    const { checkpoint } = await poll(await inbound(orders));
+    await expect(poll(await inbound({ ...orders, cursor: { column: 'CHG' } }), checkpoint)).rejects.toMatchObject({ name: 'Misconfigured', code: 'E426' });
+  });
+
+  test('stops when it is told to', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY)', 'INSERT INTO ORD_HEAD VALUES (1), (2)');
+    const endpoint = await inbound(orders);
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const run = async () => {
+      for await (const batch of endpoint.poll({ checkpoint: undefined, maxRecords: 1, signal: stop.signal })) {
+        seen.push(...batch.records.map((record) => record.key ?? ''));
+        stop.abort(new Error('enough'));
+      }
+    };
+    await expect(run()).rejects.toThrow('enough');
+    expect(seen).toEqual(['1']);
+  });
+
+  test('probe goes through the steps and never throws', async () => {
+    const { sql, inbound, system } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY)', 'INSERT INTO ORD_HEAD VALUES (1), (2)');
+    await inbound(orders);
+    const steps = await system.probe(never);
+    expect(steps.every((step) => step.ok)).toBe(true);
+    expect(steps.find((step) => step.name === 'read ORD_HEAD')?.detail).toBe('2 rows');
+    expect(steps.map((step) => step.name)).toContain(driver === 'sqlite' ? 'open' : 'login');
+  });
+});
+
+describe.each(['sqlite', 'mariadb'] as const)('cursor of %s', (driver) => {
+  test('D1, D2: the overlap reads a row that was committed late, and re-reads give the same id', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql(`CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CHG_TS ${driver === 'sqlite' ? 'TEXT' : 'DATETIME(6)'} NOT NULL)`);
+    await sql("INSERT INTO ORD_HEAD VALUES (1, '2026-03-01 08:00:00.123456'), (3, '2026-03-01 08:10:00.000001')");
+    const endpoint = await inbound({ table: 'ORD_HEAD', key: 'ORD_NO', cursor: { column: 'CHG_TS', overlap: '5m' } });
+    const first = await poll(endpoint);
+    expect(first.records.map((record) => record.key)).toEqual(['1', '3']);
+    expect(first.checkpoint).toContain('08:10:00.000001');
+    await sql("INSERT INTO ORD_HEAD VALUES (2, '2026-03-01 08:06:00')");
+    const second = await poll(endpoint, first.checkpoint);
+    expect(second.records.map((record) => record.key)).toEqual(['2', '3']);
+    expect(second.records[1]?.id).toBe(first.records[1]?.id);
+    await sql("UPDATE ORD_HEAD SET CHG_TS = '2026-03-01 08:20:00' WHERE ORD_NO = 1");
+    const third = await poll(endpoint, second.checkpoint);
+    expect(third.records.at(-1)?.key).toBe('1');
+    expect(third.records.at(-1)?.id).not.toBe(first.records[0]?.id);
+  });
+
+  test('D1: a distance as overlap', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY)', 'INSERT INTO ORD_HEAD VALUES (-3), (10)');
+    const endpoint = await inbound({ table: 'ORD_HEAD', key: 'ORD_NO', cursor: { column: 'ORD_NO', overlap: 5 } });
+    const first = await poll(endpoint);
+    await sql('INSERT INTO ORD_HEAD VALUES (7)');
+    const second = await poll(endpoint, first.checkpoint);
+    expect(second.records.map((record) => record.key)).toEqual(['7', '10']);
+  });
+
+  test('D6: a cursor that may be NULL is said aloud', async () => {
+    const { sql, inbound, warnings } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CHG INTEGER)', 'INSERT INTO ORD_HEAD VALUES (1, NULL), (2, 5)');
+    const { records } = await poll(await inbound({ table: 'ORD_HEAD', key: 'ORD_NO', cursor: { column: 'CHG' } }));
+    expect(records.map((record) => record.key)).toEqual(['2']);
+    expect(warnings.join()).toContain('NULL');
+  });
+});
+
+describe('types', () => {
+  test('D10, D15, D16: PostgreSQL', async () => {
+    const { sql, inbound } = await start('postgres');
+    await sql(
+      `CREATE TABLE t (id int PRIMARY KEY, d date, ts timestamp, tz timestamptz, b boolean, y bytea, c char(5), j jsonb, r real, n numeric)`,
+      `INSERT INTO t VALUES (1, '2026-03-29', '2026-03-01 08:00:00.123456', '2026-03-01 08:00:00.123456+02', true, '\\x00ff', 'ab', '{"a": 1.50, "b": [9007199254740993]}', 0.1, 1e20)`,
+      `INSERT INTO t VALUES (2, 'infinity', '-infinity', 'infinity', false, '', '', 'null', -1, 0.10), (3, '0044-03-15 BC', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`,
+    );
+    const { records } = await poll(await inbound({ table: 't', key: 'id' }));
+    const cell = (at: number, name: string) => field(records[at], name);
+    expect(['d', 'ts', 'tz', 'b', 'c'].map((name) => cell(0, name))).toEqual(['2026-03-29', '2026-03-01T08:00:00.123456', '2026-03-01T06:00:00.123456Z', true, 'ab   ']);
+    expect(cell(0, 'y')).toEqual(new Uint8Array([0, 255]));
+    expect(JSON.stringify(cell(0, 'j'), (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))).toBe('{"a":"1.50","b":["9007199254740993n"]}');
+    expect([String(cell(0, 'r')), String(cell(0, 'n')), String(cell(1, 'n'))]).toEqual(['0.1', '100000000000000000000', '0.10']);
+    expect(['d', 'ts', 'tz'].map((name) => cell(1, name))).toEqual(['infinity', '-infinity', 'infinity']);
+    expect(cell(2, 'd')).toBe('0044-03-15 BC');
+    expect(['ts', 'b', 'y', 'j', 'n'].map((name) => cell(2, name))).toEqual([null, null, null, null, null]);
+  });
+
+  test('D10, D15, D16: MariaDB', async () => {
+    const { sql, inbound } = await start('mariadb');
+    await sql(
+      "SET SESSION sql_mode = ''",
+      "SET SESSION time_zone = '+02:00'",
+      'CREATE TABLE t (id int PRIMARY KEY, d date, dt datetime(6), ts timestamp(3) NULL, b tinyint(1), y varbinary(4), c char(5), u bigint unsigned, f float, n decimal(30,10), bits bit(9))',
+      `INSERT INTO t VALUES (1, '2026-03-29', '2026-03-01 08:00:00.123456', '2026-03-01 08:00:00.123', 1, x'00ff', 'ab', 18446744073709551615, 0.1, 1.5, b'100000001')`,
+      `INSERT INTO t VALUES (2, '0000-00-00', '0000-00-00', NULL, NULL, '', '', NULL, NULL, NULL, NULL)`,
+    );
+    const { records } = await poll(await inbound({ table: 't', key: 'id', cursor: { column: 'id' } }));
+    const cell = (at: number, name: string) => field(records[at], name);
+    expect(['d', 'dt', 'ts', 'b', 'c', 'u', 'bits'].map((name) => cell(0, name))).toEqual([
+      '2026-03-29',
+      '2026-03-01T08:00:00.123456',
+      '2026-03-01T06:00:00.123Z',
+      1n,
+      'ab',
+      18446744073709551615n,
+      257n,
+    ]);
+    expect(cell(0, 'y')).toEqual(new Uint8Array([0, 255]));
+    expect([String(cell(0, 'f')), String(cell(0, 'n'))]).toEqual(['0.1', '1.5000000000']);
+    expect(['d', 'dt', 'ts'].map((name) => cell(1, name))).toEqual(['0000-00-00', '0000-00-00 00:00:00.000000', null]);
+  });
+
+  test('SQLite: blobs, declared booleans, a value of the wrong type', async () => {
+    const { sql, inbound } = await start('sqlite');
+    await sql('CREATE TABLE t (id INTEGER PRIMARY KEY, y BLOB, ok INTEGER, n)', "INSERT INTO t VALUES (1, x'00ff', 1, 5), (2, NULL, 0, 'five')");
+    const { records } = await poll(await inbound({ table: 't', key: 'id', columns: { y: 'bytes', ok: 'boolean', n: 'decimal' } }));
+    expect(field(records[0], 'y')).toEqual(new Uint8Array([0, 255]));
+    expect([field(records[0], 'ok'), String(field(records[0], 'n')), records[1]?.failure?.message]).toEqual([true, '5', 'n: five is no decimal']);
+  });
+});
+
+describe('links that fail', () => {
+  test('nobody there: NotConnected, and the probe says at which step', async () => {
+    const { inbound, system } = await start('postgres', { port: 1 });
+    await expect(inbound({ table: 't', key: 'id' })).rejects.toMatchObject({ name: 'NotConnected' });
+    const steps = await system.probe(never);
+    expect(steps.at(-1)).toMatchObject({ name: 'tcp', ok: false });
+  });
+
+  test.each(['postgres', 'mariadb'] as const)('%s: a wrong password is Misconfigured and not shown', async (driver) => {
+    const { Secret } = await import('../../../adapters/contract/index.js');
+    const { inbound } = await start(driver, { password: new Secret('x', 'geheim-4711') });
+    const failure = await inbound({ table: 't', key: 'id' }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ name: 'Misconfigured', code: 'E421' });
+    expect(String((failure as Error).message)).not.toContain('geheim');
+  });
+
+  test('a file that is not there: NotConnected', async () => {
+    const { inbound } = await start('sqlite', { file: '/nowhere/erp.db' });
+    await expect(inbound({ table: 't', key: 'id' })).rejects.toMatchObject({ name: 'NotConnected' });
+  });
+
+  test('D23, D27: PostgreSQL ends our sessions; the next poll goes on from the checkpoint', async () => {
+    const { sql, inbound } = await start('postgres');
+    await sql('CREATE TABLE t (id int PRIMARY KEY)', 'INSERT INTO t VALUES (1)');
+    const endpoint = await inbound({ table: 't', key: 'id' });
+    const first = await poll(endpoint);
+    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'signalbox' AND datname = current_database()", 'INSERT INTO t VALUES (2)');
+    const polled = async () => {
+      try {
+        return await poll(endpoint, first.checkpoint);
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'NotConnected' });
+        return poll(endpoint, first.checkpoint);
+      }
+    };
+    expect((await polled()).records.map((record) => record.key)).toEqual(['2']);
+  });
+
+  test('D27: a lock on the table is TryAgain after the lock timeout', async () => {
+    const { sql, inbound } = await start('postgres', { lock_timeout: '50ms' });
+    await sql('CREATE TABLE t (id int PRIMARY KEY)');
+    const endpoint = await inbound({ table: 't', key: 'id' });
+    await sql('INSERT INTO t VALUES (1)', 'BEGIN', 'LOCK TABLE t IN ACCESS EXCLUSIVE MODE');
+    await expect(poll(endpoint)).rejects.toMatchObject({ name: 'TryAgain', code: 'E424' });
+    await sql('ROLLBACK');
+    expect((await poll(endpoint)).records).toHaveLength(1);
+  });
+});
