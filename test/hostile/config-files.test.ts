@@ -14,7 +14,7 @@ describe('YAML that says less than it seems', () => {
     ['tab as indentation', 'types:\n\tA: {id: text}\n', ['E100 a.yaml:2:1']],
     ['two documents', 'types: {}\n---\nroutes: {}\n', ['E105 a.yaml:2:1']],
     ['unknown key', 'sytems: {}\n', ['E104 a.yaml:1:1']],
-    ['unknown tag', 'types:\n  A: {id: !secret x}\n', ['E105 a.yaml:2:11']],
+    ['unknown tag', 'types:\n  A: {id: !secret text}\n', ['E105 a.yaml:2:11']],
     ['standard tag', 'types:\n  A: !!map {id: text}\n', ['E105 a.yaml:2:6']],
     ['anchor and alias', 'types:\n  A: &a {id: text}\n  B: *a\n', ['E105 a.yaml:2:6', 'E105 a.yaml:3:6']],
     ['merge key', 'types:\n  A: {<<: {id: text}, x: text}\n', ['E105 a.yaml:2:7']],
@@ -62,7 +62,7 @@ describe('files that are too much', () => {
   test('a mapping of 40,000 keys is read, and in time', async () => {
     const started = performance.now();
     const { configuration, diagnostics } = await load({ 'a.yaml': `tables:\n  t:\n    rows:\n${lines(40_000, (i) => `      k${i}: v${i}`)}\n` });
-    expect(diagnostics).toEqual([]);
+    expect(diagnostics.map(({ code }) => code)).toEqual(['W202']);
     expect(configuration?.routing.tables['t']?.rows.size).toBe(40_000);
     expect(performance.now() - started).toBeLessThan(10_000);
   });
