@@ -1,3 +1,4 @@
+import { connect as connectSocket } from 'node:net';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -5,7 +6,6 @@ import { nearest } from '../bus/finding.js';
 import { type Actor, type Service, UnknownName } from '../console/service.js';
 import { remoteService } from './client.js';
 import { coded } from './failure.js';
-import { stateDirectory } from './offline.js';
 import type { Format } from './output.js';
 
 /** The options every command has. */
@@ -25,10 +25,27 @@ export async function connect({ config, socket }: Globals): Promise<Service> {
   return remoteService(socket ?? (await socketPath(config)));
 }
 
-export const SOCKET_NAME = 'signalbox.sock';
+const SOCKET_NAME = 'signalbox.sock';
 
+/** Most installations keep their state in the default place, and loading the configuration takes longer than asking there. */
 async function socketPath(config: string): Promise<string> {
-  return join((await stateDirectory(config)) ?? join(config, '.signalbox'), SOCKET_NAME);
+  const usual = join(config, '.signalbox', SOCKET_NAME);
+  if (await answers(usual)) return usual;
+  const { stateDirectory } = await import('./offline.js');
+  const directory = await stateDirectory(config);
+  return directory === undefined ? usual : join(directory, SOCKET_NAME);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectSocket(path);
+    const settle = (alive: boolean): void => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.once('connect', () => settle(true)).once('error', () => settle(false));
+    socket.setTimeout(2_000, () => settle(false));
+  });
 }
 
 /** Who asks: the user of the operating system. */

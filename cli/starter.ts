@@ -50,7 +50,7 @@ systems:
       orders:
         path: "inbox/ORD_{key}_{id}.csv"
         csv:
-          columns: [NO, CUST, CTRY, AMOUNT]
+          columns: [ORDNO, CUST, CTRY, AMOUNT]
 `;
 
 const orders = `${schema}# What an order is, how the web shop's rows become one, and who gets it.
@@ -83,7 +83,7 @@ routes:
       - name: erp
         when: order.total > 0
         to: erp.orders
-        map: {NO: order.id, CUST: order.customer, CTRY: order.country, AMOUNT: order.total}
+        map: {ORDNO: order.id, CUST: order.customer, CTRY: order.country, AMOUNT: order.total}
     otherwise: {to: dead_letter, reason: an order without an amount}
 
 tests:                         # signalbox test runs them offline; nothing is sent

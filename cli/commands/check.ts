@@ -2,8 +2,9 @@ import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { applyFixes, type Diagnostic, diagnosticsAsJson, diagnosticsForGithub, renderDiagnostics } from '../../config/diagnostics.js';
+import type { LoadResult } from '../../config/load.js';
 import { EXIT } from '../failure.js';
-import { type Checked, check } from '../offline.js';
+import { check } from '../offline.js';
 import { emit, talk } from '../output.js';
 import { globals } from '../session.js';
 import { hasColour, plural, safeJson } from '../text.js';
@@ -12,6 +13,7 @@ const checkFormats = ['text', 'json', 'github'] as const;
 
 interface CheckOptions {
   readonly fix?: true;
+  readonly withoutSecrets?: true;
   readonly format: (typeof checkFormats)[number];
 }
 
@@ -19,11 +21,13 @@ export function checkCommand(): Command {
   return new Command('check')
     .description('Check the configuration: all problems in one run, each with its line and what helps')
     .option('--fix', 'make the changes that are safe to make without asking')
+    .option('--without-secrets', 'do not miss secrets that are not on this machine')
     .addOption(new Option('--format <format>', 'text for people, json for programs, github for its workflow annotations').choices(checkFormats).default('text'))
     .action(async (options: CheckOptions, command: Command) => {
       const { config, output } = globals(command);
-      let checked = await check(config);
-      if (options.fix && (await fix(config, checked)) > 0) checked = await check(config);
+      const how = { withoutSecrets: options.withoutSecrets === true };
+      let checked = await check(config, how);
+      if (options.fix && (await fix(config, checked)) > 0) checked = await check(config, how);
       if (output !== 'table') emit(output, checked.diagnostics, () => '');
       else process.stdout.write(rendered(checked, options.format));
       if (hasErrors(checked.diagnostics)) process.exitCode = EXIT.problem;
@@ -34,14 +38,14 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ severity }) => severity === 'error');
 }
 
-function rendered({ diagnostics, sources }: Checked, format: CheckOptions['format']): string {
+function rendered({ diagnostics, sources }: LoadResult, format: CheckOptions['format']): string {
   if (format === 'json') return safeJson(diagnosticsAsJson(diagnostics));
   if (format === 'github') return diagnosticsForGithub(diagnostics);
   return renderDiagnostics(diagnostics, sources, { colour: hasColour(process.stdout), applied: undefined });
 }
 
 /** Writes the fixes into the files. A file that changed since it was read is left alone. */
-async function fix(directory: string, { diagnostics, sources }: Checked): Promise<number> {
+async function fix(directory: string, { diagnostics, sources }: LoadResult): Promise<number> {
   const files = new Set(diagnostics.filter((diagnostic) => diagnostic.fix !== undefined && diagnostic.line > 0).map(({ file }) => file));
   let fixed = 0;
   for (const file of files) {

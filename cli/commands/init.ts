@@ -15,7 +15,7 @@ export function initCommand(): Command {
     .argument('[dir]', 'where; the configuration directory when absent')
     .action(async (dir: string | undefined, _: unknown, command: Command) => {
       const directory = dir === undefined ? globals(command).config : resolve(dir);
-      const files = new Map([...starterFiles(directory), [SCHEMA_FILE, `${JSON.stringify(await configSchema(), undefined, 2)}\n`]]);
+      const files = new Map([...starterFiles(directory), [SCHEMA_FILE, await configSchema()]]);
       for (const path of files.keys()) {
         if (await exists(join(directory, path))) throw coded('E557', `${join(directory, path)} is there already`);
       }
@@ -25,7 +25,8 @@ export function initCommand(): Command {
         await writeFile(join(directory, path), text, { flag: 'wx' });
         print(safe(path));
       }
-      talk(nextSteps(relative(process.cwd(), directory) || '.'));
+      const near = relative(process.cwd(), directory) || '.';
+      talk(nextSteps(near.startsWith('..') ? directory : near));
     });
 }
 

@@ -13,13 +13,13 @@ export function schemaCommand(): Command {
     .description('Print the JSON Schema of the configuration, for completion in editors')
     .option('--write', `write it to ${SCHEMA_FILE} in the configuration directory instead`)
     .action(async (options: { readonly write?: true }, command: Command) => {
-      const text = JSON.stringify(await configSchema(), undefined, 2);
+      const text = (await configSchema()).trimEnd();
       if (options.write === undefined) print(text);
       else talk(`${await writeSchema(globals(command).config, text)} written`);
     });
 }
 
-export async function writeSchema(directory: string, text: string): Promise<string> {
+async function writeSchema(directory: string, text: string): Promise<string> {
   const path = join(directory, SCHEMA_FILE);
   await mkdir(join(directory, '.signalbox'), { recursive: true, mode: 0o700 });
   await writeFile(path, `${text}\n`);

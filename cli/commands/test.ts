@@ -14,7 +14,7 @@ export function testCommand(): Command {
     .option('-t, --name <text>', 'only tests whose name has this text')
     .action(async (options: { readonly name?: string }, command: Command) => {
       const { config, output } = globals(command);
-      const { diagnostics, sources, configuration } = await check(config);
+      const { diagnostics, sources, configuration } = await check(config, { withoutSecrets: true });
       if (configuration === undefined || hasErrors(diagnostics)) {
         process.stderr.write(renderDiagnostics(diagnostics, sources, { colour: hasColour(process.stderr), applied: undefined }));
         process.exitCode = EXIT.problem;
