@@ -41,7 +41,13 @@ const PAINT = { error: '31', warning: '33', frame: '34', help: '36', strong: '1'
 /** All problems as text for people, and the last line that says what was not applied. */
 export function renderDiagnostics(diagnostics: readonly Diagnostic[], sources: Sources, options: RenderOptions): string {
   const paint = (kind: keyof typeof PAINT, text: string): string => (options.colour ? `\u001b[${PAINT[kind]}m${text}\u001b[0m` : text);
-  const blocks = diagnostics.map((diagnostic) => block(diagnostic, sources, paint));
+  const lines = new Map<string, readonly string[]>();
+  const linesOf = (file: string): readonly string[] | undefined => {
+    const text = sources.get(file);
+    if (text !== undefined && !lines.has(file)) lines.set(file, text.split('\n'));
+    return lines.get(file);
+  };
+  const blocks = diagnostics.map((diagnostic) => block(diagnostic, linesOf, paint));
   return `${[...blocks, summary(diagnostics, sources.size, options.applied)].join('\n')}\n`;
 }
 
@@ -96,8 +102,9 @@ export function applyFixes(text: string, diagnostics: readonly Diagnostic[]): st
 }
 
 type Paint = (kind: keyof typeof PAINT, text: string) => string;
+type LinesOf = (file: string) => readonly string[] | undefined;
 
-function block(at: Diagnostic, sources: Sources, paint: Paint): string {
+function block(at: Diagnostic, linesOf: LinesOf, paint: Paint): string {
   const places: readonly (Place & { readonly label?: string })[] = [at, ...(at.related ?? [])];
   const gutter = Math.max(...places.map((place) => (place.line > 0 ? String(place.line).length : 1)));
   const lines = [`${paint(at.severity, `${at.severity}[${at.code}]`)} ${paint('strong', printable(at.message))}`];
@@ -106,7 +113,7 @@ function block(at: Diagnostic, sources: Sources, paint: Paint): string {
     return lines.join('\n');
   }
   for (const [index, place] of places.entries()) {
-    if (place.file !== '') lines.push(...frame(place, index === 0 ? '-->' : ':::', gutter, sources.get(place.file), paint, index === 0 ? at.severity : 'frame'));
+    if (place.file !== '') lines.push(...frame(place, index === 0 ? '-->' : ':::', gutter, linesOf(place.file)?.[place.line - 1], paint, index === 0 ? at.severity : 'frame'));
   }
   const margin = `${' '.repeat(gutter)} ${paint('frame', '=')}`;
   const help = at.help === undefined ? undefined : `${margin} ${paint('help', 'help:')} ${printable(at.help)}`;
@@ -126,8 +133,8 @@ function frame(place: Place & { readonly label?: string }, arrow: string, gutter
   const label = place.label === undefined ? '' : ` ${printable(place.label)}`;
   if (place.line === 0) return [`${margin}${paint('frame', arrow)} ${printable(place.file)}${label}`];
   const lines = [`${margin}${paint('frame', arrow)} ${printable(place.file)}:${place.line}:${place.column}`];
-  const text = source?.split('\n', place.line)[place.line - 1]?.replace(/\r$/, '');
-  if (text === undefined) return lines;
+  if (source === undefined) return lines;
+  const text = source.replace(/\r$/, '');
   const view = window(text, place.column - 1, Math.max(1, place.length));
   const number = paint('frame', `${String(place.line).padStart(gutter)} |`);
   lines.push(`${number} ${printable(view.text)}`);

@@ -14,20 +14,14 @@ type Issue = z.core.$ZodIssue;
  */
 export function findingsOf(issues: readonly Issue[], schema: Schema, value: unknown, at: Path, extraKeys: readonly string[] = []): Finding[] {
   return issues.flatMap((issue) => {
+    // zod says a number is no safe integer besides saying that it is above the option's own limit.
+    if (issue.code === 'too_big' && issue.maximum === Number.MAX_SAFE_INTEGER && issues.length > 1) return [];
     const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
     const here = { severity: 'error', path: [...at, ...path] } as const;
     const found = valueAt(value, path);
     if (isSecretPlace(schema, path) && !(found instanceof Secret) && issue.code !== 'unrecognized_keys' && typeof found === 'string') {
       const name = path.at(-1) ?? 'secret';
-      return [
-        {
-          ...here,
-          code: 'E113',
-          message: `\`${String(name)}\` holds a secret in plain text`,
-          label: 'never the value itself',
-          help: 'store it as a secret and write "${secret:name}"',
-        },
-      ];
+      return [{ ...here, code: 'E113', message: `\`${String(name)}\` holds a secret in plain text`, label: 'never the value itself', help: 'store it as a secret and write "${secret:name}"' }];
     }
     if (found instanceof Secret) {
       const message = `the secret \`${found.name}\` cannot stand here`;
@@ -42,7 +36,7 @@ export function findingsOf(issues: readonly Issue[], schema: Schema, value: unkn
       const key = String(path.at(-1) ?? '');
       return [{ ...here, atKey: true, code: 'E107', message: `\`${key}\` is missing`, help: `add \`${key}:\` with ${expectedWords(schemasAt(schema, path))}` }];
     }
-    return [{ ...here, code: 'E106', ...mismatch(issue, schema, path, found) }];
+    return [{ ...here, code: 'E106', ...mismatch(issue, schema, path, found, here.path.at(-1)) }];
   });
 }
 
@@ -72,9 +66,8 @@ export function actualWords(value: unknown): string {
   return 'a mapping';
 }
 
-function mismatch(issue: Issue, schema: Schema, path: readonly (string | number)[], found: unknown): Pick<Finding, 'message' | 'help'> {
+function mismatch(issue: Issue, schema: Schema, path: readonly (string | number)[], found: unknown, key: string | number | undefined): Pick<Finding, 'message' | 'help'> {
   const places = schemasAt(schema, path);
-  const key = path.at(-1);
   const named = typeof key === 'string' ? `\`${key}\`: ` : '';
   const expected = expectedWords(places);
   if (issue.code === 'invalid_type') {
@@ -103,42 +96,17 @@ function booleanHelp(found: unknown): Pick<Finding, 'help'> {
 }
 
 /** The problems of the alternative that the value comes nearest to; when none is near, what all of them would take. */
-function unionFindings(
-  issue: Extract<Issue, { code: 'invalid_union' }>,
-  schema: Schema,
-  value: unknown,
-  at: Path,
-  path: readonly (string | number)[],
-  extraKeys: readonly string[],
-): Finding[] {
+function unionFindings(issue: Extract<Issue, { code: 'invalid_union' }>, schema: Schema, value: unknown, at: Path, path: readonly (string | number)[], extraKeys: readonly string[]): Finding[] {
   const found = valueAt(value, path);
   const discriminator = 'discriminator' in issue ? issue.discriminator : undefined;
   if (issue.errors.length === 0 && discriminator !== undefined) {
-    const below = [...path, discriminator];
-    const options = [
-      ...new Set(
-        schemasAt(schema, below)
-          .flatMap(alternatives)
-          .flatMap((each) => expectedWords([each]).split(' or ')),
-      ),
-    ];
+    const below = path.at(-1) === discriminator ? path : [...path, discriminator];
+    const options = [...new Set(schemasAt(schema, below).flatMap(alternatives).flatMap((each) => expectedWords([each]).split(' or ')))];
     const actual = valueAt(value, below);
     const near = typeof actual === 'string' ? nearest(actual, options) : undefined;
     const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
-    if (actual === undefined)
-      return [
-        {
-          severity: 'error',
-          code: 'E107',
-          path: [...at, ...path],
-          atKey: true,
-          message: `\`${discriminator}\` is missing`,
-          help: `add \`${discriminator}:\` with one of ${options.join(', ')}`,
-        },
-      ];
-    return [
-      { severity: 'error', code: 'E106', path: [...at, ...below], message: `\`${discriminator}\`: expected one of ${options.join(', ')}, got ${actualWords(actual)}`, ...help },
-    ];
+    if (actual === undefined) return [{ severity: 'error', code: 'E107', path: [...at, ...below], atKey: true, message: `\`${discriminator}\` is missing`, help: `add \`${discriminator}:\` with one of ${options.join(', ')}` }];
+    return [{ severity: 'error', code: 'E106', path: [...at, ...below], message: `\`${discriminator}\`: expected one of ${options.join(', ')}, got ${actualWords(actual)}`, ...help }];
   }
   const near = issue.errors
     .filter((errors) => !errors.some((error) => error.path.length === 0 && (error.code === 'invalid_type' || error.code === 'invalid_value')))
@@ -148,7 +116,7 @@ function unionFindings(
     return findingsOf(moved, schema, value, at, extraKeys);
   }
   const here = { severity: 'error', code: 'E106', path: [...at, ...path] } as const;
-  const key = path.at(-1);
+  const key = here.path.at(-1);
   const named = typeof key === 'string' ? `\`${key}\`: ` : '';
   const own = near?.find((error) => error.message !== 'Invalid input' && error.code !== 'too_small' && error.code !== 'too_big');
   return [{ ...here, message: `${named}${own && /^expected/.test(own.message) ? own.message : `expected ${expectedWords(schemasAt(schema, path))}`}, got ${actualWords(found)}` }];

@@ -8,11 +8,11 @@ import type { RoutesInput } from '../routes/input.js';
 import { defaultsConfig, type RouteConfig, routeSchema, type TypeConfig, typeConfig } from '../routes/model.js';
 import { Check } from './check.js';
 import type { Configuration } from './configuration.js';
-import { type Diagnostic, type Sources, sortDiagnostics } from './diagnostics.js';
+import { type Diagnostic, type Place, sortDiagnostics, type Sources } from './diagnostics.js';
 import { filesDigest } from './digest.js';
 import { type ConfigurationFiles, filesOf, readProblem } from './files.js';
 import { InputFiles } from './inputs.js';
-import { type MergedTree, mergeFiles, SECTIONS } from './merge.js';
+import { mergeFiles, type MergedTree, SECTIONS } from './merge.js';
 import { resolveReferences } from './references.js';
 import { readTests } from './samples.js';
 import { readSettings, settingsSchemas } from './settings.js';
@@ -93,12 +93,7 @@ async function parseFile(path: string, files: ConfigurationFiles): Promise<Parse
   }
 }
 
-async function readAll(
-  check: Check,
-  inputs: InputFiles,
-  directory: string,
-  options: LoadOptions,
-): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
+async function readAll(check: Check, inputs: InputFiles, directory: string, options: LoadOptions): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
   const settings = readSettings(check, resolve(directory), options.stateDirectory ?? options.env['STATE_DIRECTORY']?.split(':')[0]);
   const specs = await allSpecs(check, options, settings.adapters);
   for (const section of ['systems', 'types', 'tables', 'routes', 'defaults']) checkSection(check, section);
@@ -188,10 +183,16 @@ function secretsDirectory(tree: MergedTree, directory: string): string {
 function settle(diagnostics: readonly Diagnostic[], check: Check): Diagnostic[] {
   const seen = new Set<string>();
   const all = [...diagnostics];
+  const refused = new Set(diagnostics.filter(({ code }) => code === 'E105').map(placeKey));
+  const misfits = new Set<string>();
   for (const finding of check.findings) {
     if (check.tree.isBroken(finding.path) || (check.resolver.isPoisoned(finding.path) && !isReference(finding))) continue;
     const { path, atKey, range, ...rest } = finding;
     const place = check.tree.place(finding, check.resolver.isSubstituted(path));
+    // One problem with a value is enough, and what was refused as YAML has no value.
+    const key = placeKey(place);
+    if (place.line > 0 && (refused.has(key) || (finding.code === 'E106' && misfits.has(key)))) continue;
+    if (finding.code === 'E106') misfits.add(key);
     all.push({ ...rest, ...place });
   }
   const wrong = new Map(all.filter(({ severity }) => severity === 'error').map((error) => [placeKey(error), error]));
@@ -208,7 +209,7 @@ function settle(diagnostics: readonly Diagnostic[], check: Check): Diagnostic[] 
   });
 }
 
-function placeKey({ file, line, column }: Diagnostic): string {
+function placeKey({ file, line, column }: Place): string {
   return `${file}:${line}:${column}`;
 }
 

@@ -2,7 +2,7 @@
 import { isAlias, isMap, isScalar, isSeq, Lexer, type ParsedNode, parseAllDocuments, type YAMLParseError } from 'yaml';
 import { Decimal } from '../bus/decimal.js';
 import type { Diagnostic } from './diagnostics.js';
-import { type Entry, type Node, SourceText, type Span } from './tree.js';
+import { type Entry, type Node, type Span, SourceText } from './tree.js';
 
 export interface ParsedFile {
   readonly source: SourceText;
@@ -54,7 +54,7 @@ export function decode(path: string, bytes: Uint8Array): string | Diagnostic {
 
 class Reader {
   readonly #diagnostics: Diagnostic[] = [];
-  #syntaxErrors = 0;
+  #tooDeep = false;
 
   constructor(private readonly source: SourceText) {}
 
@@ -84,15 +84,16 @@ class Reader {
     if (/^%/m.test(this.source.text.slice(0, first?.range[0] ?? 0))) this.#refuse({ start: 0, end: 1 }, 'a YAML directive', 'remove the line');
     const contents = first?.contents;
     const root = contents && !(isScalar(contents) && contents.value === null) ? this.#node(contents, 1) : undefined;
-    this.#syntaxErrors += lines.size;
-    return { source: this.source, root, broken: this.#syntaxErrors > 0, diagnostics: this.#diagnostics };
+    // What else seems wrong in a file that could only be read in part may be an echo of that.
+    const diagnostics = lines.size === 0 ? this.#diagnostics : this.#diagnostics.filter(({ code }) => code === 'E100' || code === 'E105');
+    return { source: this.source, root, broken: lines.size > 0 || this.#tooDeep, diagnostics };
   }
 
   #node(node: ParsedNode, depth: number): Node {
     const span = { start: node.range[0], end: node.range[1] };
     if (depth > MAX_DEPTH) {
-      this.#syntaxErrors++;
-      if (!this.#diagnostics.some((diagnostic) => diagnostic.code === 'E102')) this.#diagnostics.push(tooDeep(this.source, span));
+      if (!this.#tooDeep) this.#diagnostics.push(tooDeep(this.source, span));
+      this.#tooDeep = true;
       return { kind: 'scalar', value: null, plain: true, ...span };
     }
     if (isAlias(node)) {
@@ -138,19 +139,14 @@ class Reader {
       return undefined;
     }
     const scalar = this.#scalar(key.value, key.source, key.type === 'PLAIN', span);
-    return scalar.kind === 'scalar' && typeof scalar.value === 'bigint'
-      ? scalar.value.toString()
-      : typeof key.value === 'bigint'
-        ? key.value.toString()
-        : (key.source ?? String(key.value));
+    return scalar.kind === 'scalar' && typeof scalar.value === 'bigint' ? scalar.value.toString() : typeof key.value === 'bigint' ? key.value.toString() : (key.source ?? String(key.value));
   }
 
   #scalar(value: unknown, written: string | undefined, plain: boolean, span: Span): Node {
     const digits = written ?? '';
     const base = { kind: 'scalar', plain, ...span } as const;
     if (plain && /^[+-]?0\d+$/.test(digits)) this.#quote(span, 'W021', `leading zero lost: YAML reads ${digits} as the number ${BigInt(digits)}`, digits);
-    if (plain && /^(yes|no|on|off)$/i.test(digits))
-      this.#quote(span, 'W022', `\`${digits}\` is text here, but other YAML tools read it as ${/^(yes|on)$/i.test(digits) ? 'true' : 'false'}`, digits);
+    if (plain && /^(yes|no|on|off)$/i.test(digits)) this.#quote(span, 'W022', `\`${digits}\` is text here, but other YAML tools read it as ${/^(yes|on)$/i.test(digits) ? 'true' : 'false'}`, digits);
     if (plain && /^\d{1,2}(:[0-5]\d)+$/.test(digits)) this.#quote(span, 'W022', `\`${digits}\` is text here, but other YAML tools read it as a number`, digits);
     if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? { ...base, value: Number(value), digits: value.toString() } : { ...base, value };
     if (typeof value === 'number' && !Number.isFinite(value)) {
@@ -187,10 +183,7 @@ class Reader {
     const { text } = this.source;
     const start = Math.min(error.pos[0], Math.max(0, text.length - 1));
     const lineEnd = text.indexOf('\n', start) < 0 ? text.length : text.indexOf('\n', start);
-    const rest = text
-      .slice(start, lineEnd)
-      .replace(/\s+#.*$/, '')
-      .trimEnd();
+    const rest = text.slice(start, lineEnd).replace(/\s+#.*$/, '').trimEnd();
     const place = this.source.place({ start, end: Math.max(error.pos[1], start + 1) });
     const base = { severity: 'error', code: 'E100', ...place } as const;
     if (error.code === 'TAB_AS_INDENT') return { ...base, message: 'a tab as indentation', label: 'a tab', help: 'indent with spaces' };
@@ -199,17 +192,10 @@ class Reader {
       return { ...base, length: rest.length, message: 'an expression with `? :` needs quotes', label: 'YAML reads `:` as a key', help };
     }
     if (error.code === 'BLOCK_AS_IMPLICIT_KEY' && /:\s/.test(rest)) {
-      return {
-        ...base,
-        length: rest.length,
-        message: 'a value with `: ` in it needs quotes',
-        label: 'YAML reads a key here',
-        help: `quote it: ${quoted(rest)}; or is the indentation wrong?`,
-      };
+      return { ...base, length: rest.length, message: 'a value with `: ` in it needs quotes', label: 'YAML reads a key here', help: `quote it: ${quoted(rest)}; or is the indentation wrong?` };
     }
-    if (error.code === 'BLOCK_AS_IMPLICIT_KEY')
-      return { ...base, message: 'a key inside a plain value', help: 'is the line below indented too far? text with `: ` in it needs quotes' };
-    if (/call stack/.test(error.message)) return { ...base, code: 'E102', message: `nested deeper than ${MAX_DEPTH} levels` };
+    if (error.code === 'BLOCK_AS_IMPLICIT_KEY') return { ...base, message: 'a key inside a plain value', help: 'is the line below indented too far? text with `: ` in it needs quotes' };
+    if (/call stack/.test(error.message)) return { ...base, message: `nested deeper than ${MAX_DEPTH} levels` };
     if (/^Missing closing/.test(error.message)) return { ...base, message: 'a closing quote is missing' };
     return { ...base, message: error.message.charAt(0).toLowerCase() + error.message.slice(1) };
   }

@@ -24,12 +24,13 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   { name: '3 runtime', files: /^bus\/runtime\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/'] },
   { name: '3 config', files: /^config\//, may: [...CONTRACT, 'routes/', 'adapters/catalog', 'adapters/load', 'config/'] },
   { name: '4 service interface', files: /^console\/service\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract'] },
+  { name: '4 wire form', files: /^console\/wire\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service'] },
   { name: '4 operations', files: /^console\/operations\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service'] },
-  { name: '4 admin API', files: /^console\/server\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/server/'] },
+  { name: '4 admin API', files: /^console\/server\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'console/server/'] },
   {
     name: '4 commands',
     files: /^cli\//,
-    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'cli/', 'config/', 'routes/', 'adapters/catalog', 'adapters/load', 'signalbox'],
+    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'cli/', 'config/', 'routes/', 'adapters/catalog', 'adapters/load', 'signalbox'],
   },
   { name: '5 composition root', files: /^signalbox\.ts$/, may: [''] },
 ];

@@ -182,4 +182,9 @@ export const endpointCodes = {
     meaning: 'The certificate is expired, for another host, or signed by an unknown authority. Nothing was sent.',
     fix: 'Correct the certificate, or name its authority with `ca`.',
   },
+  E478: {
+    title: 'a secret is too short or not usable',
+    meaning: 'A signing secret that can be guessed, or one with characters that cannot be sent, protects nothing.',
+    fix: 'Create a new one, at least 24 random bytes, and give it to both sides.',
+  },
 } as const satisfies CodeTable;

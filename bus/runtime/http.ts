@@ -49,6 +49,7 @@ type Served = Omit<HttpRoute, 'method'> & { readonly method: string; readonly un
 const PATH = /^(\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/;
 /** A path given up a moment ago is being swapped by a reload more often than gone: its callers shall come again. */
 const SWAP_MS = 60_000;
+const MOST_DISCARDED = 8 * 1024 * 1024;
 /** For answers on their way when the listener closes. */
 const LAST_ANSWERS_MS = 1_000;
 
@@ -189,8 +190,7 @@ class Host implements RunningHttpHost {
     reply.code(answer.status).header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
     if (answer.body !== undefined) reply.header('content-type', 'application/json; charset=utf-8');
     for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value);
-    // What was not read is not read later either: a refused upload ends with its connection.
-    if (this.draining || unread(request.raw)) reply.header('connection', 'close');
+    if (this.draining || !discard(request.raw)) reply.header('connection', 'close');
     return reply.send(answer.body);
   }
 }
@@ -204,8 +204,15 @@ async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> 
   clearTimeout(timer);
 }
 
-function unread(request: IncomingMessage): boolean {
-  return !request.readableEnded && (request.headers['content-length'] ?? '0') !== '0';
+/**
+ * Lets the rest of a refused body run into nothing, so that the caller gets to read the answer; false when it is too much to wait for,
+ * and the connection has to end.
+ */
+function discard(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  if (request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > MOST_DISCARDED) return false;
+  request.resume();
+  return true;
 }
 
 function busy(): HttpReply {

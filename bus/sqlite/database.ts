@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly busyTimeoutMs?: number;
   /** Pages of 4 KiB in the write-ahead log before it is moved into the file. Default 4000 (16 MB). */
   readonly walAutocheckpoint?: number;
+  /** Page cache of this connection. Default 16. */
+  readonly cacheMegabytes?: number;
   /** Numbered schema steps: the first makes version 1. Never change one that was released. */
   readonly migrations?: readonly string[];
 }
@@ -76,6 +78,8 @@ type Setting = readonly [name: string, set: string, expected: string | number];
 
 function settings(options: DatabaseOptions, timeout: number): readonly Setting[] {
   const pages = options.walAutocheckpoint ?? 4_000;
+  // Negative: in KiB instead of pages.
+  const cache = -1024 * (options.cacheMegabytes ?? 16);
   return [
     // Before anything is written (WAL writes the header): it cannot be changed later without VACUUM.
     ['auto_vacuum', 'INCREMENTAL', 2],
@@ -85,6 +89,7 @@ function settings(options: DatabaseOptions, timeout: number): readonly Setting[]
     ['synchronous', 'FULL', 2],
     ['wal_autocheckpoint', String(pages), pages],
     ['busy_timeout', String(timeout), timeout],
+    ['cache_size', String(cache), cache],
     ['foreign_keys', 'OFF', 0],
   ];
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { emitKeypressEvents } from 'node:readline';
 import { LiveLines } from '../../cli/live.js';
 import { startSignalbox } from '../../signalbox.js';
@@ -28,7 +28,7 @@ legacy.addOrder();
 const signalbox = await startSignalbox({ directory: source, stateDirectory: join(directory, 'state'), log: { level: 'error', format: 'pretty' } });
 const { service } = signalbox;
 const status = await service.status();
-say(`signalbox ${status.version} demo | ${status.bus.kind} bus, NOT FOR PRODUCTION | config ${source} | files in ${directory}`);
+say(`signalbox ${status.version} demo | ${status.bus.kind} bus, NOT FOR PRODUCTION | config ${relative(process.cwd(), source) || '.'} | files in ${directory}`);
 say(`  systems  ${status.systems.map(({ name, adapter }) => `${name} (${adapter})`).join('   ')}`);
 const keys = 'n new order   f drop a file   b break accounting   r repair and redeliver   d dead letters   q quit';
 if (process.stdin.isTTY) say(`  keys     ${keys}`);

@@ -28,7 +28,7 @@ export class LegacyErp {
     const country = number % 11 === 0 ? '999' : pick(COUNTRIES, number);
     const cents = (number * 7919) % 250_000;
     const amount = `${Math.floor(cents / 100)},${String(cents % 100).padStart(2, '0')}`;
-    const status = number % 7 === 0 ? 'DRAFT' : 'OPEN';
+    const status = number % 7 === 3 ? 'DRAFT' : 'OPEN';
     this.db.transaction(() => {
       this.db.prepare('INSERT INTO ORD_HEAD VALUES (?, ?, ?, ?, ?, ?, ?)').run(number, pick(CUSTOMERS, number), country, 'EUR', '20260301', amount, status);
       for (let line = 1; line <= 1 + (number % 3); line++) {

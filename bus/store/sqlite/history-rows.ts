@@ -21,6 +21,7 @@ export interface MessageRow {
   readonly delivered: number;
   readonly dead: number;
   readonly traceparent: string | null;
+  readonly class: number;
   readonly parts: string;
 }
 

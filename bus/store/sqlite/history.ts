@@ -1,6 +1,6 @@
 import type { Database } from '../../sqlite/database.js';
 import type { HistoryEvent, HistoryQuery, MessageState, MessageSummary, StoredEvent } from '../contract.js';
-import { Facets } from './facets.js';
+import { Classes } from './classes.js';
 import { type EventRow, type MessageRow, STATES, stateNumber, storedEvent, summary } from './history-rows.js';
 import { historySearch } from './history-search.js';
 import { HistoryWriter } from './history-write.js';
@@ -12,16 +12,10 @@ const EVENT_SELECT = `SELECT e.seq, m.id, e.kind, e.at, e.revision, e.node, e.ro
 /** Nothing more happens to these by itself, and nobody has to look at them. */
 const ENDED: readonly MessageState[] = ['delivered', 'filtered'];
 
-interface EventNames {
-  readonly route: number | null;
-  readonly endpoint: number | null;
-  readonly code: number | null;
-}
-
 export function historyOperations(database: Database, names: Names) {
-  const facets = new Facets(database, names);
-  const writer = new HistoryWriter(database, names, facets);
-  const search = historySearch(database, facets);
+  const classes = new Classes(database, names);
+  const writer = new HistoryWriter(database, names, classes);
+  const search = historySearch(database, classes);
   const message = database.prepare<[string], MessageRow>('SELECT * FROM message WHERE id = ?');
   const events = database.prepare<[string], EventRow>(`${EVENT_SELECT} FROM message m CROSS JOIN event e ON e.message = m.n WHERE m.id = ? ORDER BY e.seq`);
   const since = database.prepare<[number, number], EventRow>(`${EVENT_SELECT} FROM event e CROSS JOIN message m ON m.n = e.message WHERE e.seq > ? ORDER BY e.seq LIMIT ?`);
@@ -31,20 +25,10 @@ export function historyOperations(database: Database, names: Names) {
     `SELECT m.* FROM message m INDEXED BY message_state WHERE m.state = ? AND m.at < ? AND m.last_at < ?
      AND NOT EXISTS (SELECT 1 FROM letter WHERE letter.message = m.id AND letter.state = 0) ORDER BY m.at LIMIT ?`,
   );
-  const named = database.prepare<[number], EventNames>('SELECT DISTINCT route, endpoint, code FROM event WHERE message = ?');
   const removeEvents = database.prepare<[number]>('DELETE FROM event WHERE message = ?');
   const removeMessage = database.prepare<[number]>('DELETE FROM message WHERE n = ?');
 
   const remove = (row: MessageRow): void => {
-    const gone = new Set<number>();
-    facets.collect(gone, 'type', row.type);
-    facets.collect(gone, 'source', row.source);
-    for (const { route, endpoint, code } of named.all(row.n)) {
-      facets.collect(gone, 'route', route);
-      facets.collect(gone, 'endpoint', endpoint);
-      facets.collect(gone, 'code', code);
-    }
-    facets.remove(gone, row.at, row.n);
     removeEvents.run(row.n);
     removeMessage.run(row.n);
   };
@@ -69,6 +53,7 @@ export function historyOperations(database: Database, names: Names) {
       'history.append': (added: readonly HistoryEvent[]): void => writer.append(added),
       'history.prune': ({ before, limit }: { readonly before: number; readonly limit: number }): number => {
         let removed = 0;
+        writer.keepLastSeq();
         for (const state of ENDED.map(stateNumber)) {
           const rows = old.all(state, before, before, limit - removed);
           for (const row of rows) remove(row);
@@ -78,5 +63,6 @@ export function historyOperations(database: Database, names: Names) {
         return removed;
       },
     },
+    rolledBack: (): void => classes.reload(),
   };
 }

@@ -58,7 +58,10 @@ export function storeOperations(database: Database) {
         return Math.min(pages, free);
       },
     },
-    rolledBack: (): void => names.forget(),
+    rolledBack: (): void => {
+      names.forget();
+      history.rolledBack();
+    },
   };
 }
 

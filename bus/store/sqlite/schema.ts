@@ -15,23 +15,26 @@ CREATE INDEX ledger_state ON ledger (state, at);
 
 CREATE TABLE message (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL, type INTEGER, source INTEGER, key TEXT, at INTEGER NOT NULL, last_at INTEGER NOT NULL,
-  state INTEGER NOT NULL, queued INTEGER NOT NULL, delivered INTEGER NOT NULL, dead INTEGER NOT NULL, traceparent TEXT, parts TEXT NOT NULL
+  state INTEGER NOT NULL, queued INTEGER NOT NULL, delivered INTEGER NOT NULL, dead INTEGER NOT NULL, traceparent TEXT,
+  class INTEGER NOT NULL, parts TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX message_id ON message (id);
 CREATE INDEX message_key ON message (key, at) WHERE key IS NOT NULL;
 CREATE INDEX message_state ON message (state, at);
 CREATE INDEX message_at ON message (at);
+CREATE INDEX message_class ON message (class, at);
 CREATE TABLE message_count (state INTEGER PRIMARY KEY, messages INTEGER NOT NULL) STRICT;
 
--- AUTOINCREMENT: the live tail asks for what came after a number, which must not come again after a prune.
+-- The live tail asks for what came after a number, which must not come again after a prune: pruned_seq keeps the last one.
+CREATE TABLE pruned_seq (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
 CREATE TABLE event (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, message INTEGER NOT NULL, kind INTEGER NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL, node INTEGER NOT NULL,
+  seq INTEGER PRIMARY KEY, message INTEGER NOT NULL, kind INTEGER NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL, node INTEGER NOT NULL,
   route INTEGER, rule INTEGER, endpoint INTEGER, delivery TEXT, code INTEGER, attempt INTEGER, duration INTEGER, size INTEGER, place TEXT, detail TEXT, data TEXT
 ) STRICT;
 CREATE INDEX event_message ON event (message);
 
--- Which messages a type, source, route, endpoint or code has to do with: name number * 8 + role (facets.ts).
-CREATE TABLE facet (what INTEGER NOT NULL, at INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (what, at, message)) STRICT, WITHOUT ROWID;
+-- Sets of names (types, sources, routes, endpoints, codes) that messages have to do with: classes.ts.
+CREATE TABLE class (id INTEGER PRIMARY KEY, facets TEXT NOT NULL UNIQUE) STRICT;
 
 -- Large columns last: reading the others does not touch their pages.
 CREATE TABLE letter (

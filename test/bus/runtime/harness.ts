@@ -40,6 +40,7 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
   const signal = AbortSignal.timeout(20_000);
   await store.open(signal);
   await broker.open(signal);
+  await broker.declare({ name: 'target.out.things' });
   const telemetry = new Telemetry('test');
   const routing: Routing = { handler: handlerTo('out.things') };
   const publisher = new DurablePublisher(broker, systemClock);

@@ -71,8 +71,8 @@ async function run(from: string, at: string): Promise<void> {
   const store = await openStore(at);
   for (let n = 0; ; n += 1) {
     await Promise.all(
-      Object.entries(WRITES).map(async ([name, { write }]) => {
-        await write(store, n);
+      Object.entries(WRITES).map(async ([name, one]) => {
+        await one.write(store, n);
         process.stdout.write(`${name} ${n}\n`);
       }),
     );

@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
-import { NotConnected } from '../../../contract/index.js';
+import { describe, NotConnected } from '../../../contract/index.js';
 import type { SqliteConnect } from '../../config.js';
 import type { Raw } from '../../values.js';
 import type { Bind, Database, Result, Session } from '../dialect.js';
@@ -21,6 +22,7 @@ export function connectSqlite(connect: SqliteConnect, system: string): Database 
 
 class Lane {
   #connection: Sqlite.Database | undefined;
+  #file: string | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -44,8 +46,12 @@ class Lane {
   async #transaction<T>(begin: string, work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     try {
+      const file = this.#identity();
+      // A file that was replaced or moved would be read in its old state for ever.
+      if (file !== this.#file) this.#drop();
       const connection = this.#connection ?? this.#open();
       this.#connection = connection;
+      this.#file = file;
       await this.#patiently(() => connection.exec(begin), signal);
       try {
         const result = await work({
@@ -65,6 +71,15 @@ class Lane {
       const failure = classifySqlite(error);
       if (failure?.name === 'NotConnected') this.#drop();
       throw failure ?? error;
+    }
+  }
+
+  #identity(): string {
+    try {
+      const { dev, ino } = statSync(this.connect.file, { bigint: true });
+      return `${dev}:${ino}`;
+    } catch (cause) {
+      throw new NotConnected('E420', `${this.system}: ${this.connect.file} cannot be opened: ${describe(cause)}`, { cause });
     }
   }
 
