@@ -41,6 +41,7 @@ export const dataCodes = {
     title: 'a parameter of the call does not fit its statement',
     meaning: 'The call gives no value for a parameter of the SQL, gives one it does not have, or the answer has more rows than allowed.',
     fix: 'Give exactly the parameters the SQL names with a colon, and narrow the statement.',
+  },
   E360: {
     title: 'the body of the request is not UTF-8',
     meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',

@@ -46,6 +46,7 @@ export const endpointCodes = {
     title: 'the database refused the statement',
     meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
     fix: 'Try the statement in a database client with the same account.',
+  },
   E460: {
     title: 'the adapter package is not installed',
     meaning: 'A package named under `adapters:` was not found in a node_modules folder at or above the configuration directory, or its name is no package name.',
@@ -135,5 +136,10 @@ export const endpointCodes = {
     title: 'the TLS connection is not trusted',
     meaning: 'The certificate is expired, for another host, or signed by an unknown authority. Nothing was sent.',
     fix: 'Correct the certificate, or name its authority with `ca`.',
+  },
+  E478: {
+    title: 'a secret is too short or not usable',
+    meaning: 'A signing secret that can be guessed, or one with characters that cannot be sent, protects nothing.',
+    fix: 'Create a new one, at least 24 random bytes, and give it to both sides.',
   },
 } as const satisfies CodeTable;

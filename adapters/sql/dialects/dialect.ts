@@ -27,7 +27,7 @@ export interface Dialect {
   readonly createInbox: string;
   /** Finds a table in the catalogue by its name, in any case if that is unambiguous. */
   table(session: Session, name: string): Promise<Table | Missing>;
-  /** Present when `capabilities.commitSafeWatermark`. */
+  /** Present when the database can tell a transaction number below which nothing is open any more. */
   readonly watermark?: Watermark;
   /** Rights of this account on a table other than reading, for the probe; empty means none. */
   writeRights(session: Session, table: Table): Promise<readonly string[] | undefined>;
@@ -37,11 +37,8 @@ export interface Dialect {
   connect(connect: Connect, system: string): Database;
 }
 
+/** Differences that are no more than a yes or no; how a watermark is read is `Dialect.watermark`. */
 export interface Capabilities {
-  /** The database can tell a transaction number below which nothing is open any more. */
-  readonly commitSafeWatermark: boolean;
-  /** One writer at a time: ascending ids are in commit order. */
-  readonly serialWriters: boolean;
   /** `(a, b) > (x, y)` uses an index. */
   readonly rowValues: boolean;
 }

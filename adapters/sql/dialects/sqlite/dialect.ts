@@ -8,7 +8,7 @@ import { classifySqlite } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
-  capabilities: { commitSafeWatermark: false, serialWriters: true, rowValues: true },
+  capabilities: { rowValues: true },
   quote: quoted,
   place: (index) => `?${index}`,
   select: (column) => quoted(column.name),
