@@ -38,7 +38,7 @@ export interface Dialect {
 }
 
 /** Differences that are no more than a yes or no; how a watermark is read is `Dialect.watermark`. */
-export interface Capabilities {
+interface Capabilities {
   /** `(a, b) > (x, y)` uses an index. */
   readonly rowValues: boolean;
 }
@@ -85,7 +85,7 @@ export interface Upsert {
  * Commit-safe reading: every row version has the number of the transaction that wrote it, and all rows below `current().below` are of
  * transactions that have ended.
  */
-export interface Watermark {
+interface Watermark {
   /** Of the snapshot the session reads from. */
   current(session: Session): Promise<{ readonly below: bigint; readonly next: bigint }>;
   /** 64-bit number of the transaction that wrote the row, as an expression; `next` is the one of the same snapshot. */

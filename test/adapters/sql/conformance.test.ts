@@ -9,6 +9,7 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { isRecord, Secret, type SourceRecord, type Value } from '../../../adapters/contract/index.js';
 import spec from '../../../adapters/sql/index.js';
+import { textOf } from '../../../adapters/sql/values.js';
 import { type AdapterHarness, adapterConformance, type Sample } from '../../kit/adapter/index.js';
 import { type DatabaseAccess, type Server, startMariadb, startPostgres } from '../../services/servers.js';
 
@@ -23,12 +24,12 @@ interface Place extends Pick<AdapterHarness, 'badCredentials' | 'unreachable' | 
   start(): Promise<void>;
   stop(): Promise<void>;
   connect(): unknown;
-  open(): Promise<Back>;
+  readonly open: () => Promise<Back>;
   breakLink(): Promise<void>;
   healLink(): Promise<void>;
   /** Column type of an amount; what comes out again must have the digits that went in. */
   readonly decimal: { readonly in: string; readonly out: string };
-  bind(n: number): string;
+  readonly bind: (n: number) => string;
 }
 
 const COLUMNS = { number: 'integer', text: 'text', whole: 'integer', amount: 'decimal', code: 'text' };
@@ -94,7 +95,8 @@ function harness({ decimal, bind, open, ...place }: Place): AdapterHarness {
 
 function sampleOf(value: Value): Sample {
   if (!isRecord(value)) throw new Error('expected a record');
-  return { number: Number(value['number']), text: String(value['text']), whole: String(value['whole']), amount: String(value['amount']), code: String(value['code']) };
+  const text = (name: string) => textOf(value[name] ?? null);
+  return { number: Number(text('number')), text: text('text'), whole: text('whole'), amount: text('amount'), code: text('code') };
 }
 
 function sqlite(): Place {

@@ -22,11 +22,11 @@ export interface Fixture {
   readonly system: ConnectedSystem;
   readonly warnings: string[];
   /** Runs statements as another application would. */
-  sql(...statements: readonly string[]): Promise<void>;
-  rows(statement: string): Promise<readonly unknown[][]>;
-  inbound(config: Record<string, unknown>): Promise<PollingInbound>;
-  outbound(config: Record<string, unknown>): Promise<Outbound>;
-  callable(config: Record<string, unknown>): Promise<Callable>;
+  readonly sql: (...statements: readonly string[]) => Promise<void>;
+  readonly rows: (statement: string) => Promise<readonly unknown[][]>;
+  readonly inbound: (config: Record<string, unknown>) => Promise<PollingInbound>;
+  readonly outbound: (config: Record<string, unknown>) => Promise<Outbound>;
+  readonly callable: (config: Record<string, unknown>) => Promise<Callable>;
   close(): Promise<void>;
 }
 

@@ -45,6 +45,16 @@ describe.each(DRIVERS)('outbound of %s', (driver) => {
     expect(Number((await rows('SELECT count(*) FROM signalbox_inbox'))[0]?.[0])).toBe(1_999);
   });
 
+  test('11,000 rows go through in seconds', async () => {
+    const { sql, rows, outbound } = await start(driver);
+    await sql(table(driver));
+    const target = await outbound(upsert);
+    const started = performance.now();
+    await Promise.all(Array.from({ length: 11_000 }, (_, i) => target.send(delivery(`d${i}`, row(i, 'abc')), never)));
+    expect(performance.now() - started).toBeLessThan(25_000);
+    expect(Number((await rows('SELECT count(*) FROM REPORT'))[0]?.[0])).toBe(11_000);
+  }, 60_000);
+
   test('D22: a row that is there is an invalid message that names the constraint, and leaves no inbox row', async () => {
     const { sql, rows, outbound } = await start(driver);
     await sql(table(driver), "INSERT INTO REPORT VALUES (1, 'a', NULL, 1)");
@@ -65,7 +75,7 @@ describe.each(DRIVERS)('outbound of %s', (driver) => {
     expect((await rows('SELECT CUST, VER FROM REPORT')).map((cells) => cells.map(String))).toEqual([['v6', '6']]);
     await expect(target.send(delivery('d4', { ORD_NO: 1n, CUST: 'x' }), never)).rejects.toMatchObject({
       name: 'InvalidMessage',
-      message: expect.stringContaining('VER'.toLowerCase()),
+      message: expect.stringMatching(/ver/i),
     });
   });
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import { isRecord, type PollingInbound, Secret, type SourceRecord } from '../../../adapters/contract/index.js';
+import { isRecord, type PollingInbound, Secret, type SourceRecord, writeJson } from '../../../adapters/contract/index.js';
 import { type Fixture, fixture, poll } from './fixture.js';
 
 // Writers commit in another order than they took their ids; a reader polls all the while. Nothing may be missed (D1, D2, D3).
@@ -149,11 +149,11 @@ describe('12 writers with transactions of 0 to 50 ms', () => {
     let checkpoint: string | undefined;
     for await (const batch of inbound.poll({ checkpoint, maxRecords: 3, signal: new AbortController().signal })) {
       if (seen.length === 3) await open.sql('UPDATE t SET n = 1 WHERE id IN (2, 9)', 'INSERT INTO t VALUES (5000, 0)');
-      for (const record of batch.records) seen.push(`${record.key}:${isRecord(record.value) ? String(record.value['n']) : ''}`);
+      for (const record of batch.records) seen.push(`${record.key}:${isRecord(record.value) ? writeJson(record.value['n'] ?? null) : ''}`);
       checkpoint = batch.checkpoint;
     }
     const next = await poll(inbound, checkpoint);
-    for (const record of next.records) seen.push(`${record.key}:${isRecord(record.value) ? String(record.value['n']) : ''}`);
+    for (const record of next.records) seen.push(`${record.key}:${isRecord(record.value) ? writeJson(record.value['n'] ?? null) : ''}`);
     expect(seen).toEqual(['1:0', '2:0', '3:0', '4:0', '5:0', '6:0', '7:0', '8:0', '10:0', '2:1', '9:1', '5000:0']);
   });
 
