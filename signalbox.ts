@@ -87,8 +87,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
-  const patience = AbortSignal.timeout(120_000);
-  await store.open(patience);
+  await store.open(AbortSignal.timeout(120_000));
   const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log);
   try {
     await openPatiently(broker, log);
