@@ -83,7 +83,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? NO_LISTENER,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  await container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
+  container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
@@ -278,7 +278,7 @@ class Assembly implements Signalbox {
   private async plan(configuration: Configuration, revision: number): Promise<RunPlan> {
     const missing = [...configuration.systems.values()].map(({ adapter }) => adapter).filter(({ name }) => !this.loadedAdapters.has(name));
     const specs = new Map(missing.map((spec) => [spec.name, spec]));
-    await this.container.load(await adapterModule(specs.values()));
+    this.container.load(await adapterModule(specs.values()));
     for (const name of specs.keys()) this.loadedAdapters.add(name);
     this.container.get<Telemetry>(TELEMETRY).configInfo.reset();
     this.container.get<Telemetry>(TELEMETRY).configInfo.set({ revision: String(revision) }, 1);

@@ -111,7 +111,7 @@ describe('the embedded broker alone', () => {
     const container = new Container();
     container.bind(CLOCK).toConstantValue(clock);
     container.bind(LOGGER).toConstantValue(recorder());
-    await container.load(brokerModule({ kind: 'embedded', directory }));
+    container.load(brokerModule({ kind: 'embedded', directory }));
     expect(container.get(BROKER).kind).toBe('embedded');
     expect(container.get(BROKER)).toBe(container.get(BROKER));
   });
