@@ -21,7 +21,15 @@ export function findingsOf(issues: readonly Issue[], schema: Schema, value: unkn
     const found = valueAt(value, path);
     if (isSecretPlace(schema, path) && !(found instanceof Secret) && issue.code !== 'unrecognized_keys' && typeof found === 'string') {
       const name = path.at(-1) ?? 'secret';
-      return [{ ...here, code: 'E113', message: `\`${String(name)}\` holds a secret in plain text`, label: 'never the value itself', help: 'store it as a secret and write "${secret:name}"' }];
+      return [
+        {
+          ...here,
+          code: 'E113',
+          message: `\`${String(name)}\` holds a secret in plain text`,
+          label: 'never the value itself',
+          help: 'store it as a secret and write "${secret:name}"',
+        },
+      ];
     }
     if (found instanceof Secret) {
       const message = `the secret \`${found.name}\` cannot stand here`;
@@ -96,17 +104,42 @@ function booleanHelp(found: unknown): Pick<Finding, 'help'> {
 }
 
 /** The problems of the alternative that the value comes nearest to; when none is near, what all of them would take. */
-function unionFindings(issue: Extract<Issue, { code: 'invalid_union' }>, schema: Schema, value: unknown, at: Path, path: readonly (string | number)[], extraKeys: readonly string[]): Finding[] {
+function unionFindings(
+  issue: Extract<Issue, { code: 'invalid_union' }>,
+  schema: Schema,
+  value: unknown,
+  at: Path,
+  path: readonly (string | number)[],
+  extraKeys: readonly string[],
+): Finding[] {
   const found = valueAt(value, path);
   const discriminator = 'discriminator' in issue ? issue.discriminator : undefined;
   if (issue.errors.length === 0 && discriminator !== undefined) {
     const below = path.at(-1) === discriminator ? path : [...path, discriminator];
-    const options = [...new Set(schemasAt(schema, below).flatMap(alternatives).flatMap((each) => expectedWords([each]).split(' or ')))];
+    const options = [
+      ...new Set(
+        schemasAt(schema, below)
+          .flatMap(alternatives)
+          .flatMap((each) => expectedWords([each]).split(' or ')),
+      ),
+    ];
     const actual = valueAt(value, below);
     const near = typeof actual === 'string' ? nearest(actual, options) : undefined;
     const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
-    if (actual === undefined) return [{ severity: 'error', code: 'E107', path: [...at, ...below], atKey: true, message: `\`${discriminator}\` is missing`, help: `add \`${discriminator}:\` with one of ${options.join(', ')}` }];
-    return [{ severity: 'error', code: 'E106', path: [...at, ...below], message: `\`${discriminator}\`: expected one of ${options.join(', ')}, got ${actualWords(actual)}`, ...help }];
+    if (actual === undefined)
+      return [
+        {
+          severity: 'error',
+          code: 'E107',
+          path: [...at, ...below],
+          atKey: true,
+          message: `\`${discriminator}\` is missing`,
+          help: `add \`${discriminator}:\` with one of ${options.join(', ')}`,
+        },
+      ];
+    return [
+      { severity: 'error', code: 'E106', path: [...at, ...below], message: `\`${discriminator}\`: expected one of ${options.join(', ')}, got ${actualWords(actual)}`, ...help },
+    ];
   }
   const near = issue.errors
     .filter((errors) => !errors.some((error) => error.path.length === 0 && (error.code === 'invalid_type' || error.code === 'invalid_value')))

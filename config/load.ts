@@ -8,11 +8,11 @@ import type { RoutesInput } from '../routes/input.js';
 import { defaultsConfig, type RouteConfig, routeSchema, type TypeConfig, typeConfig } from '../routes/model.js';
 import { Check } from './check.js';
 import type { Configuration } from './configuration.js';
-import { type Diagnostic, type Place, sortDiagnostics, type Sources } from './diagnostics.js';
+import { type Diagnostic, type Place, type Sources, sortDiagnostics } from './diagnostics.js';
 import { filesDigest } from './digest.js';
 import { type ConfigurationFiles, filesOf, readProblem } from './files.js';
 import { InputFiles } from './inputs.js';
-import { mergeFiles, type MergedTree, SECTIONS } from './merge.js';
+import { type MergedTree, mergeFiles, SECTIONS } from './merge.js';
 import { resolveReferences } from './references.js';
 import { readTests } from './samples.js';
 import { readSettings, settingsSchemas } from './settings.js';
@@ -48,9 +48,10 @@ export interface LoadResult {
 /** Never throws for what the files say. */
 export async function loadConfiguration(directory: string, options: LoadOptions): Promise<LoadResult> {
   const files = options.files ?? filesOf(directory);
-  const parsed = await parseFiles(directory, files);
-  if (!Array.isArray(parsed)) return { diagnostics: [parsed as Diagnostic], sources: new Map() };
-  const { tree, diagnostics: merged } = mergeFiles(parsed as readonly ParsedFile[]);
+  const paths = await listFiles(directory, files);
+  if ('problem' in paths) return { diagnostics: [paths.problem], sources: new Map() };
+  const parsed = await Promise.all(paths.list.map((path) => parseFile(path, files)));
+  const { tree, diagnostics: merged } = mergeFiles(parsed);
   const early: Finding[] = [];
   const resolver = await resolveReferences(tree, SECTIONS, {
     credentialsDirectory: options.credentialsDirectory ?? options.env['CREDENTIALS_DIRECTORY'],
@@ -62,25 +63,25 @@ export async function loadConfiguration(directory: string, options: LoadOptions)
   const check = new Check(tree, resolver);
   for (const finding of early) check.report(finding);
   const inputs = new InputFiles(check, files);
-  const loaded = await readAll(check, inputs, directory, options);
-  const diagnostics = settle([...(parsed as readonly ParsedFile[]).flatMap((file) => file.diagnostics), ...merged, ...inputs.diagnostics], check);
-  const texts = [...(parsed as readonly ParsedFile[]).map(({ source }) => [source.path, source.text] as const), ...inputs.texts];
+  const loaded = await readAll(check, inputs, directory, { ...options, isBroken: parsed.some((file) => file.broken) });
+  const diagnostics = settle([...parsed.flatMap((file) => file.diagnostics), ...merged, ...inputs.diagnostics], check);
+  const texts = [...parsed.map(({ source }) => [source.path, source.text] as const), ...inputs.texts];
   const sources = masked(new Map(texts), check);
   if (diagnostics.some((diagnostic) => diagnostic.severity === 'error')) return { diagnostics, sources };
   const contents = texts.map(([path, text]) => ({ path, text })).toSorted((a, b) => (a.path < b.path ? -1 : 1));
   return { configuration: { digest: filesDigest(contents), files: contents, secrets: [...resolver.secrets.values()], ...loaded }, diagnostics, sources };
 }
 
-async function parseFiles(directory: string, files: ConfigurationFiles): Promise<readonly ParsedFile[] | Diagnostic> {
-  const none = (message: string, help: string): Diagnostic => ({ severity: 'error', code: 'E124', file: '', line: 0, column: 0, length: 0, message, help });
-  let paths: readonly string[];
+async function listFiles(directory: string, files: ConfigurationFiles): Promise<{ readonly list: readonly string[] } | { readonly problem: Diagnostic }> {
+  const none = (message: string, help: string): { readonly problem: Diagnostic } => ({
+    problem: { severity: 'error', code: 'E124', file: '', line: 0, column: 0, length: 0, message, help },
+  });
   try {
-    paths = await files.list();
+    const list = await files.list();
+    return list.length > 0 ? { list } : none(`no YAML file in ${directory}`, 'start with `signalbox init`');
   } catch (error) {
     return none(`cannot read the directory ${directory}: ${readProblem(error)}`, 'give the directory with the YAML files');
   }
-  if (paths.length === 0) return none(`no YAML file in ${directory}`, 'start with `signalbox init`');
-  return await Promise.all(paths.map((path) => parseFile(path, files)));
 }
 
 async function parseFile(path: string, files: ConfigurationFiles): Promise<ParsedFile> {
@@ -93,7 +94,12 @@ async function parseFile(path: string, files: ConfigurationFiles): Promise<Parse
   }
 }
 
-async function readAll(check: Check, inputs: InputFiles, directory: string, options: LoadOptions): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
+async function readAll(
+  check: Check,
+  inputs: InputFiles,
+  directory: string,
+  options: LoadOptions & { readonly isBroken: boolean },
+): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
   const settings = readSettings(check, resolve(directory), options.stateDirectory ?? options.env['STATE_DIRECTORY']?.split(':')[0]);
   const specs = await allSpecs(check, options, settings.adapters);
   for (const section of ['systems', 'types', 'tables', 'routes', 'defaults']) checkSection(check, section);
@@ -111,7 +117,9 @@ async function readAll(check: Check, inputs: InputFiles, directory: string, opti
   };
   const tests = await readTests(check, inputs, new Set([...sources.keys(), ...Object.keys(types)]));
   const compiled = compileRoutes(input);
-  for (const finding of compiled.findings) check.report(finding);
+  // "Nothing uses it" is only known when everything could be read.
+  const isWhole = !options.isBroken && Object.keys(input.routes).length === check.tree.names('routes').length;
+  for (const finding of compiled.findings) if (isWhole || finding.severity === 'error') check.report(finding);
   return {
     settings,
     systems,

@@ -3,7 +3,7 @@ import type { Finding } from '../bus/finding.js';
 import { nearest } from '../bus/finding.js';
 import type { Diagnostic, Place } from './diagnostics.js';
 import { type Entry, find, type ListNode, type MapNode, type Node, type Path, type ScalarNode, type SourceText, type Span, spanInside } from './tree.js';
-import type { ParsedFile } from './yaml.js';
+import { MAX_PROBLEMS, type ParsedFile } from './yaml.js';
 
 /** Sections whose entries may stand in several files. */
 const NAMED = ['systems', 'types', 'tables', 'routes', 'defaults'] as const;
@@ -95,13 +95,14 @@ export function mergeFiles(files: readonly ParsedFile[]): { readonly tree: Merge
       continue;
     }
     if (isForeign(root)) continue;
+    let unknown = 0;
     for (const [name, entry] of root.entries) {
       const first = sections.get(name);
       if (!SECTIONS.includes(name)) {
+        if (broken || ++unknown > MAX_PROBLEMS) continue;
         const near = nearest(name, SECTIONS);
         const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
-        if (!broken)
-          problem(source, entry.key, { code: 'E104', message: `unknown key \`${name}\``, label: 'not known here', ...help, note: `known: ${SECTIONS.toSorted().join(' ')}` });
+        problem(source, entry.key, { code: 'E104', message: `unknown key \`${name}\``, label: 'not known here', ...help, note: `known: ${SECTIONS.toSorted().join(' ')}` });
       } else if (name === 'tests') mergeList(entry, first, home, sections, homes);
       else if ((NAMED as readonly string[]).includes(name)) mergeNames(name, entry, first, home, { sections, homes, problem });
       else if (!first) {

@@ -2,7 +2,7 @@
 import { isAlias, isMap, isScalar, isSeq, Lexer, type ParsedNode, parseAllDocuments, type YAMLParseError } from 'yaml';
 import { Decimal } from '../bus/decimal.js';
 import type { Diagnostic } from './diagnostics.js';
-import { type Entry, type Node, type Span, SourceText } from './tree.js';
+import { type Entry, type Node, SourceText, type Span } from './tree.js';
 
 export interface ParsedFile {
   readonly source: SourceText;
@@ -16,7 +16,8 @@ export interface ParsedFile {
 export const MAX_FILE_BYTES = 5_000_000;
 const MAX_TOKENS = 450_000;
 const MAX_DEPTH = 64;
-const MAX_PROBLEMS = 20;
+/** Of one kind in a file; who corrects these sees the next ones. */
+export const MAX_PROBLEMS = 20;
 
 export function parseYaml(path: string, bytes: Uint8Array): ParsedFile {
   const text = decode(path, bytes);
@@ -55,6 +56,7 @@ export function decode(path: string, bytes: Uint8Array): string | Diagnostic {
 class Reader {
   readonly #diagnostics: Diagnostic[] = [];
   #tooDeep = false;
+  #refused = 0;
 
   constructor(private readonly source: SourceText) {}
 
@@ -139,14 +141,19 @@ class Reader {
       return undefined;
     }
     const scalar = this.#scalar(key.value, key.source, key.type === 'PLAIN', span);
-    return scalar.kind === 'scalar' && typeof scalar.value === 'bigint' ? scalar.value.toString() : typeof key.value === 'bigint' ? key.value.toString() : (key.source ?? String(key.value));
+    return scalar.kind === 'scalar' && typeof scalar.value === 'bigint'
+      ? scalar.value.toString()
+      : typeof key.value === 'bigint'
+        ? key.value.toString()
+        : (key.source ?? String(key.value));
   }
 
   #scalar(value: unknown, written: string | undefined, plain: boolean, span: Span): Node {
     const digits = written ?? '';
     const base = { kind: 'scalar', plain, ...span } as const;
     if (plain && /^[+-]?0\d+$/.test(digits)) this.#quote(span, 'W021', `leading zero lost: YAML reads ${digits} as the number ${BigInt(digits)}`, digits);
-    if (plain && /^(yes|no|on|off)$/i.test(digits)) this.#quote(span, 'W022', `\`${digits}\` is text here, but other YAML tools read it as ${/^(yes|on)$/i.test(digits) ? 'true' : 'false'}`, digits);
+    if (plain && /^(yes|no|on|off)$/i.test(digits))
+      this.#quote(span, 'W022', `\`${digits}\` is text here, but other YAML tools read it as ${/^(yes|on)$/i.test(digits) ? 'true' : 'false'}`, digits);
     if (plain && /^\d{1,2}(:[0-5]\d)+$/.test(digits)) this.#quote(span, 'W022', `\`${digits}\` is text here, but other YAML tools read it as a number`, digits);
     if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? { ...base, value: Number(value), digits: value.toString() } : { ...base, value };
     if (typeof value === 'number' && !Number.isFinite(value)) {
@@ -167,6 +174,7 @@ class Reader {
   }
 
   #refuse(span: Span, what: string, help: string): void {
+    if (++this.#refused > MAX_PROBLEMS) return;
     this.#diagnostics.push({ severity: 'error', code: 'E105', ...this.source.place(span), message: `${what} is not allowed`, help });
   }
 
@@ -183,7 +191,10 @@ class Reader {
     const { text } = this.source;
     const start = Math.min(error.pos[0], Math.max(0, text.length - 1));
     const lineEnd = text.indexOf('\n', start) < 0 ? text.length : text.indexOf('\n', start);
-    const rest = text.slice(start, lineEnd).replace(/\s+#.*$/, '').trimEnd();
+    const rest = text
+      .slice(start, lineEnd)
+      .replace(/\s+#.*$/, '')
+      .trimEnd();
     const place = this.source.place({ start, end: Math.max(error.pos[1], start + 1) });
     const base = { severity: 'error', code: 'E100', ...place } as const;
     if (error.code === 'TAB_AS_INDENT') return { ...base, message: 'a tab as indentation', label: 'a tab', help: 'indent with spaces' };
@@ -192,9 +203,16 @@ class Reader {
       return { ...base, length: rest.length, message: 'an expression with `? :` needs quotes', label: 'YAML reads `:` as a key', help };
     }
     if (error.code === 'BLOCK_AS_IMPLICIT_KEY' && /:\s/.test(rest)) {
-      return { ...base, length: rest.length, message: 'a value with `: ` in it needs quotes', label: 'YAML reads a key here', help: `quote it: ${quoted(rest)}; or is the indentation wrong?` };
+      return {
+        ...base,
+        length: rest.length,
+        message: 'a value with `: ` in it needs quotes',
+        label: 'YAML reads a key here',
+        help: `quote it: ${quoted(rest)}; or is the indentation wrong?`,
+      };
     }
-    if (error.code === 'BLOCK_AS_IMPLICIT_KEY') return { ...base, message: 'a key inside a plain value', help: 'is the line below indented too far? text with `: ` in it needs quotes' };
+    if (error.code === 'BLOCK_AS_IMPLICIT_KEY')
+      return { ...base, message: 'a key inside a plain value', help: 'is the line below indented too far? text with `: ` in it needs quotes' };
     if (/call stack/.test(error.message)) return { ...base, message: `nested deeper than ${MAX_DEPTH} levels` };
     if (/^Missing closing/.test(error.message)) return { ...base, message: 'a closing quote is missing' };
     return { ...base, message: error.message.charAt(0).toLowerCase() + error.message.slice(1) };
@@ -224,7 +242,7 @@ function overLimit(source: SourceText): Diagnostic | undefined {
     else if (token === '-' || token === '?') compact++;
     else if (token.startsWith('\n')) compact = 0;
     if (flow > MAX_DEPTH || compact > MAX_DEPTH) return tooDeep(source, { start: offset, end: offset + 1 });
-    if (!/^[\u0002\u0018\u001f]$/.test(token)) offset += token.length;
+    if (token !== '\u0002' && token !== '\u0018' && token !== '\u001f') offset += token.length;
   }
   return undefined;
 }

@@ -14,7 +14,7 @@ describe('YAML that says less than it seems', () => {
     ['tab as indentation', 'types:\n\tA: {id: text}\n', ['E100 a.yaml:2:1']],
     ['two documents', 'types: {}\n---\nroutes: {}\n', ['E105 a.yaml:2:1']],
     ['unknown key', 'sytems: {}\n', ['E104 a.yaml:1:1']],
-    ['unknown tag', 'types:\n  A: {id: !secret x}\n', ['E105 a.yaml:2:11']],
+    ['unknown tag', 'types:\n  A: {id: !secret text}\n', ['E105 a.yaml:2:11']],
     ['standard tag', 'types:\n  A: !!map {id: text}\n', ['E105 a.yaml:2:6']],
     ['anchor and alias', 'types:\n  A: &a {id: text}\n  B: *a\n', ['E105 a.yaml:2:6', 'E105 a.yaml:3:6']],
     ['merge key', 'types:\n  A: {<<: {id: text}, x: text}\n', ['E105 a.yaml:2:7']],
@@ -62,7 +62,7 @@ describe('files that are too much', () => {
   test('a mapping of 40,000 keys is read, and in time', async () => {
     const started = performance.now();
     const { configuration, diagnostics } = await load({ 'a.yaml': `tables:\n  t:\n    rows:\n${lines(40_000, (i) => `      k${i}: v${i}`)}\n` });
-    expect(diagnostics).toEqual([]);
+    expect(diagnostics.map(({ code }) => code)).toEqual(['W202']);
     expect(configuration?.routing.tables['t']?.rows.size).toBe(40_000);
     expect(performance.now() - started).toBeLessThan(10_000);
   });
@@ -77,7 +77,9 @@ describe('files that are too much', () => {
     const directory = await directoryWith({ 'b.yaml': 'version: 1\n' });
     await mkdir(join(directory, 'a.yaml'));
     await symlink('/nowhere/at/all', join(directory, 'c.yaml'));
-    expect((await loadConfiguration(directory, { specs: fakes, env: {} })).diagnostics).toMatchObject([{ code: 'E101', file: 'c.yaml', message: 'the file cannot be read: there is no such file' }]);
+    expect((await loadConfiguration(directory, { specs: fakes, env: {} })).diagnostics).toMatchObject([
+      { code: 'E101', file: 'c.yaml', message: 'the file cannot be read: there is no such file' },
+    ]);
     expect((await loadConfiguration(join(directory, 'b.yaml'), { specs: fakes, env: {} })).diagnostics).toMatchObject([{ code: 'E124' }]);
   });
 
