@@ -95,22 +95,42 @@ interface Row {
 }
 
 function rows(schema: Schema, prefix: string, depth = 0): Row[] {
-  const shape = alternatives(schema)
+  const shapes = alternatives(schema)
     .map(shapeOf)
-    .find((each) => each !== undefined);
-  if (!shape || depth > 3) return [];
-  return Object.entries(shape).flatMap(([name, option]) => {
-    const meta = metaOf(option);
-    if (meta.title === 'Not yet') return [];
-    const full = `${prefix}${name}`;
-    const list = alternatives(option)
-      .map((each) => (each as z.core.$ZodTypes)._zod.def)
-      .find((def) => def.type === 'array');
-    const examples = (meta.examples ?? []).slice(0, 2).map((each) => `\`${typeof each === 'string' ? each : JSON.stringify(each)}\``);
-    const text = [meta.description ?? meta.title ?? '', examples.length > 0 ? `For example ${examples.join(' or ')}.` : '', meta.advanced === true ? 'Seldom needed.' : ''];
-    const row = { name: full, takes: expectedWords([option]), standard: standardOf(option), text: text.filter((part) => part !== '').join(' ') };
-    return [row, ...(list ? rows(list.element, `${full}[].`, depth + 1) : rows(option, `${full}.`, depth + 1))];
+    .filter((shape) => shape !== undefined);
+  if (depth > 3) return [];
+  const found = new Map<string, Row>();
+  for (const shape of shapes) {
+    for (const [name, option] of Object.entries(shape)) {
+      const meta = metaOf(option);
+      if (meta.title === 'Not yet' || found.has(`${prefix}${name}`)) continue;
+      const full = `${prefix}${name}`;
+      const standard = shapes.length > 1 && !isOptional(option) ? 'one of the forms' : standardOf(option);
+      found.set(full, { name: full, takes: expectedWords([option]), standard, text: explanation(meta) });
+      for (const row of below(option, full, depth + 1)) found.set(row.name, row);
+    }
+  }
+  return [...found.values()];
+}
+
+function below(option: Schema, name: string, depth: number): Row[] {
+  return alternatives(option).flatMap((each) => {
+    const def = (each as z.core.$ZodTypes)._zod.def;
+    if (def.type === 'array') return rows(def.element, `${name}[].`, depth);
+    if (def.type === 'record') return rows(def.valueType, `${name}.<name>.`, depth);
+    return rows(option, `${name}.`, depth);
   });
+}
+
+function explanation(meta: ReturnType<typeof metaOf>): string {
+  const text = meta.description ?? meta.title ?? '';
+  const examples = (meta.examples ?? []).slice(0, 2).map((each) => `\`${typeof each === 'string' ? each : JSON.stringify(each)}\``);
+  const parts = [
+    text === '' || /[.:!?)]$/.test(text) ? text : `${text}.`,
+    examples.length > 0 ? `For example ${examples.join(' or ')}.` : '',
+    meta.advanced === true ? 'Seldom needed.' : '',
+  ];
+  return parts.filter((part) => part !== '').join(' ');
 }
 
 function standardOf(option: Schema): string {

@@ -53,7 +53,7 @@ export function shapeOf(schema: Schema): Readonly<Record<string, Schema>> | unde
 }
 
 export function isOptional(schema: Schema): boolean {
-  return schema._zod.optin === 'optional';
+  return schema._zod.optin === 'optional' || defaultOf(schema) !== undefined;
 }
 
 export function defaultOf(schema: Schema): unknown {
@@ -75,7 +75,8 @@ export function expectedWords(schemas: readonly Schema[]): string {
       return alternatives(schema).map((alternative) => typeWords(alternative));
     }),
   );
-  return [...words].join(' or ') || 'something else';
+  if (words.size > 1) words.delete('a value');
+  return [...words].join(' or ');
 }
 
 function typeWords(schema: Schema): string {
