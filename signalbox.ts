@@ -9,7 +9,7 @@ import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misco
 import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
-import { describe } from './bus/errors.js';
+import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
 import { systemClock } from './bus/runtime/clock.js';
 import { addHealthPages } from './bus/runtime/health.js';
@@ -17,6 +17,7 @@ import { createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
+import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
 import { Telemetry } from './bus/runtime/telemetry.js';
@@ -82,21 +83,35 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? NO_LISTENER,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  await container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
+  container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
-  const patience = AbortSignal.timeout(120_000);
-  await store.open(patience);
+  await store.open(AbortSignal.timeout(120_000));
   const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log);
   try {
-    await broker.open(patience);
+    await openPatiently(broker, log);
     await assembly.start(configuration, loaded, http, options.socketPath ?? join(stateDirectory, 'signalbox.sock'));
   } catch (error) {
     await assembly.stop(describe(error), 1);
     throw error;
   }
   return assembly;
+}
+
+/** A broker that is not up yet (the machine is starting, it is being upgraded) is waited for; wrong credentials are not. */
+async function openPatiently(broker: Broker, log: Logger): Promise<void> {
+  const signal = AbortSignal.timeout(600_000);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await broker.open(signal);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (!failure || kindOf(failure) !== 'not-connected' || signal.aborted) throw error;
+      if (attempt === 0) log.warn('bus-away', `the bus cannot be reached, trying again until it can: ${describe(error)}`, { code: failure.code });
+      await systemClock.sleep(reopenDelay(Math.min(attempt, 3)), signal);
+    }
+  }
 }
 
 function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
@@ -263,7 +278,7 @@ class Assembly implements Signalbox {
   private async plan(configuration: Configuration, revision: number): Promise<RunPlan> {
     const missing = [...configuration.systems.values()].map(({ adapter }) => adapter).filter(({ name }) => !this.loadedAdapters.has(name));
     const specs = new Map(missing.map((spec) => [spec.name, spec]));
-    await this.container.load(await adapterModule(specs.values()));
+    this.container.load(await adapterModule(specs.values()));
     for (const name of specs.keys()) this.loadedAdapters.add(name);
     this.container.get<Telemetry>(TELEMETRY).configInfo.reset();
     this.container.get<Telemetry>(TELEMETRY).configInfo.set({ revision: String(revision) }, 1);

@@ -18,7 +18,7 @@ import { systemsCommand } from './commands/systems.js';
 import { testCommand } from './commands/test.js';
 import { traceCommand } from './commands/trace.js';
 import { CommandFailure, EXIT } from './failure.js';
-import { complain, formats } from './output.js';
+import { complain, formats, talk } from './output.js';
 
 const commands = [
   initCommand,
@@ -74,19 +74,20 @@ function* below(command: Command): Iterable<Command> {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof CommandFailure) {
-    complain(error.message, error.code, error.hint);
+    complain(error.message, error);
     return error.exitCode;
   }
   if (error instanceof UnknownName) {
-    complain(error.message, 'E552', codes.E552.fix);
+    complain(error.message, { code: 'E552', hint: codes.E552.fix });
     return EXIT.problem;
   }
   const failure = failureOf(error);
   if (failure) {
-    complain(failure.place === undefined ? failure.message : `${failure.message}\n  --> ${failure.place}`, failure.code, failure.hint);
+    complain(failure.message, failure);
     return EXIT.problem;
   }
-  complain(process.env['SIGNALBOX_DEBUG'] !== undefined && Error.isError(error) ? ((error as Error).stack ?? describe(error)) : describe(error), 'E500', codes.E500.fix);
+  complain(describe(error), { code: 'E500', hint: codes.E500.fix });
+  if (process.env['SIGNALBOX_DEBUG'] !== undefined && Error.isError(error)) talk((error as Error).stack ?? 'no stack');
   return EXIT.problem;
 }
 

@@ -19,14 +19,21 @@ export function print(text: string): void {
   if (text !== '') process.stdout.write(`${text}\n`);
 }
 
-/** A line of talk, from any text. */
+/** Lines of talk, from any text. */
 export function talk(text: string): void {
   process.stderr.write(`${safeLines(text)}\n`);
 }
 
-/** `error[E552] no system erpx` and what helps. */
-export function complain(message: string, code?: string, hint?: string): void {
-  const head = paint('red', code === undefined ? 'error' : `error[${safe(code)}]`, process.stderr);
-  process.stderr.write(`${head} ${safeLines(message)}\n`);
-  if (hint !== undefined) process.stderr.write(`  = help: ${safeLines(hint)}\n`);
+export interface Complaint {
+  readonly code?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly place?: string | undefined;
+}
+
+/** `error[E552] no system erpx`, where it is, and what helps. A line break in the message starts no line of its own. */
+export function complain(message: string, { code, hint, place }: Complaint = {}): void {
+  const lines = [`${paint('red', code === undefined ? 'error' : `error[${safe(code)}]`, process.stderr)} ${safe(message)}`];
+  if (place !== undefined) lines.push(`  --> ${safe(place)}`);
+  if (hint !== undefined) lines.push(`  = help: ${safe(hint)}`);
+  process.stderr.write(`${lines.join('\n')}\n`);
 }

@@ -18,7 +18,7 @@ export async function untilStopped(running: Running): Promise<number> {
   };
   const reload = (): void => {
     running.service.reload({ who: 'SIGHUP' }).then(
-      (result) => talk(reloadText(result)),
+      (result) => process.stderr.write(`${reloadText(result)}\n`),
       (error: unknown) => talk(`reload failed: ${describe(error)}`),
     );
   };

@@ -23,7 +23,7 @@ export interface InboundRoute {
 }
 
 /** What one record became in one route: a message, or nothing for a reason. */
-export type Translated =
+type Translated =
   | { readonly id: string; readonly message: Message; readonly notes: readonly Note[] }
   | { readonly id: string; readonly filtered: string; readonly notes: readonly Note[] }
   | { readonly id: string; readonly failure: RuleFailure; readonly notes: readonly Note[] };

@@ -1,5 +1,4 @@
 import { Decimal } from '../bus/decimal.js';
-import { writeJson } from '../bus/json.js';
 import { isRecord, type Value } from '../bus/value.js';
 
 export interface Difference {
@@ -31,10 +30,11 @@ export function shownValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'object' && value !== null && !(value instanceof Decimal)) {
-    const text = writeJson(value as Value);
+    // Expected values hold JavaScript numbers too, which are none of ours.
+    const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? part.toString() : part));
     return text.length > 200 ? `${text.slice(0, 199)}…` : text;
   }
-  return String(value);
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' || value instanceof Decimal ? value.toString() : 'null';
 }
 
 function same(expected: unknown, got: Value | undefined): boolean {

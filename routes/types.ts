@@ -20,6 +20,9 @@ const WORDS = ['text', 'integer', 'decimal', 'boolean', 'date', 'timestamp', 'an
 /** Reads all types. A type with a problem is still there, so that what uses it can be checked. */
 export function readTypes(configs: Readonly<Record<string, TypeConfig>>, report: (finding: Finding) => void): ReadonlyMap<string, CanonicalType> {
   const types = new Map<string, CanonicalType>();
+  const fieldsOf = new Map<string, ReadonlyMap<string, FieldShape>>();
+  // Types may use one another, and themselves, in any order: their fields are looked up when they are used.
+  const shapes = new Map(Object.keys(configs).map((name): [string, RecordShape] => [name, { name, fields: () => fieldsOf.get(name) ?? new Map<string, FieldShape>() }]));
   for (const [name, config] of Object.entries(configs)) {
     const path = ['types', name];
     const variable = variableOf(name);
@@ -35,26 +38,23 @@ export function readTypes(configs: Readonly<Record<string, TypeConfig>>, report:
     }
     const fields = new Map<string, FieldShape>();
     for (const [field, words] of Object.entries(config)) {
-      const read = readWords(words, configs, types);
+      const read = readWords(words, shapes);
       if (typeof read === 'string') {
         fields.set(field, { shape: { kind: 'any' }, required: false });
         report(wordsFinding(field, words, read, [...path, field], Object.keys(configs)));
       } else fields.set(field, read);
     }
-    types.set(name, canonicalType(name, variable, fields));
+    fieldsOf.set(name, fields);
+    const shape = shapes.get(name);
+    if (shape) types.set(name, { name, variable, shape, type: expressionType(shape) });
   }
   return types;
 }
 
 /** `SalesOrder` -> `salesOrder`, `sales-order` -> `salesOrder`. */
-export function variableOf(type: string): string {
+function variableOf(type: string): string {
   const joined = type.replace(/[-_]+(.)?/g, (_, letter: string | undefined) => letter?.toUpperCase() ?? '');
   return joined.charAt(0).toLowerCase() + joined.slice(1);
-}
-
-function canonicalType(name: string, variable: string, fields: ReadonlyMap<string, FieldShape>): CanonicalType {
-  const shape: RecordShape = { name, fields: () => fields };
-  return { name, variable, shape, type: expressionType(shape) };
 }
 
 const expressionTypes = new WeakMap<RecordShape, RecordType>();
@@ -80,31 +80,30 @@ function typeOfShape(shape: Shape): Type {
 }
 
 /** @returns the word that is not understood when the field cannot be read */
-function readWords(words: string, configs: Readonly<Record<string, TypeConfig>>, types: ReadonlyMap<string, CanonicalType>): FieldShape | string {
+function readWords(words: string, shapes: ReadonlyMap<string, RecordShape>): FieldShape | string {
   const parts = words.trim().split(/\s+/);
   const required = parts[0] === 'required';
-  if (required || parts[0] === 'optional') parts.shift();
-  const shape = readShape(parts, configs, types);
+  if (required) parts.shift();
+  const shape = readShape(parts, shapes);
   return typeof shape === 'string' ? shape : { shape, required };
 }
 
-function readShape(parts: readonly string[], configs: Readonly<Record<string, TypeConfig>>, types: ReadonlyMap<string, CanonicalType>): Shape | string {
+function readShape(parts: readonly string[], shapes: ReadonlyMap<string, RecordShape>): Shape | string {
   const [word = '', size, ...rest] = parts;
   if (word === 'list') {
     if (size !== 'of' || rest.length === 0) return size ?? word;
-    const of = readShape(rest, configs, types);
+    const of = readShape(rest, shapes);
     return typeof of === 'string' ? of : { kind: 'list', of };
   }
-  if (rest.length > 0) return rest[0] ?? '';
-  if (word === 'text') return size === undefined ? { kind: 'text' } : /^[1-9]\d{0,8}$/.test(size) ? { kind: 'text', length: Number(size) } : size;
-  if (word === 'decimal') return readDecimal(size);
-  if (size !== undefined) return size;
   const plain = WORDS.find((known) => known === word);
+  const record = shapes.get(word);
+  if (!plain && !record) return word;
+  if (rest[0] !== undefined) return rest[0];
+  if (plain === 'text') return size === undefined ? { kind: 'text' } : /^[1-9]\d{0,8}$/.test(size) ? { kind: 'text', length: Number(size) } : size;
+  if (plain === 'decimal') return readDecimal(size);
+  if (size !== undefined) return size;
   if (plain) return { kind: plain };
-  if (!Object.hasOwn(configs, word)) return word;
-  // The other type may stand further down, or contain this one: it is looked up when it is used.
-  const record: RecordShape = { name: word, fields: () => types.get(word)?.shape.fields() ?? new Map<string, FieldShape>() };
-  return { kind: 'record', record };
+  return record ? { kind: 'record', record } : word;
 }
 
 function readDecimal(size: string | undefined): Shape | string {
@@ -118,7 +117,7 @@ function wordsFinding(field: string, words: string, wrong: string, path: readonl
   if (field === 'schema' && words.endsWith('.json'))
     return { severity: 'error', code: 'E220', path, message: 'not yet: types from a JSON Schema come in a later release', help: 'describe the fields by words' };
   const start = Math.max(0, words.lastIndexOf(wrong));
-  const near = nearest(wrong, [...WORDS, ...names, 'list', 'required']);
+  const near = wrong === 'required' ? undefined : nearest(wrong, [...WORDS, ...names, 'list', 'required']);
   const unknownType = /^[A-Z]/.test(wrong);
   return {
     severity: 'error',
@@ -127,7 +126,7 @@ function wordsFinding(field: string, words: string, wrong: string, path: readonl
     range: { start, end: start + wrong.length },
     message: unknownType ? `unknown type \`${wrong}\`` : `\`${words}\` is not understood`,
     label: unknownType ? 'not declared under types' : 'not understood here',
-    ...(near ? { help: `did you mean \`${near}\`?` } : {}),
+    ...(near ? { help: `did you mean \`${near}\`?` } : wrong === 'required' ? { help: 'write `required` first' } : {}),
     note: `known: ${[...WORDS, 'list of', ...names].join(' ')}`,
   };
 }

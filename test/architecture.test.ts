@@ -50,7 +50,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@marcbachmann/cel-js': ['routes/expression/'],
   '@bufbuild/re2': ['routes/expression/'],
   'csv-parse': ['adapters/codecs/', 'config/'],
-  'csv-stringify': ['adapters/codecs/'],
   commander: ['cli/'],
   inversify: ['adapters/contract/injection.ts', 'adapters/adapters.module.ts', 'signalbox.ts'],
 };

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
@@ -17,6 +18,14 @@ describe('the code', () => {
   test('leaves no promise floating', () => {
     expect(run('oxlint', '--type-aware', '--deny-warnings', 'bus', 'adapters', 'routes', 'config', 'console', 'cli', 'test', 'bench', 'examples', 'signalbox.ts')).toBe('clean');
   }, 120_000);
+
+  test('loads in plain Node: jest finds names in CommonJS packages that Node does not', () => {
+    const modules = globSync('{bus,adapters,routes,config,console,cli}/**/*.js', { cwd: join(root, 'dist') }).filter((file) => !/(worker|main)\.js$/.test(file));
+    const script = `for (const file of ${JSON.stringify(modules)}) await import('./dist/' + file)`;
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', `import 'reflect-metadata';${script}`], { cwd: root, encoding: 'utf8' });
+    expect([status, stderr]).toEqual([0, '']);
+    expect(modules.length).toBeGreaterThan(150);
+  }, 60_000);
 
   test('has nothing unused', () => {
     expect(run('knip', '--no-progress')).toBe('clean');

@@ -10,9 +10,9 @@ export interface Codec {
   /**
    * Splits a stream of bytes into records, in order. Memory is bounded by the longest record. What cannot be decoded is a record with
    * `failure`; the records after it follow, as far as the format lets them be found. Decoding the same bytes again gives the same
-   * records with the same numbers. Throws only what `bytes` throws.
+   * records with the same numbers. Records come in lists, about one per chunk that was read. Throws only what `bytes` throws.
    */
-  decode(bytes: AsyncIterable<Uint8Array>, source: string): AsyncIterable<Decoded>;
+  decode(bytes: AsyncIterable<Uint8Array>, source: string): AsyncIterable<readonly Decoded[]>;
   /** A whole file or body of these payloads. @throws InvalidMessage */
   encode(payloads: readonly ValueRecord[]): Uint8Array;
   /** One payload as a person would look at it: no header, no separator. @throws InvalidMessage */

@@ -4,13 +4,21 @@
 import { KEPT_BYTES } from './codec.js';
 
 export interface Row {
-  /** Bytes of each field, quotes undone. Empty when it failed. */
-  readonly fields: readonly Buffer[];
+  /** Where the fields are in `raw`. Empty when it failed. */
+  readonly fields: readonly Field[];
   readonly problem?: { readonly code: 'E340' | 'E345'; readonly text: string };
   readonly raw: Buffer;
   readonly offset: number;
   /** Physical line the row starts in. */
   readonly line: number;
+}
+
+export interface Field {
+  /** First byte and the byte behind the last, without the quotes around it. */
+  readonly from: number;
+  readonly to: number;
+  /** Has doubled quotes that stand for single ones. */
+  readonly doubled: boolean;
 }
 
 export interface Dialect {
@@ -22,19 +30,21 @@ export interface Dialect {
 }
 
 type Scan =
-  | { readonly kind: 'row'; readonly fields: readonly Buffer[]; readonly length: number; readonly next: number }
+  | { readonly kind: 'row'; readonly fields: readonly Field[]; readonly length: number; readonly next: number }
   | { readonly kind: 'bad'; readonly text: string; readonly at: number }
   | { readonly kind: 'open'; readonly column: number }
   | { readonly kind: 'more' };
 
+/** Most rows in a list. */
+const LIST = 1_000;
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
  * Empty lines are no rows. A bad row ends with the line of its error. A quote that is never closed fails its first line only, and the
- * lines after it are read again.
+ * lines after it are read again. Rows come in lists, one per part of the stream that was read.
  */
-export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dialect): AsyncGenerator<Row> {
+export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dialect): AsyncGenerator<readonly Row[]> {
   const input = bytes[Symbol.asyncIterator]();
   let window: Buffer = Buffer.alloc(0);
   let ended = false;
@@ -55,15 +65,21 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
   };
   try {
     let at = 0;
+    let rows: Row[] = [];
     for (;;) {
       const scan = scanRow(window, at, ended, dialect);
       if (scan.kind === 'more' && window.length - at <= dialect.longest) {
+        if (rows.length > 0) yield rows;
+        rows = [];
         window = window.subarray(at);
         at = 0;
         await more();
         continue;
       }
-      if (at >= window.length) return;
+      if (at >= window.length) {
+        if (rows.length > 0) yield rows;
+        return;
+      }
       const start = at;
       let row: Pick<Row, 'fields' | 'problem'>;
       let length: number;
@@ -93,7 +109,11 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
         row = { fields: [], problem };
       }
       const raw = window.subarray(start, start + length);
-      if (raw.length > 0) yield { ...row, raw: row.problem ? raw.subarray(0, KEPT_BYTES) : raw, offset, line };
+      if (raw.length > 0) rows.push({ ...row, raw: row.problem ? raw.subarray(0, KEPT_BYTES) : raw, offset, line });
+      if (rows.length >= LIST) {
+        yield rows;
+        rows = [];
+      }
       line += linesIn(window, start, at);
       offset += at - start + skipped;
     }
@@ -104,14 +124,14 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
 
 function scanRow(window: Buffer, start: number, ended: boolean, dialect: Dialect): Scan {
   const { delimiter, quote } = dialect;
-  const fields: Buffer[] = [];
+  const fields: Field[] = [];
   let at = start;
   for (;;) {
     if (quote !== undefined && window[at] === quote) {
       const field = scanQuoted(window, at + 1, ended, quote);
       if (field === undefined) return ended ? { kind: 'open', column: fields.length + 1 } : { kind: 'more' };
-      fields.push(field.bytes);
-      at = field.next;
+      fields.push({ from: at + 1 - start, to: field.end - start, doubled: field.doubled });
+      at = field.end + 1;
       const after = window[at];
       if (after !== undefined && after !== delimiter && after !== LF && after !== CR) {
         return { kind: 'bad', at, text: `column ${fields.length}: expected the delimiter or the end of the line after the closing quote` };
@@ -123,7 +143,7 @@ function scanRow(window: Buffer, start: number, ended: boolean, dialect: Dialect
         if (byte === quote) return { kind: 'bad', at, text: `column ${fields.length + 1}: a quote inside a field that does not start with one` };
         byte = window[++at];
       }
-      fields.push(window.subarray(from, at));
+      fields.push({ from: from - start, to: at - start, doubled: false });
     }
     const stop = window[at];
     if (stop === delimiter) {
@@ -137,16 +157,13 @@ function scanRow(window: Buffer, start: number, ended: boolean, dialect: Dialect
   }
 }
 
-function scanQuoted(window: Buffer, from: number, ended: boolean, quote: number): { readonly bytes: Buffer; readonly next: number } | undefined {
-  const parts: Buffer[] = [];
+function scanQuoted(window: Buffer, from: number, ended: boolean, quote: number): { readonly end: number; readonly doubled: boolean } | undefined {
+  let doubled = false;
   for (let at = from; ; ) {
     const end = window.indexOf(quote, at);
     if (end < 0 || (end + 1 >= window.length && !ended)) return undefined;
-    if (window[end + 1] !== quote) {
-      const last = window.subarray(at, end);
-      return { bytes: parts.length === 0 ? last : Buffer.concat([...parts, last]), next: end + 1 };
-    }
-    parts.push(window.subarray(at, end + 1));
+    if (window[end + 1] !== quote) return { end, doubled };
+    doubled = true;
     at = end + 2;
   }
 }

@@ -1,7 +1,8 @@
+import { isAscii } from 'node:buffer';
 import { z } from 'zod';
 import { byteSize, Decimal, type FieldTypes, InvalidMessage, newRecord, type Value, type ValueRecord } from '../contract/index.js';
 import type { Codec, Decoded } from './codec.js';
-import { type Row, splitRows } from './csv-rows.js';
+import { type Field, type Row, splitRows } from './csv-rows.js';
 import { decodeText, encodeText, encodingOption, isWide, withoutMark } from './encodings.js';
 
 const character = () => z.string().regex(/^[\x20-\x7e\t]$/, 'expected one ASCII character');
@@ -47,51 +48,56 @@ export function csvCodec(options: CsvOptions): Codec {
   };
 }
 
-async function* decode(bytes: AsyncIterable<Uint8Array>, source: string, options: CsvOptions): AsyncGenerator<Decoded> {
+async function* decode(bytes: AsyncIterable<Uint8Array>, source: string, options: CsvOptions): AsyncGenerator<readonly Decoded[]> {
   const encoding = isWide(options.encoding) ? 'utf-8' : options.encoding;
   const dialect = {
     delimiter: options.delimiter.charCodeAt(0),
     quote: options.quote === 'none' ? undefined : options.quote.charCodeAt(0),
     longest: options.max_record,
   };
+  const text = fieldText(encoding, options.quote);
   let columns: readonly string[] | undefined = options.header ? undefined : options.columns;
   let number = 1;
   let last: Row | undefined;
   try {
-    for await (const row of splitRows(withoutMark(bytes, options.encoding), dialect)) {
-      last = row;
-      if (!columns) {
-        try {
-          columns = readHeader(row, encoding, source, options.columns);
-        } catch (error) {
-          yield failed(number, row, error);
-          return;
+    for await (const rows of splitRows(withoutMark(bytes, options.encoding), dialect)) {
+      const records: Decoded[] = [];
+      for (const row of rows) {
+        last = row;
+        if (columns) records.push(readRow(number++, row, columns, text, source));
+        else {
+          try {
+            columns = readHeader(row, text, source, options.columns);
+          } catch (error) {
+            yield [failed(number, row, error)];
+            return;
+          }
         }
-        continue;
       }
-      yield readRow(number++, row, columns, encoding, source);
+      yield records;
     }
   } catch (error) {
     // Only UTF-16 fails here: its rows can only be told apart after decoding.
     if (!(error instanceof InvalidMessage)) throw error;
-    yield failed(number, last ?? { fields: [], raw: Buffer.alloc(0), offset: 0, line: 1 }, error);
+    yield [failed(number, last ?? { fields: [], raw: Buffer.alloc(0), offset: 0, line: 1 }, error)];
   }
 }
 
-function readHeader(row: Row, encoding: string, source: string, wanted: readonly string[] | undefined): readonly string[] {
+function readHeader(row: Row, text: FieldText, source: string, wanted: readonly string[] | undefined): readonly string[] {
   const place = `${source}:${row.line}`;
   if (row.problem) throw new InvalidMessage('E349', `${place}: ${row.problem.text}`, { place });
-  const columns = row.fields.map((field) => decodeText(field, encoding, row.offset));
+  const columns = row.fields.map(text(row));
   const empty = columns.indexOf('');
   if (empty >= 0) throw new InvalidMessage('E349', `${place}: column ${empty + 1} has no name`, { place });
-  const twice = columns.find((name, at) => columns.indexOf(name) !== at);
+  const names = new Set<string>();
+  const twice = columns.find((name) => names.size === names.add(name).size);
   if (twice !== undefined) throw new InvalidMessage('E349', `${place}: column "${twice}" is there twice`, { place });
-  const missing = wanted?.filter((name) => !columns.includes(name)) ?? [];
+  const missing = wanted?.filter((name) => !names.has(name)) ?? [];
   if (missing.length > 0) throw new InvalidMessage('E349', `${place}: column ${missing.join(', ')} is missing; there are: ${columns.join(', ').slice(0, 500)}`, { place });
   return columns;
 }
 
-function readRow(number: number, row: Row, columns: readonly string[], encoding: string, source: string): Decoded {
+function readRow(number: number, row: Row, columns: readonly string[], text: FieldText, source: string): Decoded {
   const place = `${source}:${row.line}`;
   if (row.problem) return failed(number, row, new InvalidMessage(row.problem.code, `${place}: ${row.problem.text}`, { place }));
   if (row.fields.length !== columns.length) {
@@ -99,14 +105,31 @@ function readRow(number: number, row: Row, columns: readonly string[], encoding:
     return failed(number, row, new InvalidMessage('E340', `${place}: ${row.fields.length} columns instead of ${columns.length}, see from "${near}" on`, { place }));
   }
   const value = newRecord();
-  for (const [at, name] of columns.entries()) {
-    try {
-      value[name] = decodeText(row.fields[at] ?? Buffer.alloc(0), encoding, row.offset);
-    } catch (error) {
-      return failed(number, row, new InvalidMessage('E341', `${place}: column "${name}"`, { place, cause: error }));
+  let at = 0;
+  try {
+    const of = text(row);
+    for (const field of row.fields) {
+      value[columns[at] ?? ''] = of(field);
+      at++;
     }
+  } catch (error) {
+    return failed(number, row, new InvalidMessage('E341', `${place}: column "${columns[at]}"`, { place, cause: error }));
   }
   return { number, value, line: row.line, offset: row.offset, raw: row.raw };
+}
+
+type FieldText = (row: Row) => (field: Field) => string;
+
+/** Text of a row's fields. Where a byte is a character the row is decoded once and cut as text. */
+function fieldText(encoding: string, quote: string): FieldText {
+  const undouble = (text: string, field: Field): string => (field.doubled ? text.replaceAll(quote + quote, quote) : text);
+  return ({ raw, offset }) => {
+    if (isAscii(raw)) {
+      const row = raw.toString('latin1');
+      return (field) => undouble(row.slice(field.from, field.to), field);
+    }
+    return (field) => undouble(decodeText(raw.subarray(field.from, field.to), encoding, offset + field.from), field);
+  };
 }
 
 function failed(number: number, row: Row, error: unknown): Decoded {

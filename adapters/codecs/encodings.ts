@@ -1,6 +1,7 @@
 // Text from bytes and bytes from text, exactly: what does not exist in an encoding is an InvalidMessage, never `?` or U+FFFD.
 // The WHATWG decoder maps the five undefined bytes of windows-1252 to control characters; iconv-lite does not, so it decodes single bytes.
 
+import { isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import iconv from 'iconv-lite';
 import { z } from 'zod';
@@ -46,6 +47,7 @@ export function isWide(encoding: string): boolean {
 /** @throws InvalidMessage E341 naming the byte offset, counted from `offset` */
 export function decodeText(bytes: Uint8Array, encoding: string, offset = 0): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (encoding === 'utf-8' && isUtf8(buffer)) return buffer.toString('utf8');
   if (encoding === 'utf-8' || isWide(encoding)) {
     try {
       return strict(encoding).decode(buffer);

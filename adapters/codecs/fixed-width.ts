@@ -79,9 +79,8 @@ export function fixedWidthCodec(options: FixedWidthOptions): Codec {
     async *decode(bytes, source) {
       const plain = withoutMark(bytes, options.encoding);
       let number = 1;
-      for await (const frame of separator === '' ? splitBlocks(plain, length) : splitLines(plain, options.max_record)) {
-        if (separator !== '' && frame.bytes.length === 0) continue;
-        yield readRecord(number++, frame, fields, length, options.encoding, source);
+      for await (const frames of separator === '' ? splitBlocks(plain, length) : splitLines(plain, options.max_record)) {
+        yield frames.filter((frame) => separator === '' || frame.bytes.length > 0).map((frame) => readRecord(number++, frame, fields, length, options.encoding, source));
       }
     },
     encode: (payloads) => Buffer.concat(payloads.flatMap((payload) => [writeRecord(payload, fields, length, options.encoding), Buffer.from(separator)])),

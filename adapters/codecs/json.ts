@@ -21,7 +21,7 @@ export function jsonCodec(options: JsonOptions): Codec {
     fields: undefined,
     async *decode(bytes, source) {
       let number = 1;
-      for await (const element of split(withoutMark(bytes, 'utf-8'), options.max_record)) yield read(number++, element, source);
+      for await (const elements of split(withoutMark(bytes, 'utf-8'), options.max_record)) yield elements.map((element) => read(number++, element, source));
     },
     encode(payloads) {
       const texts = payloads.map((payload) => writeJson(payload));
@@ -54,15 +54,16 @@ function read(number: number, element: Element, source: string): Decoded {
   }
 }
 
-async function* document(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<Element> {
+async function* document(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<readonly Element[]> {
   const whole = await collect(bytes, longest);
-  yield { bytes: whole.bytes, offset: 0, ...(whole.tooLong ? { problem: tooLong(longest) } : {}) };
+  yield [{ bytes: whole.bytes, offset: 0, ...(whole.tooLong ? { problem: tooLong(longest) } : {}) }];
 }
 
-async function* lines(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<Element> {
-  for await (const { bytes: line, ...frame } of splitLines(bytes, longest)) {
-    if (!frame.tooLong && line.every((byte) => byte === 0x20 || byte === 0x09)) continue;
-    yield { bytes: line, offset: frame.offset, line: frame.line, ...(frame.tooLong ? { problem: tooLong(longest) } : {}) };
+async function* lines(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<readonly Element[]> {
+  for await (const frames of splitLines(bytes, longest)) {
+    yield frames
+      .filter((frame) => frame.tooLong || !frame.bytes.every((byte) => byte === 0x20 || byte === 0x09))
+      .map(({ bytes: line, ...frame }) => ({ bytes: line, offset: frame.offset, line: frame.line, ...(frame.tooLong ? { problem: tooLong(longest) } : {}) }));
   }
 }
 
@@ -73,7 +74,7 @@ function tooLong(longest: number): { readonly code: 'E345'; readonly text: strin
 const [QUOTE, BACKSLASH, COMMA, OPEN, CLOSE] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d];
 
 /** Elements of the outermost array, found by brackets and quotes only; each is read strictly on its own. */
-async function* array(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<Element> {
+async function* array(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<readonly Element[]> {
   let state: 'before' | 'inside' | 'after' = 'before';
   let held: Buffer[] = [];
   let [offset, start, heldLength, depth, elements] = [0, 0, 0, 0, 0];
@@ -92,6 +93,7 @@ async function* array(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncG
   };
   for await (const chunk of bytes) {
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const found: Element[] = [];
     let from = 0;
     for (let at = 0; at < buffer.length; at++) {
       const byte = buffer[at] ?? 0;
@@ -100,7 +102,7 @@ async function* array(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncG
         if (space) continue;
         if (state === 'after' || byte !== OPEN) {
           const text = state === 'after' ? `unexpected text after the array at offset ${offset + at}` : 'expected an array: the first character is no [';
-          yield { bytes: buffer.subarray(at, at + KEPT_BYTES), offset: offset + at, problem: { code: 'E346', text } };
+          yield [...found, { bytes: buffer.subarray(at, at + KEPT_BYTES), offset: offset + at, problem: { code: 'E346', text } }];
           return;
         }
         state = 'inside';
@@ -112,7 +114,7 @@ async function* array(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncG
         else if (byte === QUOTE) inText = false;
       } else if (depth === 0 && (byte === COMMA || byte === CLOSE)) {
         keep(buffer.subarray(from, at));
-        if (byte === COMMA || !blank || elements > 0) yield element();
+        if (byte === COMMA || !blank || elements > 0) found.push(element());
         held = [];
         elements++;
         from = at + 1;
@@ -126,8 +128,9 @@ async function* array(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncG
       }
     }
     if (state === 'inside') keep(buffer.subarray(from));
+    if (found.length > 0) yield found;
     offset += buffer.length;
   }
-  if (state === 'before') yield { bytes: Buffer.alloc(0), offset: 0, problem: { code: 'E346', text: 'expected an array: there is nothing' } };
-  if (state === 'inside') yield { ...element(), problem: { code: 'E346', text: 'the array is not closed' } };
+  if (state === 'before') yield [{ bytes: Buffer.alloc(0), offset: 0, problem: { code: 'E346', text: 'expected an array: there is nothing' } }];
+  if (state === 'inside') yield [{ ...element(), problem: { code: 'E346', text: 'the array is not closed' } }];
 }

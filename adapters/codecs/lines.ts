@@ -16,7 +16,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /** Lines with an empty one between are kept; no line follows the last line end. */
-export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<Frame> {
+export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<readonly Frame[]> {
   let held: Buffer[] = [];
   let heldLength = 0;
   let [offset, line, length] = [0, 1, 0];
@@ -28,6 +28,7 @@ export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: num
   };
   for await (const chunk of bytes) {
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const frames: Frame[] = [];
     for (let at = 0; at < buffer.length; ) {
       const end = buffer.indexOf(LF, at);
       const piece = buffer.subarray(at, end < 0 ? buffer.length : end);
@@ -39,30 +40,33 @@ export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: num
       at += piece.length;
       if (end < 0) continue;
       at++;
-      yield frame();
+      frames.push(frame());
       offset += length + 1;
       line++;
       [held, heldLength, length] = [[], 0, 0];
     }
+    if (frames.length > 0) yield frames;
   }
-  if (length > 0) yield frame();
+  if (length > 0) yield [frame()];
 }
 
 /** Blocks of `size` bytes; the last one may be shorter. */
-export async function* splitBlocks(bytes: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Frame> {
+export async function* splitBlocks(bytes: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<readonly Frame[]> {
   let rest: Buffer = Buffer.alloc(0);
   let [offset, line] = [0, 1];
   for await (const chunk of bytes) {
     rest = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk]);
     let at = 0;
+    const frames: Frame[] = [];
     for (; rest.length - at >= size; at += size) {
-      yield { bytes: rest.subarray(at, at + size), offset, line, tooLong: false };
+      frames.push({ bytes: rest.subarray(at, at + size), offset, line, tooLong: false });
       offset += size;
       line++;
     }
     rest = rest.subarray(at);
+    if (frames.length > 0) yield frames;
   }
-  if (rest.length > 0) yield { bytes: rest, offset, line, tooLong: false };
+  if (rest.length > 0) yield [{ bytes: rest, offset, line, tooLong: false }];
 }
 
 /** The whole stream, up to `longest` bytes. */

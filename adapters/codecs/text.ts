@@ -21,20 +21,20 @@ export function textCodec(options: TextOptions): Codec {
       try {
         const whole = await collect(withoutMark(bytes, options.encoding), options.max_record);
         if (whole.tooLong) {
-          yield { ...base, value: null, raw: whole.bytes, failure: new InvalidMessage('E345', `${source}: the file has more than ${options.max_record} bytes`) };
+          yield [{ ...base, value: null, raw: whole.bytes, failure: new InvalidMessage('E345', `${source}: the file has more than ${options.max_record} bytes`) }];
           return;
         }
         try {
           const value = newRecord();
           value['text'] = decodeText(whole.bytes, isWide(options.encoding) ? 'utf-8' : options.encoding);
-          yield { ...base, value, raw: whole.bytes };
+          yield [{ ...base, value, raw: whole.bytes }];
         } catch (error) {
           if (!(error instanceof InvalidMessage)) throw error;
-          yield { ...base, value: null, raw: whole.bytes, failure: error };
+          yield [{ ...base, value: null, raw: whole.bytes, failure: error }];
         }
       } catch (error) {
         if (!(error instanceof InvalidMessage)) throw error;
-        yield { ...base, value: null, raw: Buffer.alloc(0), failure: error };
+        yield [{ ...base, value: null, raw: Buffer.alloc(0), failure: error }];
       }
     },
     encode: (payloads) =>

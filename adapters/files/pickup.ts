@@ -34,6 +34,11 @@ interface Taken {
   readonly modified: string;
 }
 
+interface Numbered {
+  readonly record: SourceRecord;
+  readonly number: number;
+}
+
 /**
  * Reads the files of a folder, each exactly once: watched until complete, claimed by a rename, identified by the hash of its content, handed over in
  * batches, put away after its last record is durable. A crash at any point resumes with the same record ids.
@@ -149,14 +154,16 @@ export class Pickup implements PollingInbound {
     const records = changed ? this.changedRecord(taken, id) : this.records(taken, id, content, progress?.records ?? 0, signal);
     let batch: SourceRecord[] = [];
     let number = progress?.records ?? 0;
-    for await (const { record, number: at } of records) {
-      signal.throwIfAborted();
-      if (batch.length >= request.maxRecords) {
-        yield this.batch(batch, taken, number, false, settled, signal);
-        batch = [];
+    for await (const list of records) {
+      for (const { record, number: at } of list) {
+        if (batch.length >= request.maxRecords) {
+          yield this.batch(batch, taken, number, false, settled, signal);
+          signal.throwIfAborted();
+          batch = [];
+        }
+        batch.push(record);
+        number = at;
       }
-      batch.push(record);
-      number = at;
     }
     if (batch.length === 0) return this.finish(taken, settled.claim, signal);
     yield this.batch(batch, taken, number, true, settled, signal);
@@ -210,21 +217,20 @@ export class Pickup implements PollingInbound {
     content: { readonly hash: string; readonly kept: readonly Uint8Array[] | undefined },
     after: number,
     signal: AbortSignal,
-  ): AsyncGenerator<{ readonly record: SourceRecord; readonly number: number }> {
+  ): AsyncGenerator<readonly Numbered[]> {
     const again = { hash: createHash('sha256'), ended: false };
     const bytes = content.kept ?? (await this.space.read(taken.path, signal)) ?? [];
     let number = after;
-    for await (const decoded of this.codec.decode(hashed(bytes, again), taken.name)) {
-      if (decoded.number <= after) continue;
-      number = decoded.number;
-      yield { record: sourceRecord(decoded, id, taken), number };
+    for await (const list of this.codec.decode(hashed(bytes, again), taken.name)) {
+      number = list.at(-1)?.number ?? number;
+      if (number > after) yield list.filter((decoded) => decoded.number > after).map((decoded) => ({ record: sourceRecord(decoded, id, taken), number: decoded.number }));
     }
     if (!content.kept && again.ended && again.hash.digest('hex') !== content.hash) yield* this.changedRecord(taken, id, number + 1);
   }
 
-  private async *changedRecord(taken: Taken, id: string, number = 1): AsyncGenerator<{ readonly record: SourceRecord; readonly number: number }> {
+  private async *changedRecord(taken: Taken, id: string, number = 1): AsyncGenerator<readonly Numbered[]> {
     const failure = new InvalidMessage('E350', `${taken.name} changed after its first records were read`, { place: taken.name });
-    yield { number, record: { id: `${id}:changed`, value: null, failure, position: taken.name } };
+    yield [{ number, record: { id: `${id}:changed`, value: null, failure, position: taken.name } }];
   }
 }
 

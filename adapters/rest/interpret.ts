@@ -14,13 +14,15 @@ export type Interpretation =
 
 const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 const EVENT_TYPE = /^application\/cloudevents\+json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+const BATCH_TYPE = /^application\/cloudevents-batch\+json\b/i;
 const ID = /^[\x21-\x7e]{1,200}$/;
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 export function interpret(request: HttpRequest, config: Read, hidden: ReadonlySet<string>): Interpretation {
   const { headers, body } = request;
   const type = headers['content-type'] ?? '';
-  if (!JSON_TYPE.test(type) || (config.format === 'json' && EVENT_TYPE.test(type))) return refusal(415, 'expected JSON');
+  const foreign = config.format === 'json' ? EVENT_TYPE : BATCH_TYPE;
+  if (!JSON_TYPE.test(type) || foreign.test(type)) return refusal(415, 'expected JSON');
   const digest = createHash('sha256').update(body).digest('hex');
   const wire = wireOf(headers, hidden);
   const traceparent = headers['traceparent'] ?? '';

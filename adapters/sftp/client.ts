@@ -130,7 +130,7 @@ export class SftpClient {
   private drop(session: Session, error: NotConnected): void {
     session.dead = true;
     session.socket.destroy();
-    for (const lost of [...session.waiting]) lost(error);
+    for (const lost of session.waiting) lost(error);
   }
 
   private async connect(signal: AbortSignal): Promise<Session> {

@@ -42,7 +42,7 @@ class SqlSystem implements ConnectedSystem {
     const config = endpoint.config as Read;
     this.#read.add(config.table);
     for (const child of Object.values(config.include)) this.#read.add(child.table);
-    return new SqlInbound(endpoint, config, this.#connected, this.log);
+    return new SqlInbound(endpoint, config, this.#connected, this.log, this.clock);
   }
 
   outbound(endpoint: EndpointContext): SqlOutbound {

@@ -1,4 +1,4 @@
-import { type Batch, type EndpointContext, type Logger, Misconfigured, type PollingInbound, type PollRequest, type Value } from '../contract/index.js';
+import { type Batch, type Clock, type EndpointContext, type Logger, Misconfigured, type PollingInbound, type PollRequest, type Value } from '../contract/index.js';
 import { findColumn, findTable } from './catalogue.js';
 import type { Overlap, Read } from './config.js';
 import type { Column, Database, Dialect, Session } from './dialects/dialect.js';
@@ -28,15 +28,20 @@ interface Page {
   readonly last: readonly Value[] | undefined;
 }
 
+const STALLED_MINUTES = 5;
+
 export class SqlInbound implements PollingInbound {
   readonly kind = 'polling';
+  readonly #warned = new Set<string>();
   #plan: Plan | undefined;
+  #held: { readonly below: bigint; readonly since: number } | undefined;
 
   constructor(
     private readonly context: EndpointContext,
     private readonly read: Read,
     private readonly link: () => Promise<{ readonly dialect: Dialect; readonly database: Database }>,
     private readonly log: Logger,
+    private readonly clock: Clock,
   ) {}
 
   async open(signal: AbortSignal): Promise<void> {
@@ -65,6 +70,7 @@ export class SqlInbound implements PollingInbound {
   /** The connections belong to the system. */
   async close(): Promise<void> {
     this.#plan = undefined;
+    this.#warned.clear();
   }
 
   async #prepare(dialect: Dialect, session: Session): Promise<Plan> {
@@ -89,7 +95,7 @@ export class SqlInbound implements PollingInbound {
     const nullable = column?.nullable === true;
     if (nullable) {
       const message = safe ? `${column.name} may be NULL: rows are read in the order of the key` : `rows whose ${column.name} is NULL are not read: the column may be NULL`;
-      this.log.warn('sql.cursor-nullable', message, { endpoint: this.context.name });
+      this.#warn('sql.cursor-nullable', message);
     }
     const order = lead && !(safe && nullable) ? [lead, ...keyColumns.filter(({ name }) => name !== lead.name)] : keyColumns;
     return { shape, key, order, includes, window: safe ? { column: transaction } : undefined, overlap: cursor && 'column' in cursor ? cursor.overlap : undefined };
@@ -110,6 +116,7 @@ export class SqlInbound implements PollingInbound {
     const { below, next } = await watermark.current(session);
     if (position.from > next) throw new Misconfigured('E426', `transaction ${position.from} was read, but the database is at ${next}: it was restored or is another one`);
     const to = position.to ?? below;
+    this.#watch(below, next);
     if (to <= position.from) return undefined;
     const { column } = plan.window;
     const written = watermark.written(next, column);
@@ -126,11 +133,14 @@ export class SqlInbound implements PollingInbound {
     const name = dialect.quote(lead.name);
     const upto = position.upto ?? (await this.#greatest(dialect, session, plan, lead));
     if (upto === null) return undefined;
+    const read = position.high?.[0];
+    if (typeof upto === 'bigint' && typeof read === 'bigint' && upto < read) {
+      this.#warn('sql.cursor-behind', `${lead.name} is at ${upto}, but ${read} was read: rows were removed, or the table was made anew and its new rows are not seen`);
+    }
     const binds = new Binds(dialect);
     const where = [`${name} <= ${binds.compared(upto, lead)}`];
-    const high = position.high?.[0];
     if (position.after) where.push(after(dialect, plan.order, position.after, binds));
-    else if (high !== undefined && plan.overlap) where.push(`${name} >= ${dialect.back(binds.compared(high, lead), plan.overlap)}`);
+    else if (read !== undefined && plan.overlap) where.push(`${name} >= ${dialect.back(binds.compared(read, lead), plan.overlap)}`);
     else if (position.high) where.push(after(dialect, plan.order, position.high, binds));
     const page = await this.#page(dialect, session, plan, where, binds, limit, undefined);
     const kept = position.high ? { high: position.high } : {};
@@ -163,6 +173,22 @@ export class SqlInbound implements PollingInbound {
     const versions = rows.map((row, at) => (version === undefined ? textOf(row.native.get(lead) ?? null) : `x${String(taken[at]?.at(-1))}`));
     const last = places.at(-1);
     return { rows, versions, last, next: cells.length > limit ? last : undefined };
+  }
+
+  /** An open write transaction anywhere in the cluster holds the watermark back: nothing is lost, but nothing comes either. */
+  #watch(below: bigint, next: bigint): void {
+    const now = this.clock.monotonic();
+    if (this.#held?.below !== below || next === below) this.#held = { below, since: now };
+    const minutes = Math.floor((now - this.#held.since) / 60_000);
+    if (minutes >= STALLED_MINUTES)
+      this.#warn('sql.watermark-held', `a transaction open for more than ${STALLED_MINUTES} minutes holds back all newer rows: look at pg_stat_activity`);
+  }
+
+  /** Once per opening: a poll comes every few seconds. */
+  #warn(event: string, message: string): void {
+    if (this.#warned.has(event)) return;
+    this.#warned.add(event);
+    this.log.warn(event, message, { endpoint: this.context.name });
   }
 
   /** Pages need a total order: two rows with one key could be torn apart at a border and one be lost. */

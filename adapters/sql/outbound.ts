@@ -179,7 +179,7 @@ export class SqlOutbound implements Outbound {
       this.config.mode === 'upsert'
         ? dialect.upsert({ table, columns, key, version })
         : `INSERT INTO ${table.sql} (${names}) VALUES (${columns.map((_, at) => dialect.place(at + 1)).join(', ')})`;
-    return { sql, binds, row: key.map((column) => `${column.name}=${textOf(values.get(column) ?? null)}`).join(' ') };
+    return { sql, binds, row: key.map((column, at) => `${this.config.key?.[at]}=${textOf(values.get(column) ?? null)}`).join(' ') };
   }
 
   async #inbox({ dialect, database }: Link, signal: AbortSignal): Promise<void> {

@@ -37,7 +37,7 @@ export function readPosition(text: string | undefined, by: Position['by'], order
   if (saved['by'] !== by || writeJson(saved['order'] ?? null) !== writeJson([...order])) {
     throw new Misconfigured(
       'E426',
-      `the saved position is by ${String(saved['by'])} ${writeJson(saved['order'] ?? null)}, the configuration reads by ${by} ${writeJson([...order])}`,
+      `the saved position is by ${writeJson(saved['by'] ?? null)} ${writeJson(saved['order'] ?? null)}, the configuration reads by ${by} ${writeJson([...order])}`,
     );
   }
   return by === 'transaction' ? windowOf(saved) : cursorOf(saved);
@@ -67,5 +67,5 @@ function wrap(value: Value): Value {
 function unwrap(value: Value): Value {
   if (!isRecord(value)) return value;
   if (typeof value['bytes'] === 'string') return new Uint8Array(Buffer.from(value['bytes'], 'base64'));
-  return Decimal.parse(String(value['decimal'])) ?? null;
+  return typeof value['decimal'] === 'string' ? (Decimal.parse(value['decimal']) ?? null) : null;
 }

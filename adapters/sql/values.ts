@@ -80,9 +80,9 @@ export function encode(value: Value, column: Column): null | string | boolean | 
     return parsed ? digits(parsed, column) : value;
   }
   const { length } = column;
-  if (length !== undefined && value.length > length && [...value].length > length) {
-    throw new InvalidMessage('E332', `${column.name}: ${[...value].length} characters, the column keeps ${length}`);
-  }
+  // Databases count code points; a text has at least as many UTF-16 units.
+  const points = length !== undefined && value.length > length ? Array.from(value).length : 0;
+  if (length !== undefined && points > length) throw new InvalidMessage('E332', `${column.name}: ${points} characters, the column keeps ${length}`);
   return column.kind === 'timestamp' ? utc(value) : value;
 }
 

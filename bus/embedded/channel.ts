@@ -29,6 +29,8 @@ export class EmbeddedChannel implements Seat {
   #taking = false;
   /** There may be something to take. */
   #more = true;
+  /** How often something went back to the head. */
+  #returns = 0;
 
   constructor(spec: ChannelSpec, queue: number, services: ChannelServices) {
     this.spec = spec;
@@ -58,7 +60,10 @@ export class EmbeddedChannel implements Seat {
 
   settle(seq: number, how: Settlement): void {
     this.#services.settle(seq, how);
-    if (how !== 'acked') this.#more = true;
+    if (how !== 'acked') {
+      this.#more = true;
+      this.#returns++;
+    }
     this.changed();
   }
 
@@ -92,13 +97,13 @@ export class EmbeddedChannel implements Seat {
     if (room <= 0) return;
     this.#taking = true;
     this.#more = false;
-    const session = this.#session;
+    const [session, returns] = [this.#session, this.#returns];
     this.#services.take(this.queue, Math.min(room, CHUNK)).then(
       (taken) => {
         if (session !== this.#session) return;
         this.#taking = false;
         if (taken.seqs.length > 0) this.wake();
-        this.#distribute(taken);
+        this.#distribute(taken, returns);
       },
       (error: unknown) => {
         if (session !== this.#session) return;
@@ -109,9 +114,10 @@ export class EmbeddedChannel implements Seat {
     );
   }
 
-  #distribute(taken: Taken): void {
+  #distribute(taken: Taken, returns: number): void {
     let offset = 0;
-    let full = false;
+    // What went back to the head meanwhile comes before what was taken.
+    let full = returns !== this.#returns;
     for (const [index, seq] of taken.seqs.entries()) {
       const length = taken.lengths[index] ?? 0;
       const body = Buffer.from(taken.bodies.buffer, taken.bodies.byteOffset + offset, length);

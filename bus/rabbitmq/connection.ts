@@ -78,8 +78,8 @@ export class BrokerConnection {
     const session = this.#session;
     if (session) {
       const cut = new AbortController();
-      // A blocked connection never answers the close.
-      await Promise.race([session.model.close().catch((error: unknown) => this.#note('close', error)), interrupted(this.#options.clock, 2_000, cut.signal)]);
+      // A blocked connection never answers the close, nor does one that is lost meanwhile.
+      await Promise.race([session.model.close().catch((error: unknown) => this.#note('close', error)), aborted(session.lost), interrupted(this.#options.clock, 2_000, cut.signal)]);
       cut.abort();
       this.#destroy?.();
     }
@@ -190,13 +190,15 @@ export class BrokerConnection {
 
 /** Ends the socket at once. The library has no word for it, so this reaches for the stream it keeps. */
 function destroy(model: ChannelModel): void {
+  model.on('error', () => undefined); // nobody else may listen, and without a listener it would end the process
   const { stream } = model.connection as { readonly stream?: { destroy(error?: Error): void } };
   stream?.destroy(new Error('connection was cut by Signalbox'));
 }
 
 function refusal(error: unknown, host: string): AnyFailure {
   const text = describe(error);
-  if (/ACCESS.REFUSED|NOT.ALLOWED|403|530|PRECONDITION/i.test(text)) return new Misconfigured('E511', `${host}: ${text}`, { cause: error });
+  // A virtual host that does not exist or is closed to the user is answered with a close in place of open-ok; the library hides its text.
+  if (/ACCESS.REFUSED|NOT.ALLOWED|\b403\b|\b530\b|ConnectionClose/i.test(text)) return new Misconfigured('E511', `${host}: ${text}`, { cause: error });
   return new NotConnected('E510', `${host}: ${text}`, { cause: error });
 }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { HttpHost, HttpReply, HttpRequest, HttpRoute, Logger } from '../../adapters/contract/index.js';
-import { Misconfigured } from '../errors.js';
+import { describe, Misconfigured } from '../errors.js';
 import { headersOf, queryOf, readBody, TooLarge } from './http-request.js';
 
 export interface HttpHostOptions {
@@ -43,6 +43,13 @@ export interface RunningHttpHost extends HttpHost {
 export function createHttpHost(options: HttpHostOptions): RunningHttpHost {
   return new Host(options);
 }
+
+/** Stands in where no `listen:` is configured. */
+export const absentHttpHost: HttpHost = {
+  serve: async ({ path }) => {
+    throw new Misconfigured('E467', `${path} cannot be served: no listener is configured`);
+  },
+};
 
 type Served = Omit<HttpRoute, 'method'> & { readonly method: string; readonly underWay: Set<Promise<unknown>> };
 
@@ -181,7 +188,7 @@ class Host implements RunningHttpHost {
 
   private refuse(error: { readonly statusCode?: number }, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const status = error.statusCode ?? 500;
-    if (status >= 500) this.options.log.error('http.failed', String(error));
+    if (status >= 500) this.options.log.error('http.failed', describe(error));
     return this.send(reply, request, undefined, plain(status, status === 415 ? 'unsupported media type' : status >= 500 ? 'internal error' : 'bad request'), performance.now());
   }
 

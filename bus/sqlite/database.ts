@@ -4,7 +4,6 @@ import type { Code } from '../codes/index.js';
 import { type AnyFailure, failureOf, Misconfigured, NotConnected, TryAgain } from '../errors.js';
 
 export type Database = Sqlite.Database;
-export type Statement<Parameters extends unknown[] | object = unknown[], Row = unknown> = Sqlite.Statement<Parameters extends unknown[] ? Parameters : [Parameters], Row>;
 
 export interface DatabaseOptions {
   /** One owner: no other connection, of this process or another, may open the file while this one is open. Saves the shared memory file too. */
@@ -41,7 +40,7 @@ export function openDatabase(path: string, options: DatabaseOptions = {}): Datab
 }
 
 /** Brings the schema to the newest number, each step in its own transaction. */
-export function migrate(database: Database, path: string, migrations: readonly string[]): void {
+function migrate(database: Database, path: string, migrations: readonly string[]): void {
   const version = Number(database.pragma('user_version', { simple: true }));
   if (version > migrations.length && migrations.length > 0) {
     throw new Misconfigured('E532', `${path} has schema ${version}, this version knows up to ${migrations.length}`);

@@ -43,8 +43,8 @@ export function serve(start: (emit: Emit) => Served): void {
   post({ ready: true });
 }
 
-/** Runs requests in one transaction. Exported for tests. */
-export class Group {
+/** Runs requests in one transaction. */
+class Group {
   readonly #database: Database;
   readonly #operations: Operations;
 

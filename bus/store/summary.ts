@@ -4,7 +4,7 @@ import type { HistoryEvent, MessageState } from './contract.js';
 /** State of each part by its delivery id; the message itself is the part ''. Kept by the store beside the message. */
 export type Parts = Map<string, PartState>;
 /** open, delivered, dead, parked, closed (discarded), filtered. One letter, since it is stored. */
-export type PartState = 'o' | 'd' | 'x' | 'p' | 'c' | 'f';
+type PartState = 'o' | 'd' | 'x' | 'p' | 'c' | 'f';
 
 export interface PartCounts {
   readonly state: MessageState;

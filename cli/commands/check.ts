@@ -7,7 +7,7 @@ import { EXIT } from '../failure.js';
 import { check } from '../offline.js';
 import { emit, talk } from '../output.js';
 import { globals } from '../session.js';
-import { hasColour, plural, safeJson } from '../text.js';
+import { hasColour, plural, safeJson, safeLines } from '../text.js';
 
 const checkFormats = ['text', 'json', 'github'] as const;
 
@@ -40,7 +40,7 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
 
 function rendered({ diagnostics, sources }: LoadResult, format: CheckOptions['format']): string {
   if (format === 'json') return safeJson(diagnosticsAsJson(diagnostics));
-  if (format === 'github') return diagnosticsForGithub(diagnostics);
+  if (format === 'github') return safeLines(diagnosticsForGithub(diagnostics));
   return renderDiagnostics(diagnostics, sources, { colour: hasColour(process.stdout), applied: undefined });
 }
 

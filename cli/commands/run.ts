@@ -1,30 +1,26 @@
 import { Command, Option } from 'commander';
-import type { Running } from '../../console/service.js';
 import { CommandFailure } from '../failure.js';
 import { globals } from '../session.js';
 import { untilStopped } from '../until-stopped.js';
 
-/** What the composition root exports; named here so that the command line does not load all it pulls in before it is needed. */
-interface CompositionRoot {
-  startSignalbox(options: { readonly directory: string; readonly log: LogOptions; readonly socketPath?: string }): Promise<Running>;
-}
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+const logFormats = ['json', 'pretty'] as const;
 
-interface LogOptions {
-  readonly level?: string;
-  readonly format: 'json' | 'pretty';
+interface RunOptions {
+  readonly logFormat?: (typeof logFormats)[number];
+  readonly logLevel?: (typeof levels)[number];
 }
-
-const ROOT = '../../signalbox.js';
 
 export function runCommand(): Command {
   return new Command('run')
     .description('Run in the foreground until SIGTERM or SIGINT; SIGHUP reloads the configuration')
-    .addOption(new Option('--log-format <format>', 'form of the log on stderr; pretty on a terminal').choices(['json', 'pretty']))
-    .addOption(new Option('--log-level <level>', 'least level of the log').choices(['debug', 'info', 'warn', 'error']))
-    .action(async (options: { readonly logFormat?: LogOptions['format']; readonly logLevel?: string }, command: Command) => {
+    .addOption(new Option('--log-format <format>', 'form of the log on stderr; pretty on a terminal').choices(logFormats))
+    .addOption(new Option('--log-level <level>', 'least level of the log').choices(levels))
+    .action(async (options: RunOptions, command: Command) => {
       const { config, socket } = globals(command);
       const format = options.logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json');
-      const { startSignalbox } = (await import(ROOT)) as CompositionRoot;
+      // Loaded here only: it pulls in everything.
+      const { startSignalbox } = await import('../../signalbox.js');
       const running = await startSignalbox({
         directory: config,
         log: { format, ...(options.logLevel === undefined ? {} : { level: options.logLevel }) },

@@ -45,7 +45,7 @@ export function statusText(status: Status): string {
     `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
     `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
   ];
-  if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER'))} open${' '.repeat(4)}signalbox dlq list`);
+  if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
   if (status.refused) {
     lines.push(
       `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${dateTime(status.refused.at)}    signalbox check`,

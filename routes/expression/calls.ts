@@ -2,8 +2,8 @@ import { RE2JS } from '@bufbuild/re2';
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { nearest } from '../../bus/finding.js';
 import { isRecord, type Value } from '../../bus/value.js';
-import { accepts, type FunctionDefinition, functions, type Parameter } from './functions.js';
-import { type Bindings, type Evaluate, fail, limits } from './runtime.js';
+import { accepts, calendarOf, type FunctionDefinition, functions, type Parameter } from './functions.js';
+import { type Bindings, type Evaluate, fail, limits, spend } from './runtime.js';
 import { broken, type Context, condition, fieldType, type Part, problem, sourceOf } from './scope.js';
 import { isListType, isRecordType, kindOf, nameOf, type Type } from './type.js';
 
@@ -31,6 +31,9 @@ export function compileCall(node: ASTNode, name: string, args: readonly ASTNode[
       });
     }
   }
+  const zone = name === 'today' ? parts[0]?.literal : undefined;
+  if (zone !== undefined && !calendarOf(zone))
+    return problem(context, args[0] ?? node, { code: 'E205', message: `unknown time zone \`${zone}\``, help: 'a zone looks like "Europe/Berlin"' });
   return { type: definition.result(parts.map((part) => part.type)), run: caller(name, definition, parts, sourceOf(node, context)) };
 }
 
@@ -64,7 +67,10 @@ function caller(name: string, definition: FunctionDefinition, parts: readonly Pa
         return fail('E312', `${source}: an argument of ${name}() is null`);
       }
       if (!accepts(parameters[i] ?? [], value)) return fail('E313', `${source}: ${name}() does not take ${kindOf(value)}`);
-      if (typeof value === 'string' && value.length > limits.text) return fail('E315', `${source}: a text of ${value.length} characters`);
+      if (typeof value === 'string') {
+        if (value.length > limits.text) return fail('E315', `${source}: a text of ${value.length} characters`);
+        spend(bindings, value.length >>> 6, source);
+      } else if (Array.isArray(value)) spend(bindings, value.length, source);
       values.push(value);
     }
     return run(values, bindings, source);
@@ -89,6 +95,7 @@ function searched(node: ASTNode, args: readonly ASTNode[], context: Context): Pa
       const value = text.run(bindings);
       if (typeof value !== 'string') return fail(value === null ? 'E312' : 'E313', `${source}: the text is ${kindOf(value)}`);
       if (value.length > limits.searched) return fail('E315', `${source}: a text of ${value.length} characters`);
+      spend(bindings, value.length, source);
       return engine.test(value);
     },
   };
@@ -143,7 +150,9 @@ export function compileMacro(node: Extract<ASTNode, { op: 'rcall' }>, context: C
   const elements = (bindings: Bindings): readonly Value[] => {
     const list = target.run(bindings);
     if (!Array.isArray(list)) return fail(list === null ? 'E312' : 'E313', `${source}: ${kindOf(list)} is no list`);
-    return list.length > limits.list ? fail('E315', `${source}: a list of ${list.length} elements`) : list;
+    if (list.length > limits.list) return fail('E315', `${source}: a list of ${list.length} elements`);
+    spend(bindings, list.length, source);
+    return list;
   };
   if (name === 'map') {
     const test = resultNode ? condition(bodyNode, inner) : () => true;

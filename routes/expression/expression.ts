@@ -45,7 +45,17 @@ export function compileExpression(source: string, scope: Scope, expected: Expect
     });
   }
   if (context.findings.length > 0) return { findings: context.findings };
-  return { findings: [], source, type: part.type, tree, evaluate: checked(part, expected, source) };
+  const evaluate = checked(part, expected, source);
+  return {
+    findings: [],
+    source,
+    type: part.type,
+    tree,
+    evaluate: (bindings) => {
+      bindings.steps = 0;
+      return evaluate(bindings);
+    },
+  };
 }
 
 const wanted: Readonly<Record<Expected, string>> = { boolean: 'true or false', list: 'a list', key: 'text or a number', any: 'a value' };

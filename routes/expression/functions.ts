@@ -32,27 +32,13 @@ export const functions: ReadonlyMap<string, FunctionDefinition> = new Map<string
   ['upper', define([TEXT], 'text', 'pass', ([text]) => asText(text).toUpperCase())],
   ['lower', define([TEXT], 'text', 'pass', ([text]) => asText(text).toLowerCase())],
   ['substring', define([TEXT, INTEGER, INTEGER], 'text', 'pass', substring, 2)],
-  ['replace', define([TEXT, TEXT, TEXT], 'text', 'pass', ([text, from, to]) => bounded(asText(text).replaceAll(asText(from), () => asText(to))))],
+  ['replace', define([TEXT, TEXT, TEXT], 'text', 'pass', ([text, from, to]) => replaced(asText(text), asText(from), asText(to)))],
   ['split', define([TEXT, TEXT], { list: 'text' }, 'pass', ([text, by]) => asText(text).split(asText(by), limits.list + 1))],
   ['contains', define([TEXT, TEXT], 'boolean', 'fail', ([text, part]) => asText(text).includes(asText(part)))],
   ['startsWith', define([TEXT, TEXT], 'boolean', 'fail', ([text, part]) => asText(text).startsWith(asText(part)))],
   ['endsWith', define([TEXT, TEXT], 'boolean', 'fail', ([text, part]) => asText(text).endsWith(asText(part)))],
   ['size', define([['text', 'list', 'record']], 'integer', 'fail', ([value = null]) => sizeOf(value))],
-  [
-    'join',
-    define(
-      [['list'], TEXT],
-      'text',
-      'fail',
-      ([list, by]) =>
-        bounded(
-          asList(list)
-            .map((element) => toText(element, 'join'))
-            .join(by === undefined ? '' : asText(by)),
-        ),
-      1,
-    ),
-  ],
+  ['join', define([['list'], TEXT], 'text', 'fail', ([list, by]) => joined(asList(list), by === undefined ? '' : asText(by)), 1)],
   [
     'sum',
     {
@@ -86,15 +72,17 @@ export function accepts(parameter: Parameter, value: Value): boolean {
 /** Whether `text` is a day that exists, in ISO form. */
 export function isDate(text: string): boolean {
   if (!DATE_FORM.test(text)) return false;
-  const time = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+  const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8, 10))];
+  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  if (month !== 2) return day <= (month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31);
+  return day <= ((year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28);
 }
 
 export function isTimestamp(text: string): boolean {
   return TIMESTAMP_FORM.test(text) && isDate(text.slice(0, 10));
 }
 
-export function toText(value: Value, name: string): string {
+function toText(value: Value, name: string): string {
   if (typeof value === 'string') return value;
   if (isNumber(value) || typeof value === 'boolean') return value.toString();
   return fail(value === null ? 'E312' : 'E313', `${name}: ${kindOf(value)} is no text`);
@@ -122,8 +110,22 @@ function smallInteger(value: Value | undefined, min: number, max: number, name: 
   return Number(value);
 }
 
-export function bounded(text: string): string {
-  return text.length > limits.text ? fail('E315', `a text of ${text.length} characters`) : text;
+function replaced(text: string, from: string, to: string): string {
+  if (from === '') return text;
+  const parts = text.split(from);
+  checkLength(text.length + (parts.length - 1) * (to.length - from.length));
+  return parts.join(to);
+}
+
+function joined(list: readonly Value[], by: string): string {
+  const texts = list.map((element) => toText(element, 'join'));
+  checkLength(texts.reduce((sum, text) => sum + text.length + by.length, 0));
+  return texts.join(by);
+}
+
+/** Before a text is made, because making it may be what hurts. */
+export function checkLength(length: number): void {
+  if (length > limits.text) fail('E315', `a text of ${length} characters`);
 }
 
 function substring([text, start, end]: readonly Value[]): string {
@@ -133,7 +135,7 @@ function substring([text, start, end]: readonly Value[]): string {
 }
 
 function sizeOf(value: Value): bigint {
-  if (typeof value === 'string') return BigInt([...value].length);
+  if (typeof value === 'string') return BigInt(Array.from(value).length);
   return BigInt(Array.isArray(value) ? value.length : Object.keys(value ?? {}).length);
 }
 
@@ -153,14 +155,14 @@ function absolute(value: bigint | Decimal): bigint | Decimal {
   return value.unscaled < 0n ? value.negated() : value;
 }
 
-export function toInteger(value: Value, name: string): bigint {
+function toInteger(value: Value, name: string): bigint {
   if (typeof value === 'bigint') return value;
   if (typeof value === 'string') return /^[+-]?\d{1,400}$/.test(value) ? BigInt(value.replace('+', '')) : fail('E305', `${name}: "${value.slice(0, 40)}" is no whole number`);
   const whole = value instanceof Decimal ? value.withScale(0) : undefined;
   return whole ? whole.unscaled : fail('E303', `${name}: ${toText(value, name)} is no whole number`);
 }
 
-export function toDecimal(value: Value, name: string): Decimal {
+function toDecimal(value: Value, name: string): Decimal {
   if (isNumber(value)) return Decimal.of(value);
   const parsed = typeof value === 'string' ? Decimal.parse(value) : undefined;
   return parsed ?? fail('E305', `${name}: "${toText(value, name).slice(0, 40)}" is no decimal number`);
@@ -191,14 +193,18 @@ const calendars = new Map<string, Intl.DateTimeFormat>();
 /** The day it is at `now` in an IANA zone. */
 function today(now: Date, zone: string): string {
   if (zone === 'UTC') return now.toISOString().slice(0, 10);
-  let calendar = calendars.get(zone);
-  if (!calendar) {
-    try {
-      calendar = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' });
-    } catch {
-      return fail('E313', `today: unknown time zone "${zone.slice(0, 40)}"`);
-    }
-    calendars.set(zone, calendar);
-  }
+  const calendar = calendarOf(zone) ?? fail('E313', `today: unknown time zone "${zone.slice(0, 40)}"`);
   return calendar.format(now);
+}
+
+export function calendarOf(zone: string): Intl.DateTimeFormat | undefined {
+  const known = calendars.get(zone);
+  if (known) return known;
+  try {
+    const calendar = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' });
+    calendars.set(zone, calendar);
+    return calendar;
+  } catch {
+    return undefined; // RangeError: no such zone
+  }
 }

@@ -1,8 +1,8 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { Decimal } from '../../bus/decimal.js';
 import { isRecord, type Value } from '../../bus/value.js';
-import { bounded, isDate, isTimestamp } from './functions.js';
-import { compare, compareTimestamps, equals, fail, isNumber, limits } from './runtime.js';
+import { checkLength, isDate, isTimestamp } from './functions.js';
+import { type Bindings, compare, compareTimestamps, equals, fail, isNumber, limits, spend } from './runtime.js';
 import { type Context, type Part, problem, sourceOf } from './scope.js';
 import { isListType, isNumeric, isRecordType, join, kindOf, nameOf, type Type } from './type.js';
 
@@ -68,7 +68,7 @@ function mismatch(node: Binary, left: Part, right: Part, source: string, context
   const label =
     literal !== undefined && isNumeric(other) && Decimal.parse(literal)
       ? `remove the quotes: ${literal}`
-      : other === 'date' || other === 'timestamp'
+      : literal !== undefined && (other === 'date' || other === 'timestamp')
         ? `${other === 'date' ? 'a date looks like "2026-03-01"' : 'a timestamp looks like "2026-03-01T08:00:00Z"'}`
         : other === 'text' && node.args[side].op === 'value' && isNumeric(right.type)
           ? `add quotes: "${sourceOf(node.args[side], context)}"`
@@ -104,6 +104,7 @@ function membership(node: Binary, left: Part, right: Part, source: string, conte
       const among = b(bindings);
       if (Array.isArray(among)) {
         if (among.length > limits.list) fail('E315', `${source}: a list of ${among.length} elements`);
+        spend(bindings, among.length, source);
         return (among as readonly Value[]).some((element) => equals(value, element, source));
       }
       if (isRecord(among) && typeof value === 'string') return Object.hasOwn(among, value);
@@ -122,7 +123,7 @@ function arithmetic(node: Binary, left: Part, right: Part, source: string, conte
     return problem(context, node, { code: 'E213', message: `\`${operator}\` does not exist for ${nameOf(left.type)} and ${nameOf(right.type)}`, ...help });
   }
   const [a, b] = [left.run, right.run];
-  return { type, run: (bindings) => calculate(operator, a(bindings), b(bindings), source) };
+  return { type, run: (bindings) => calculate(operator, a(bindings), b(bindings), source, bindings) };
 }
 
 function resultType(operator: string, a: Type, b: Type): Type | undefined {
@@ -141,17 +142,25 @@ function resultType(operator: string, a: Type, b: Type): Type | undefined {
   return a === b ? a : a === 'decimal' || b === 'decimal' ? 'decimal' : 'number';
 }
 
-function calculate(operator: string, a: Value, b: Value, source: string): Value {
-  if (operator === '+' && typeof a === 'string' && typeof b === 'string') return bounded(a + b);
-  if (operator === '+' && Array.isArray(a) && Array.isArray(b))
-    return a.length + b.length > limits.list ? fail('E315', `${source}: a list of ${a.length + b.length} elements`) : [...a, ...b];
+function calculate(operator: string, a: Value, b: Value, source: string, bindings: Bindings): Value {
+  if (operator === '+' && typeof a === 'string' && typeof b === 'string') {
+    checkLength(a.length + b.length);
+    spend(bindings, (a.length + b.length) >>> 6, source);
+    return a + b;
+  }
+  if (operator === '+' && Array.isArray(a) && Array.isArray(b)) {
+    if (a.length + b.length > limits.list) return fail('E315', `${source}: a list of ${a.length + b.length} elements`);
+    spend(bindings, a.length + b.length, source);
+    return [...a, ...b];
+  }
   if (a === null || b === null) return fail('E312', `${source}: ${a === null ? 'the left side' : 'the right side'} is null`);
   if (!isNumber(a) || !isNumber(b)) return fail('E313', `${source}: \`${operator}\` does not exist for ${kindOf(a)} and ${kindOf(b)}`);
   if (typeof a === 'bigint' && typeof b === 'bigint') return wholeNumbers(operator, a, b, source);
   const [x, y] = [Decimal.of(a), Decimal.of(b)];
   if (operator === '+') return x.plus(y);
   if (operator === '-') return x.minus(y);
-  if (operator === '*') return bitsOf(x.unscaled) + bitsOf(y.unscaled) > limits.bits ? fail('E314', `${source}: the result has thousands of digits`) : x.times(y);
+  if (operator === '*')
+    return bitsOf(x.unscaled) + bitsOf(y.unscaled) > limits.bits || x.scale + y.scale > limits.scale ? fail('E314', `${source}: the result has thousands of digits`) : x.times(y);
   return fail('E313', `${source}: decimals are not divided`);
 }
 

@@ -4,7 +4,7 @@ import { nearest } from '../../bus/finding.js';
 import { isRecord, newRecord, type Value } from '../../bus/value.js';
 import { compileCall, compileHas, compileMacro, macros } from './calls.js';
 import { compileBinary } from './operators.js';
-import { type Bindings, type Evaluate, fail } from './runtime.js';
+import { Bindings, type Evaluate, fail } from './runtime.js';
 import { broken, type Context, condition, fieldType, type Part, problem, sourceOf } from './scope.js';
 import { isListType, isNumeric, isRecordType, join, kindOf, nameOf, type Type } from './type.js';
 
@@ -187,4 +187,4 @@ function record(entries: readonly [ASTNode, ASTNode][], context: Context): Part 
   };
 }
 
-const noBindings: Bindings = { now: new Date(0), variables: {}, locals: [], with: () => noBindings };
+const noBindings = new Bindings(new Date(0), {});

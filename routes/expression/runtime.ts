@@ -10,6 +10,8 @@ export class Bindings {
   readonly variables: Readonly<Record<string, Value>>;
   /** Elements of exists, all, filter and map while they run. */
   readonly locals: Value[] = [];
+  /** Work done by the expression that is being evaluated; see `spend`. */
+  steps = 0;
 
   constructor(now: Date, variables: Readonly<Record<string, Value>>) {
     this.now = now;
@@ -24,7 +26,16 @@ export class Bindings {
 /** One compiled part of an expression. @throws InvalidMessage */
 export type Evaluate = (bindings: Bindings) => Value;
 
-export const limits = { list: 10_000, text: 1_048_576, pattern: 1_000, searched: 65_536, bits: 16_384 } as const;
+export const limits = { list: 10_000, text: 1_048_576, pattern: 1_000, searched: 65_536, bits: 16_384, scale: 5_000, steps: 1_000_000 } as const;
+
+/**
+ * Counts work that grows with the message: elements looked at, text searched or built. What exceeds the limit, some tenths of a second, is a
+ * failure of this message, the same on every machine, and not a delay for all others.
+ */
+export function spend(bindings: Bindings, steps: number, source: string): void {
+  bindings.steps += steps;
+  if (bindings.steps > limits.steps) fail('E315', `${source}: more than ${limits.steps} steps`);
+}
 
 export function fail(code: Code, detail: string): never {
   throw new InvalidMessage(code, detail);

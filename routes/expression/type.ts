@@ -51,7 +51,7 @@ export function recordType(name: string, fields: FieldTypes, origin?: string): R
   return { name, origin, fields: () => known };
 }
 
-export function typeOfField(name: string, type: FieldType): Type {
+function typeOfField(name: string, type: FieldType): Type {
   if (typeof type === 'string') return type;
   return 'list' in type ? { list: recordType(name, type.list) } : recordType(name, type.record);
 }

@@ -63,7 +63,7 @@ function reportType(type: Type, shape: Shape, name: string, path: Path, context:
 }
 
 function nestedRecord(name: string, map: MapConfig, shape: Shape, scope: Scope, path: Path, context: MappingContext): FieldMapping {
-  if (shape.kind !== 'record' && shape.kind !== 'any') reportType('any', shape, name, path, context);
+  if (shape.kind !== 'record' && shape.kind !== 'any') context.report({ severity: 'error', code: 'E235', path, message: `${name} is ${wordsOf(shape)} and cannot take a record` });
   return context.compileNested(map, shape.kind === 'record' ? shape.record : undefined, scope, [...path, 'map'], context);
 }
 

@@ -18,7 +18,9 @@ export function compileMapping(map: MapConfig, target: RecordShape | undefined, 
     const fieldPath = [...path, name];
     const { shape, required } = field ?? anything;
     const place = context.placeOf(typeof config === 'object' && config.from !== undefined ? [...fieldPath, 'from'] : fieldPath);
-    return { name, shape, required, place, run: compileField(name, config, shape, scope, fieldPath, context) };
+    // What a nested mapping made has its shape already.
+    const shaped = typeof config === 'object' && config.map !== undefined;
+    return { name, shape: shaped ? anything.shape : shape, required, place, run: compileField(name, config, shape, scope, fieldPath, context) };
   });
   for (const [name, { required }] of known ?? []) {
     if (required && !Object.hasOwn(map, name)) {

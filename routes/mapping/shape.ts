@@ -92,9 +92,9 @@ export function convert(value: Value, shape: Shape, name: string): Value {
 
 function convertText(value: Value, length: number | undefined, name: string): string {
   const text = typeof value === 'string' ? value : isNumber(value) ? value.toString() : wrong(value, { kind: 'text' }, name);
-  if (length !== undefined && text.length > length && [...text].length > length)
-    return fail('E302', `${name}: "${shown(text)}" has ${[...text].length} characters, at most ${length} fit`);
-  return text;
+  if (length === undefined || text.length <= length) return text;
+  const characters = Array.from(text).length;
+  return characters > length ? fail('E302', `${name}: "${shown(text)}" has ${characters} characters, at most ${length} fit`) : text;
 }
 
 function convertInteger(value: Value, name: string): bigint {

@@ -5,7 +5,7 @@ import type { Scope } from '../expression/scope.js';
 import { type Access, accessesOf, keyOf } from './access.js';
 
 /** Which rules of a route want a message, by their position. */
-export interface Matches {
+interface Matches {
   readonly matched: readonly number[];
   /** Rules whose condition could not be decided: an error is a failure, never false. */
   readonly failed: readonly { readonly rule: number; readonly error: unknown }[];

@@ -7,7 +7,7 @@ import { compileAt } from '../mapping/field.js';
 import type { RuleConfig } from '../model.js';
 
 /** One element of the list with the variables its mapping sees, or why it could not be decided whether it is wanted. */
-export interface Element {
+interface Element {
   /** Position in the list before `only`, so that the identity of an element does not depend on the others. */
   readonly position: number;
   readonly bindings: Bindings;

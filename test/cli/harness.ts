@@ -7,8 +7,8 @@ import { type FakeService, fakeService } from '../console/fake-service.js';
 import { silentLog } from '../console/silent-log.js';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
-const NODE = join(ROOT, 'node_modules', '.bin', 'node');
-const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
+export const NODE = join(ROOT, 'node_modules', '.bin', 'node');
+export const MAIN = join(ROOT, 'dist', 'cli', 'main.js');
 
 export interface Ran {
   readonly code: number | null;

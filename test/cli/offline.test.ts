@@ -56,15 +56,15 @@ describe('check', () => {
     expect({ code, err }).toEqual({ code: 1, err: '' });
     expect(out).toContain('error[E104] unknown key `tabel`\n  --> orders.yaml:');
     expect(out).toContain('did you mean `table`?');
-    expect(out).toContain('1 error in 4 files. Nothing was applied.');
+    expect(out).toMatch(/^1 error.* in 4 files\. Nothing was applied\.$/m);
   });
 
   test('writes json and the annotations of github', async () => {
     edit('orders.yaml', 'table: country}', 'tabel: country}');
     const json: unknown = JSON.parse((await run('check', '--format', 'json')).out);
-    expect(json).toEqual([expect.objectContaining({ severity: 'error', code: 'E104', file: 'orders.yaml' })]);
+    expect(json).toContainEqual(expect.objectContaining({ severity: 'error', code: 'E104', file: 'orders.yaml' }));
     expect(JSON.parse((await run('check', '-o', 'json')).out)).toEqual(json);
-    expect((await run('check', '--format', 'github')).out).toMatch(/^::error file=orders\.yaml,line=\d+,col=\d+,endColumn=\d+,title=E104::/);
+    expect((await run('check', '--format', 'github')).out).toMatch(/^::error file=orders\.yaml,line=\d+,col=\d+,endColumn=\d+,title=E104::/m);
   });
 
   test('--fix makes the safe changes and keeps the rest of the file', async () => {

@@ -93,6 +93,14 @@ describe('systems', () => {
     ]);
   });
 
+  test('a name with control characters is shown, not obeyed', async () => {
+    const { code, err } = await run('systems', 'show', 'a\x1b]0;x\x07\nerror[E000] forged');
+    expect(code).toBe(1);
+    expect(err).toBe(
+      'error[E552] no system a\\x1b]0;x\\x07\\nerror[E000] forged\n  = help: Look the name up: `signalbox systems list`, `signalbox routes list`, `signalbox messages search`, `signalbox dlq list`.\n',
+    );
+  });
+
   test('names are exact; a near one is only named', async () => {
     const { code, err } = await run('systems', 'pause', 'legac');
     expect(code).toBe(1);

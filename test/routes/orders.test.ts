@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { Decimal } from '../../bus/decimal.js';
 import { InvalidMessage } from '../../bus/errors.js';
-import { deliveryId, messageId } from '../../bus/message.js';
 import { writeJson } from '../../bus/json.js';
+import { deliveryId, messageId } from '../../bus/message.js';
 import { handlerOf, now, ordersYaml, recordOf } from './orders.js';
 
 const handler = handlerOf(ordersYaml);
@@ -35,7 +35,12 @@ describe('the configuration of the guide', () => {
   test('delivers by every rule that matches, with deterministic ids', () => {
     const { message, deliveries, failures } = receive();
     expect(failures).toEqual([]);
-    expect(deliveries.map(({ rule, endpoint }) => `${rule} ${endpoint}`)).toEqual(['erp erp.orders', 'accounting accounting.BookInvoice', 'shipping shipping.createShipment', 'shipping shipping.createShipment']);
+    expect(deliveries.map(({ rule, endpoint }) => `${rule} ${endpoint}`)).toEqual([
+      'erp erp.orders',
+      'accounting accounting.BookInvoice',
+      'shipping shipping.createShipment',
+      'shipping shipping.createShipment',
+    ]);
     expect(deliveries[0]).toMatchObject({
       id: deliveryId(message?.id ?? '', 'orders-out', 'erp', 'erp.orders', ''),
       key: '4711',
@@ -125,7 +130,9 @@ describe('the configuration of the guide', () => {
     if (!message) throw new Error('no message');
     expect(handler.route(message, now)).toMatchObject({ messageId: message.id, route: 'Order', deliveries: { length: 4 }, failures: [] });
     expect(handler.route({ ...message, type: 'Invoice' }, now)).toMatchObject({ failure: { failure: { code: 'E316' } }, deliveries: [] });
-    expect(handler.route({ ...message, data: { ...message.data, nonsense: 'x' } }, now).failure).toMatchObject({ failure: { code: 'E316', message: 'order: Order has no field nonsense' } });
+    expect(handler.route({ ...message, data: { ...message.data, nonsense: 'x' } }, now).failure).toMatchObject({
+      failure: { code: 'E316', message: 'order: Order has no field nonsense' },
+    });
     expect(handler.route({ ...message, data: { ...message.data, total: 'abc' } }, now).failure).toMatchObject({ failure: { code: 'E305' } });
     expect(handler.route({ ...message, data: { id: '1' } }, now).failure).toMatchObject({ failure: { code: 'E301' } });
     expect(handler.route({ ...message, data: { ...message.data, total: '1000.00' } }, now).message?.data['total']).toEqual(new Decimal(100_000n, 2));

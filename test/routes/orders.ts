@@ -61,7 +61,17 @@ routes:
 `;
 
 const line: FieldTypes = { ART: 'text', KND: 'text', QTY: 'integer', PRICE: 'decimal' };
-export const legacyFields: FieldTypes = { ORD_NO: 'text', CUST: 'text', CTRY: 'text', CUR: 'text', DUE_DT: 'text', AMT: 'text', STATUS: 'text', CHG_TS: 'timestamp', lines: { list: line } };
+const legacyFields: FieldTypes = {
+  ORD_NO: 'text',
+  CUST: 'text',
+  CTRY: 'text',
+  CUR: 'text',
+  DUE_DT: 'text',
+  AMT: 'text',
+  STATUS: 'text',
+  CHG_TS: 'timestamp',
+  lines: { list: line },
+};
 
 export const sample: ValueRecord = values({
   ORD_NO: '4711      ',
@@ -124,15 +134,15 @@ export function recordOf(changes: Readonly<Record<string, unknown>> = {}, id = '
 
 /** Plain test data as values: whole numbers become bigint, other numbers exact decimals. */
 export function values(record: Readonly<Record<string, unknown>>): ValueRecord {
-  const value = valueOf(record);
+  const value = asValue(record);
   return isRecord(value) ? value : {};
 }
 
-export function valueOf(value: unknown): Value {
-  if (Array.isArray(value)) return value.map(valueOf);
+export function asValue(value: unknown): Value {
+  if (Array.isArray(value)) return value.map(asValue);
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : Decimal.of(value);
   if (value instanceof Decimal || typeof value !== 'object' || value === null) return (value ?? null) as Value;
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, valueOf(field)]));
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, asValue(field)]));
 }
 
 export function testOf(yaml: string) {

@@ -27,7 +27,7 @@ export interface Dialect {
   readonly createInbox: string;
   /** Finds a table in the catalogue by its name, in any case if that is unambiguous. */
   table(session: Session, name: string): Promise<Table | Missing>;
-  /** Present when `capabilities.commitSafeWatermark`. */
+  /** Present when the database can tell a transaction number below which nothing is open any more. */
   readonly watermark?: Watermark;
   /** Rights of this account on a table other than reading, for the probe; empty means none. */
   writeRights(session: Session, table: Table): Promise<readonly string[] | undefined>;
@@ -37,11 +37,8 @@ export interface Dialect {
   connect(connect: Connect, system: string): Database;
 }
 
-export interface Capabilities {
-  /** The database can tell a transaction number below which nothing is open any more. */
-  readonly commitSafeWatermark: boolean;
-  /** One writer at a time: ascending ids are in commit order. */
-  readonly serialWriters: boolean;
+/** Differences that are no more than a yes or no; how a watermark is read is `Dialect.watermark`. */
+interface Capabilities {
   /** `(a, b) > (x, y)` uses an index. */
   readonly rowValues: boolean;
 }
@@ -88,7 +85,7 @@ export interface Upsert {
  * Commit-safe reading: every row version has the number of the transaction that wrote it, and all rows below `current().below` are of
  * transactions that have ended.
  */
-export interface Watermark {
+interface Watermark {
   /** Of the snapshot the session reads from. */
   current(session: Session): Promise<{ readonly below: bigint; readonly next: bigint }>;
   /** 64-bit number of the transaction that wrote the row, as an expression; `next` is the one of the same snapshot. */

@@ -31,10 +31,6 @@ export class Classes {
     for (const { id, facets } of this.#all.all()) this.#remember(id, facets, new Set(facets.split(' ').filter(Boolean).map(Number)));
   }
 
-  facet(role: Role, name: string): number {
-    return facetNumber(role, this.#names.id(name));
-  }
-
   /** The class `before` (undefined: of a new message) with `added` facets. Only in a write. */
   extend(before: number | undefined, added: ReadonlySet<number>): number {
     const known = before === undefined ? NONE : (this.#byId.get(before) ?? NONE);
@@ -78,6 +74,7 @@ function contains(all: ReadonlySet<number>, some: ReadonlySet<number>): boolean 
   return true;
 }
 
-function facetNumber(role: Role, name: number): number {
+/** `name` is a number of Names. */
+export function facetNumber(role: Role, name: number): number {
   return name * WIDTH + ROLES.indexOf(role);
 }

@@ -2,25 +2,15 @@
 import type { Database } from '../../sqlite/database.js';
 import type { HistoryEvent } from '../contract.js';
 import { applyEvent, countParts, partsFromText, partsToText } from '../summary.js';
-import type { Classes, Role } from './classes.js';
+import { type Classes, facetNumber, type Role } from './classes.js';
 import { kindNumber, type MessageRow, sizeOf, stateNumber } from './history-rows.js';
+import { MessageRows } from './message-rows.js';
 import type { Names } from './names.js';
-
-/** What a message says about itself: once known, it stays. */
-type About = Pick<MessageRow, 'type' | 'source' | 'key' | 'traceparent'>;
-type Progress = Pick<MessageRow, 'last_at' | 'state' | 'queued' | 'delivered' | 'dead' | 'parts'>;
-
-const NOTHING_KNOWN: About = { type: null, source: null, key: null, traceparent: null };
 
 export class HistoryWriter {
   readonly #names: Names;
   readonly #classes: Classes;
-  readonly #find;
-  readonly #create;
-  readonly #progress;
-  readonly #state;
-  readonly #class;
-  readonly #about;
+  readonly #rows: MessageRows;
   readonly #event;
   readonly #count;
   readonly #keepLastSeq;
@@ -30,15 +20,7 @@ export class HistoryWriter {
   constructor(database: Database, names: Names, classes: Classes) {
     this.#names = names;
     this.#classes = classes;
-    this.#find = database.prepare<[string], MessageRow>('SELECT * FROM message WHERE id = ?');
-    this.#create = database.prepare<unknown[]>(
-      `INSERT INTO message (id, at, last_at, queued, delivered, dead, parts, state, class, type, source, key, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
-    // SQLite rewrites every index whose column an UPDATE names: so each names only what changed.
-    this.#progress = database.prepare<unknown[]>('UPDATE message SET last_at = ?, queued = ?, delivered = ?, dead = ?, parts = ? WHERE n = ?');
-    this.#state = database.prepare<[number, number]>('UPDATE message SET state = ? WHERE n = ?');
-    this.#class = database.prepare<[number, number]>('UPDATE message SET class = ? WHERE n = ?');
-    this.#about = database.prepare<unknown[]>('UPDATE message SET type = ?, source = ?, key = ?, traceparent = ? WHERE n = ?');
+    this.#rows = new MessageRows(database);
     this.#event = database.prepare<unknown[]>(
       `INSERT INTO event (seq, message, kind, at, revision, node, route, rule, endpoint, delivery, code, attempt, duration, size, place, detail, data)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -74,57 +56,67 @@ export class HistoryWriter {
     this.#keepLastSeq.run(this.#seq);
   }
 
+  /** After a rollback, and when messages are removed. */
+  forget(): void {
+    this.#rows.forget();
+  }
+
   /** @returns the message's row number */
   #summarise(id: string, events: readonly HistoryEvent[], counts: Map<number, number>): number {
-    const before = this.#find.get(id);
-    const about = this.#learn(before ?? NOTHING_KNOWN, events);
-    const progress = fold(before, events);
-    const klass = this.#classes.extend(before?.class, this.#facets(about, events));
-    const at = before?.at ?? Math.trunc(events[0]?.at ?? 0);
-    const values = [progress.last_at, progress.queued, progress.delivered, progress.dead, progress.parts];
-    const described = [about.type, about.source, about.key, about.traceparent];
-    const n = before?.n ?? Number(this.#create.run(id, at, ...values, progress.state, klass, ...described).lastInsertRowid);
-    if (before !== undefined) {
-      this.#progress.run(...values, n);
-      if (before.state !== progress.state) this.#state.run(progress.state, n);
-      if (before.class !== klass) this.#class.run(klass, n);
-      if (about !== before) this.#about.run(...described, n);
+    // One that is received is nearly always new: creating it finds out, without a look before.
+    const fresh = events[0]?.kind === 'received' && this.#rows.recent(id) === undefined;
+    const before = fresh ? undefined : this.#rows.find(id);
+    const created = before === undefined ? this.#rows.create(this.#fold(undefined, id, events)) : undefined;
+    if (created !== undefined) {
+      count(counts, created.state, 1);
+      return created.n;
     }
-    if (before?.state !== progress.state) {
-      counts.set(progress.state, (counts.get(progress.state) ?? 0) + 1);
-      if (before !== undefined) counts.set(before.state, (counts.get(before.state) ?? 0) - 1);
-    }
-    return n;
+    const known = before ?? this.#rows.find(id);
+    if (known === undefined) throw new Error(`message ${id} is neither new nor known`);
+    const after = this.#rows.update(known, { ...this.#fold(known, id, events), n: known.n });
+    count(counts, known.state, -1);
+    count(counts, after.state, 1);
+    return known.n;
   }
 
-  /** @returns `before` itself when there is nothing new */
-  #learn(before: About, events: readonly HistoryEvent[]): About {
-    let about = before;
-    for (const { message } of events) {
-      if (message === undefined || (about.source !== null && about.type !== null && about.key !== null && about.traceparent !== null)) continue;
-      about = {
-        type: about.type ?? this.#names.optional(message.type),
-        source: about.source ?? this.#names.id(message.source),
-        key: about.key ?? message.key ?? null,
-        traceparent: about.traceparent ?? message.traceparent ?? null,
-      };
-    }
-    return about;
-  }
-
-  #facets(about: About, events: readonly HistoryEvent[]): ReadonlySet<number> {
+  /** The row after `events`. What a message says about itself stays, once known. */
+  #fold(before: MessageRow | undefined, id: string, events: readonly HistoryEvent[]): Omit<MessageRow, 'n'> {
+    const names = this.#names;
     const facets = new Set<number>();
-    const add = (role: Role, name: string | undefined): void => {
-      if (name !== undefined) facets.add(this.#classes.facet(role, name));
+    const facet = (role: Role, name: number | null): void => {
+      if (name !== null) facets.add(facetNumber(role, name));
     };
-    if (about.type !== null) add('type', this.#names.text(about.type));
-    if (about.source !== null) add('source', this.#names.text(about.source));
+    const parts = partsFromText(before?.parts ?? '');
+    let { type, source, key, traceparent, last_at } = before ?? { type: null, source: null, key: null, traceparent: null, last_at: 0 };
     for (const event of events) {
-      add('route', event.route);
-      add('endpoint', event.endpoint);
-      add('code', event.code);
+      applyEvent(parts, event);
+      last_at = Math.max(last_at, Math.trunc(event.at));
+      if (event.message !== undefined) {
+        type ??= names.optional(event.message.type);
+        source ??= names.id(event.message.source);
+        key ??= event.message.key ?? null;
+        traceparent ??= event.message.traceparent ?? null;
+      }
+      facet('route', names.optional(event.route));
+      facet('endpoint', names.optional(event.endpoint));
+      facet('code', names.optional(event.code));
     }
-    return facets;
+    facet('type', type);
+    facet('source', source);
+    const { state, ...counted } = countParts(parts);
+    return {
+      id,
+      at: before?.at ?? Math.trunc(events[0]?.at ?? 0),
+      last_at,
+      type,
+      source,
+      key,
+      traceparent,
+      state: stateNumber(state),
+      ...counted,
+      class: this.#classes.extend(before?.class, facets),
+      parts: partsToText(parts),
+    };
   }
 
   #insert(message: number, event: HistoryEvent): void {
@@ -152,13 +144,6 @@ export class HistoryWriter {
   }
 }
 
-function fold(before: MessageRow | undefined, events: readonly HistoryEvent[]): Progress {
-  const parts = partsFromText(before?.parts ?? '');
-  let last = before?.last_at ?? 0;
-  for (const event of events) {
-    applyEvent(parts, event);
-    last = Math.max(last, Math.trunc(event.at));
-  }
-  const { state, ...counts } = countParts(parts);
-  return { last_at: last, state: stateNumber(state), ...counts, parts: partsToText(parts) };
+function count(counts: Map<number, number>, state: number, difference: number): void {
+  counts.set(state, (counts.get(state) ?? 0) + difference);
 }

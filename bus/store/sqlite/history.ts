@@ -54,6 +54,7 @@ export function historyOperations(database: Database, names: Names) {
       'history.prune': ({ before, limit }: { readonly before: number; readonly limit: number }): number => {
         let removed = 0;
         writer.keepLastSeq();
+        writer.forget();
         for (const state of ENDED.map(stateNumber)) {
           const rows = old.all(state, before, before, limit - removed);
           for (const row of rows) remove(row);
@@ -63,6 +64,9 @@ export function historyOperations(database: Database, names: Names) {
         return removed;
       },
     },
-    rolledBack: (): void => classes.reload(),
+    rolledBack: (): void => {
+      classes.reload();
+      writer.forget();
+    },
   };
 }

@@ -7,7 +7,7 @@ export async function decodeAll(codec: Codec, bytes: string | Uint8Array, size =
     for (let at = 0; at < buffer.length; at += size) yield buffer.subarray(at, at + size);
   }
   const records: Decoded[] = [];
-  for await (const record of codec.decode(chunks(), 'orders.csv')) records.push(record);
+  for await (const list of codec.decode(chunks(), 'orders.csv')) records.push(...list);
   return records;
 }
 

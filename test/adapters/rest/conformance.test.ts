@@ -1,7 +1,7 @@
-import { isRecord, parseJson, Secret, type Value, writeJson } from '../../../adapters/contract/index.js';
+import { parseJson, Secret, writeJson } from '../../../adapters/contract/index.js';
 import rest from '../../../adapters/rest/index.js';
 import { createHttpHost } from '../../../bus/runtime/http.js';
-import { adapterConformance, payloadOf, type Sample } from '../../kit/adapter/index.js';
+import { adapterConformance, payloadOf, sampleOf } from '../../kit/adapter/index.js';
 import { recordingLog } from '../../kit/fakes.js';
 import { freePort, Partner } from './partner.js';
 
@@ -56,8 +56,3 @@ adapterConformance('rest', {
     read: sampleOf,
   },
 });
-
-function sampleOf(value: Value): Sample {
-  const fields = isRecord(value) ? value : {};
-  return { number: Number(fields['number']), text: String(fields['text']), whole: String(fields['whole']), amount: String(fields['amount']), code: String(fields['code']) };
-}

@@ -9,8 +9,18 @@ export async function kill(server: Server<unknown>): Promise<void> {
   const sessions = descendants(child.pid);
   const exit = once(child, 'exit');
   child.kill('SIGKILL');
-  for (const pid of sessions) process.kill(pid, 'SIGKILL');
+  signalEach(sessions, 'SIGKILL');
   await exit;
+}
+
+export function signalEach(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (!(Error.isError(error) && 'code' in error && error.code === 'ESRCH')) throw error; // it ended while we looked
+    }
+  }
 }
 
 /** Process ids of the sessions a server has forked. */

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Server as Listener, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Delivery, Secret } from '../../../adapters/contract/index.js';
@@ -12,7 +12,7 @@ import { Remote } from '../../../adapters/sftp/remote.js';
 import { realClock, recordingLog } from '../../kit/fakes.js';
 import { type Server, type SshdAccess, startSshd } from '../../services/servers.js';
 import { Runner, signal, values } from '../files/runner.js';
-import { descendants, kill } from './kill.js';
+import { descendants, kill, signalEach } from './kill.js';
 
 const WRONG = 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 
@@ -44,10 +44,10 @@ const options = (change: object = {}) =>
     ...change,
   });
 const remote = (change: object = {}): Remote => {
-  const connect = options(change);
-  const client = new SftpClient(connect);
+  const config = options(change);
+  const client = new SftpClient(config);
   clients.push(client);
-  return new Remote(client, connect.root);
+  return new Remote(client, config.root);
 };
 const delivery = (key: string, payload = { total: 2n }): Delivery => ({
   id: `01ARZ3NDEKTSV4RRFFQ6${key.padStart(6, '0')}`,
@@ -60,6 +60,11 @@ const delivery = (key: string, payload = { total: 2n }): Delivery => ({
   attempt: 1,
   traceparent: undefined,
 });
+
+function portOf(listener: Listener): number {
+  const address = listener.address();
+  return typeof address === 'object' && address ? address.port : 0;
+}
 
 describe('connecting', () => {
   test('a host key that is not pinned is Misconfigured with both fingerprints, and no login is tried', async () => {
@@ -97,9 +102,7 @@ describe('connecting', () => {
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket));
     await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done));
-    const address = silent.address();
-    const port = typeof address === 'object' && address ? address.port : 0;
-    await expect(remote({ port, connect_timeout: '1s' }).open(signal)).rejects.toMatchObject({ name: 'NotConnected' });
+    await expect(remote({ port: portOf(silent), connect_timeout: '1s' }).open(signal)).rejects.toMatchObject({ name: 'NotConnected' });
     for (const socket of sockets) socket.destroy();
     await new Promise((done) => silent.close(done));
   });
@@ -108,10 +111,10 @@ describe('connecting', () => {
     const space = remote({ timeout: '1s' });
     await space.open(signal);
     const sessions = descendants(server.process.pid ?? 0);
-    for (const pid of sessions) process.kill(pid, 'SIGSTOP');
+    signalEach(sessions, 'SIGSTOP');
     const waiting = await Promise.allSettled([space.list('in', signal), space.stat('in', signal), space.write('out/x', Buffer.from('x'), signal)]);
     expect(waiting.map((each) => each.status === 'rejected' && (each.reason as Error).name)).toEqual(Array(3).fill('NotConnected'));
-    for (const pid of sessions) process.kill(pid, 'SIGKILL');
+    signalEach(sessions, 'SIGKILL');
     await space.open(signal);
     expect(await space.list('in', signal)).toEqual([]);
   });
@@ -128,12 +131,20 @@ describe('connecting', () => {
   });
 
   test('F22 endpoints of a system share one session, also when they open at the same time', async () => {
-    const before = descendants(server.process.pid ?? 0).length;
-    const space = remote();
+    let connections = 0;
+    const between = createServer((socket) => {
+      connections++;
+      const onward = connect(server.access.port, server.access.host);
+      for (const end of [socket, onward]) end.on('error', () => end.destroy());
+      socket.pipe(onward).pipe(socket);
+    });
+    await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
+    const space = remote({ port: portOf(between) });
     await Promise.all([space.open(signal), space.open(signal), space.open(signal)]);
-    const alone = descendants(server.process.pid ?? 0).length - before;
-    await remote().open(signal);
-    expect(descendants(server.process.pid ?? 0).length - before).toBe(2 * alone);
+    await space.open(signal);
+    expect(await space.list('in', signal)).toEqual([]);
+    expect(connections).toBe(1);
+    between.close();
   });
 });
 

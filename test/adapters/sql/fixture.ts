@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
@@ -21,11 +22,11 @@ export interface Fixture {
   readonly system: ConnectedSystem;
   readonly warnings: string[];
   /** Runs statements as another application would. */
-  sql(...statements: readonly string[]): Promise<void>;
-  rows(statement: string): Promise<readonly unknown[][]>;
-  inbound(config: Record<string, unknown>): Promise<PollingInbound>;
-  outbound(config: Record<string, unknown>): Promise<Outbound>;
-  callable(config: Record<string, unknown>): Promise<Callable>;
+  readonly sql: (...statements: readonly string[]) => Promise<void>;
+  readonly rows: (statement: string) => Promise<readonly unknown[][]>;
+  readonly inbound: (config: Record<string, unknown>) => Promise<PollingInbound>;
+  readonly outbound: (config: Record<string, unknown>) => Promise<Outbound>;
+  readonly callable: (config: Record<string, unknown>) => Promise<Callable>;
   close(): Promise<void>;
 }
 
@@ -115,12 +116,17 @@ async function postgres(): Promise<Back> {
   await admin.connect();
   await admin.query(`CREATE DATABASE ${database}`);
   const client = new pg.Client({ ...access, database });
+  let open = false;
   await client.connect();
   const { host, port, user, password } = access;
   return {
     connect: { driver: 'postgres', host, port, user, database, password: new Secret('test', password), tls: 'off' },
     sql: async (...statements) => {
-      for (const statement of statements) await client.query(statement);
+      for (const statement of statements) {
+        await client.query(statement);
+        if (/^(BEGIN|ROLLBACK)/.test(statement)) open = statement === 'BEGIN';
+      }
+      if (!open) await settled(client);
     },
     rows: async (statement) => (await client.query({ text: statement, rowMode: 'array' })).rows as unknown[][],
     close: async () => {
@@ -129,6 +135,13 @@ async function postgres(): Promise<Back> {
       await admin.end();
     },
   };
+}
+
+/** Rows are read when no older transaction is open anywhere in the cluster; other tests share it. */
+async function settled(client: pg.Client): Promise<void> {
+  const next = (await client.query<{ x: string }>('SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS x')).rows[0]?.x;
+  const done = 'SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8 AS done';
+  while ((await client.query<{ done: boolean }>(done, [next])).rows[0]?.done !== true) await sleep(5);
 }
 
 async function mariadb(): Promise<Back> {

@@ -9,6 +9,7 @@ import { MIGRATIONS } from '../../../bus/store/sqlite/schema.js';
 import { SqliteStore } from '../../../bus/store/sqlite/sqlite-store.js';
 import { sqliteStoreModule } from '../../../bus/store/store.module.js';
 import { storeConformance } from '../../kit/store/conformance.js';
+import { DAY, NOON, way } from '../../kit/store/samples.js';
 import { openStore } from './open-sqlite.js';
 
 const create = (): Promise<string> => mkdtemp(join(tmpdir(), 'signalbox-store-'));
@@ -52,6 +53,22 @@ describe('SqliteStore', () => {
     await second.open(AbortSignal.timeout(20_000));
     expect(await second.checkpoints.list()).toEqual([]);
     await second.close();
+    await remove(place);
+  });
+
+  test('gives space back to the file system after a prune', async () => {
+    const place = await create();
+    const store = await openStore(place);
+    const data = JSON.stringify({ text: 'x'.repeat(2_000) });
+    for (let batch = 0; batch < 20; batch += 1) {
+      await store.history.append(Array.from({ length: 500 }, (_, index) => way(`m${batch}-${index}`, NOON)).flatMap((events) => events.map((one) => ({ ...one, data }))));
+    }
+    const full = await store.size();
+    expect(await store.prune(new Date(NOON + 30 * DAY), { historyMs: DAY, dedupeMs: DAY, ledgerMs: DAY })).toBe(10_000);
+    await store.close();
+    const again = await openStore(place);
+    expect(await again.size()).toBeLessThan(full / 2);
+    await again.close();
     await remove(place);
   });
 

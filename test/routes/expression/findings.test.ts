@@ -26,6 +26,7 @@ describe('an expression is checked when it is loaded', () => {
     ['process', 'E210', 'process', 'not known here'],
     ['trm(order.id)', 'E204', 'trm(order.id)', undefined],
     ['trim()', 'E204', 'trim()', undefined],
+    ['today("Mars/Base")', 'E205', '"Mars/Base"', undefined],
     ['has(order)', 'E204', 'has(order)', undefined],
     ['cel.bind(x, 1, x)', 'E204', 'cel.bind(x, 1, x)', undefined],
     ['trim(order.total)', 'E205', 'order.total', undefined],

@@ -18,13 +18,13 @@ const order = record(
 );
 
 /** `order` is typed, `record` is not. */
-export const scope: Scope = new Map<string, Type>([
+const scope: Scope = new Map<string, Type>([
   ['order', order],
   ['record', 'any'],
   ['msg', { name: 'msg', fields: () => new Map([['wire', { type: { name: 'wire', fields: () => new Map(), others: 'text' }, optional: false }]]) }],
 ]);
 
-export const variables: Readonly<Record<string, Value>> = {
+const variables: Readonly<Record<string, Value>> = {
   order: {
     id: '4711',
     country: 'CH',

@@ -6,7 +6,7 @@ import { classifyMariadb } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'mariadb',
-  capabilities: { commitSafeWatermark: false, serialWriters: false, rowValues: false },
+  capabilities: { rowValues: false },
   quote: quoted,
   place: (_, column) => (column && column.type !== '' ? `CAST(? AS ${column.type})` : '?'),
   // As text, so that the driver has no part in it. BIT would come as bytes.

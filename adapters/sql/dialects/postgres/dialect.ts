@@ -8,7 +8,7 @@ import { classifyPostgres } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'postgres',
-  capabilities: { commitSafeWatermark: true, serialWriters: false, rowValues: true },
+  capabilities: { rowValues: true },
   quote: quoted,
   place: (index, column) => (column ? `CAST($${index} AS ${column.type})` : `$${index}`),
   select: (column) => quoted(column.name),

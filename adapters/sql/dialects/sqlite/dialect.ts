@@ -8,7 +8,7 @@ import { classifySqlite } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
-  capabilities: { commitSafeWatermark: false, serialWriters: true, rowValues: true },
+  capabilities: { rowValues: true },
   quote: quoted,
   place: (index) => `?${index}`,
   select: (column) => quoted(column.name),
@@ -50,9 +50,8 @@ function bindSqlite(value: Value, column: Column): Bind {
   if (typeof value === 'bigint') return whole(value, column);
   if (value instanceof Decimal) return decimal(value, column);
   if (typeof value === 'string' && affinity !== 'NONE') {
-    const parsed = Decimal.parse(value);
-    const kept = parsed && String(Number(value));
-    if (parsed && kept !== value) throw new InvalidMessage('E333', `${column.name}: the column would turn the text ${value} into ${kept}`);
+    const kept = Decimal.parse(value) ? String(Number(value)) : value;
+    if (kept !== value) throw new InvalidMessage('E333', `${column.name}: the column would turn the text ${value} into ${kept}`);
   }
   return encode(value, column) as Bind;
 }
