@@ -79,6 +79,8 @@ export function foreignLetter(message: OutgoingMessage, endpoint: string, error:
 
 /** The letter of a record that could not become a message, or of a rule that failed on it; redelivering sends the record through its routes again. */
 export function recordLetter(endpoint: string, record: SourceRecord, messageId: string, failed: RuleFailure, at: number): DeadLetter {
+  // What was decoded is kept decoded, so that it can go through its routes again; what was not is kept as it came.
+  const original = record.failure ? record.raw : undefined;
   const { code, reason, stack } = causeOf(failed.failure);
   return {
     id: failed.id,
@@ -97,14 +99,14 @@ export function recordLetter(endpoint: string, record: SourceRecord, messageId: 
     ...(stack === undefined ? {} : { stack }),
     headers: {
       id: record.id,
-      form: record.raw ? 'raw' : 'json',
+      form: original ? 'raw' : 'json',
       ...(record.key === undefined ? {} : { key: record.key }),
       ...(record.time === undefined ? {} : { time: record.time }),
       ...(record.position === undefined ? {} : { position: record.position }),
       ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
       ...(record.wire === undefined ? {} : { wire: JSON.stringify(record.wire) }),
     },
-    content: record.raw ?? Buffer.from(writeJson(record.value)),
+    content: original ?? Buffer.from(writeJson(record.value)),
   };
 }
 

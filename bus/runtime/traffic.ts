@@ -22,6 +22,7 @@ export class Traffic {
     if (outcome.filtered !== undefined) inbound.filtered++;
     if (outcome.failure) this.route(outcome.failure.route).failed++;
     for (const failed of outcome.failures) this.route(failed.route).failed++;
+    for (const route of new Set([...outcome.deliveries, ...outcome.failures].map(({ route: name }) => name))) if (route !== outcome.route) this.route(route).received++;
     for (const { route, rule } of outcome.deliveries) {
       const traffic = this.rule(route, rule);
       traffic.matched++;
