@@ -1,3 +1,5 @@
+import { token } from '../adapters/contract/injection.js';
+
 /**
  * What a broker must do. Two implementations, `embedded/` and `rabbitmq/`, pass one conformance suite (test/kit/broker).
  * Everything here is at-least-once: a message is gone from a channel only after `ack`.
@@ -30,6 +32,8 @@ export interface Broker {
   /** Finishes what was published, returns unsettled messages to their channels, closes. Twice is fine. */
   close(): Promise<void>;
 }
+
+export const BROKER = token<Broker>('Broker');
 
 export interface ChannelSpec {
   /** `target.erp.orders`. Letters, digits, `.`, `_`, `-`; at most 200 characters. */
@@ -116,3 +120,36 @@ export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /** The retry ladder: fixed waits, so that a short one never stands behind a long one (no per-message TTL). Milliseconds. */
 export const LADDER_MS: readonly number[] = [1_000, 10_000, 60_000, 600_000, 3_600_000, 21_600_000];
+
+/** Headers go into one frame on RabbitMQ; half of it is left to the broker's own. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/** The step of the ladder a wait goes to: the nearest that is not shorter, else the longest. */
+export function ladderStep(delayMs: number): number {
+  return LADDER_MS.find((step) => step >= delayMs) ?? Math.max(...LADDER_MS);
+}
+
+/** What both brokers refuse before anything is sent. @throws NotPublished `too-large`, RangeError for a header that no broker can carry (a bug) */
+export function checkOutgoing(channel: string, message: OutgoingMessage): void {
+  if (message.body.byteLength > MAX_MESSAGE_BYTES) {
+    throw new NotPublished('too-large', channel, `${message.body.byteLength} bytes are more than ${MAX_MESSAGE_BYTES}`);
+  }
+  let bytes = message.id.length;
+  for (const [name, value] of Object.entries(message.headers)) {
+    if (typeof value === 'bigint' && BigInt.asIntN(64, value) !== value) throw new RangeError(`header ${name} is no 64-bit integer`);
+    if (name.length > 80) throw new RangeError(`header name ${name.slice(0, 80)}… is too long`);
+    bytes += 16 + name.length + (typeof value === 'string' ? value.length * 3 : value instanceof Uint8Array ? value.byteLength : 8);
+  }
+  if (bytes > MAX_HEADER_BYTES && headerBytes(message) > MAX_HEADER_BYTES) throw new NotPublished('too-large', channel, `headers are more than ${MAX_HEADER_BYTES} bytes`);
+}
+
+/** @throws RangeError for a name that is none (a bug: names are checked with the configuration) */
+export function checkChannel(name: string): void {
+  if (!/^[A-Za-z0-9._-]{1,200}$/.test(name)) throw new RangeError(`${JSON.stringify(name)} is no channel name`);
+}
+
+function headerBytes(message: OutgoingMessage): number {
+  const size = (value: string | number | bigint | boolean | Uint8Array): number =>
+    typeof value === 'string' ? new TextEncoder().encode(value).byteLength : value instanceof Uint8Array ? value.byteLength : 8;
+  return Object.entries(message.headers).reduce((sum, [name, value]) => sum + 16 + size(name) + size(value), size(message.id));
+}

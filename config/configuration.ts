@@ -1,6 +1,7 @@
+import type { Secret } from '../adapters/contract/secret.js';
 import type { AdapterSpec } from '../adapters/contract/spec.js';
 import type { Handler } from '../bus/handler.js';
-import type { LoadedTest } from '../routes/input.js';
+import type { LoadedTest, RoutesInput } from '../routes/input.js';
 
 /** One checked configuration: what runs, in a test, in a plan or live. Immutable. */
 export interface Configuration {
@@ -11,11 +12,17 @@ export interface Configuration {
   readonly settings: Settings;
   readonly systems: ReadonlyMap<string, SystemConfig>;
   readonly tests: readonly LoadedTest[];
+  /** What the routes were compiled from; `runTests` takes it. */
+  readonly routing: RoutesInput;
+  /** All secrets that were read, for the redaction of logs (`redactor`). */
+  readonly secrets: readonly Secret[];
   /** Compiles the routes for a revision number; the configuration is already free of errors. */
   compile(revision: number): Handler;
 }
 
 export interface Settings {
+  /** npm packages that bring adapters. */
+  readonly adapters: readonly string[];
   readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string };
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;

@@ -23,8 +23,10 @@ export interface Service {
   events(messageId: string): Promise<readonly StoredEvent[]>;
   tail(after: number, limit: number): Promise<readonly StoredEvent[]>;
   deadLetterGroups(): Promise<readonly DeadLetterGroup[]>;
-  /** A group's letters or one letter by id or message id. */
-  deadLetters(reference: string, limit: number): Promise<readonly StoredDeadLetter[]>;
+  /** A group's letters or one letter by id or message id, oldest first, without their content. */
+  deadLetters(reference: string, limit: number): Promise<readonly DeadLetterSummary[]>;
+  /** One letter with headers, stack and content, by its id. @throws UnknownName */
+  deadLetter(id: string): Promise<StoredDeadLetter>;
   /** Same payload, same target. A letter of the inbound stage goes through its inbound route again. */
   redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult>;
   discard(ids: readonly string[], by: Actor): Promise<number>;
@@ -32,6 +34,17 @@ export interface Service {
   reload(by: Actor): Promise<ReloadResult>;
   revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]>;
 }
+
+/** A service at work, as `signalbox run` holds it. */
+export interface Running {
+  readonly service: Service;
+  /** Stops reading, finishes what is under way within the configured drain time, closes. Twice is fine. */
+  stop(reason: string): Promise<void>;
+  /** Resolves with the exit code when everything is closed, whoever asked for it. */
+  readonly done: Promise<number>;
+}
+
+export type DeadLetterSummary = Omit<StoredDeadLetter, 'content' | 'headers' | 'stack'>;
 
 export interface Actor {
   /** User of the operating system or of the console. */

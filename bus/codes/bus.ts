@@ -7,4 +7,154 @@ export const busCodes = {
     meaning: 'The error is none that an adapter or a route is expected to raise. The message was put into the dead letters with the stack.',
     fix: 'Report it with the output of `signalbox dlq show`; redeliver after an upgrade.',
   },
+  E501: {
+    title: 'a message in a channel is none of Signalbox',
+    meaning: 'Something else wrote into a queue of Signalbox, or the message was damaged. It was put into the dead letters as it is.',
+    fix: 'Find the foreign publisher; give Signalbox a virtual host and user of its own.',
+  },
+  E502: {
+    title: 'the message was handed out too often without an end',
+    meaning: 'Handling this message ended with a crash or a lost connection several times. It was set aside so that the others can go on.',
+    fix: 'Look at the log around the crashes; `signalbox dlq redeliver` hands it out again.',
+  },
+  E503: {
+    title: 'the retry attempts are used up',
+    meaning: 'The target answered with a passing failure at each attempt of the retry policy.',
+    fix: 'Repair the target, then `signalbox dlq redeliver`; or allow more attempts under `retry:`.',
+  },
+  E504: {
+    title: 'the bus did not take the message',
+    meaning: 'The broker refused to store it, or could not be reached. The sender was not told that it was accepted.',
+    fix: '`signalbox status` shows the state of the bus: connection, alarms, a channel at its limit.',
+  },
+  E505: {
+    title: 'the message is larger than the bus takes',
+    meaning: 'A payload above 16 MiB cannot be carried in one message. It was put into the dead letters.',
+    fix: 'Split it in the route (`split:`), or map only what the target needs.',
+  },
+  E506: {
+    title: 'no HTTP listener is configured',
+    meaning: 'An endpoint wants to be called over HTTP, but this Signalbox does not listen.',
+    fix: 'Add `listen: "127.0.0.1:8080"` to the settings, and TLS where it leaves the machine.',
+  },
+  E510: {
+    title: 'RabbitMQ is not reachable',
+    meaning: 'No node of the list accepted a connection, or the connection was lost. Signalbox tries all nodes again with growing waits; sources wait meanwhile.',
+    fix: 'Check that RabbitMQ runs and that host, port and firewall in `bus.urls` are right; `signalbox doctor` tries every node.',
+  },
+  E511: {
+    title: 'RabbitMQ refuses the login, the virtual host or a permission',
+    meaning: 'The node answered, and said no.',
+    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix.',
+  },
+  E512: {
+    title: 'RabbitMQ did not answer in time',
+    meaning: 'A request got no answer within its deadline. Usual causes: a memory or disk alarm, a cluster without a majority.',
+    fix: 'Look at the alarms and at the cluster state of RabbitMQ (`rabbitmq-diagnostics status`).',
+  },
+  E513: {
+    title: 'a queue exists with other properties',
+    meaning: 'Properties of a queue such as single active consumer cannot change in its life.',
+    fix: 'Raise the generation of the channel: the old queue is emptied, the new one takes over.',
+  },
+  E514: {
+    title: 'a channel was used before it was declared',
+    meaning: 'The channel is in no configuration that is active in this process.',
+    fix: 'Declare the channel in the configuration, or report it when it is one of Signalbox itself.',
+  },
+  E515: {
+    title: 'the embedded bus is in use by another process',
+    meaning: 'Only one process may own the files of the embedded bus.',
+    fix: 'Stop the other process, or give this one a data directory of its own. For several nodes use RabbitMQ.',
+  },
+  E516: {
+    title: 'the embedded bus is not open',
+    meaning: 'The thread that owns the files ended, or was never started.',
+    fix: 'Look for the first error in the log before this one: disk full or disk errors end the thread.',
+  },
+  E530: {
+    title: 'a database file did not take a setting',
+    meaning: 'SQLite reads back another value than the one that was set. Without it what Signalbox writes would not be safe, so it does not start.',
+    fix: 'Use a local file system (no network share); if another program made or changed the file, move it away and restore a backup.',
+  },
+  E531: {
+    title: 'another process uses the database',
+    meaning: 'The file is locked. Only one Signalbox may work in one data directory.',
+    fix: 'Stop the other process (`signalbox status` names it), or give this one its own data directory.',
+  },
+  E532: {
+    title: 'the database was written by a newer Signalbox',
+    meaning: 'The number of its schema is higher than this version knows. An older version could damage it.',
+    fix: 'Start the newer version, or restore the backup taken before the upgrade.',
+  },
+  E533: {
+    title: 'the disk is full',
+    meaning: 'A write was rolled back whole; nothing that was accepted before is lost. Sources wait until there is space.',
+    fix: 'Free space on the volume of the data directory; Signalbox goes on by itself.',
+  },
+  E534: {
+    title: 'the disk failed',
+    meaning: 'The operating system could not read or write the database file. What was not yet accepted comes again from its source; the file is opened anew.',
+    fix: 'Look at the system log for the disk and the file system, and check free space and permissions of the data directory.',
+  },
+  E535: {
+    title: 'the file is damaged or is not a database',
+    meaning: 'SQLite cannot read the structure of the file.',
+    fix: 'Restore the last backup (`signalbox restore`). Keep the damaged file for recovery with `sqlite3 .recover`.',
+  },
+  E536: {
+    title: 'the database is closed',
+    meaning: 'The thread that owns the database has ended, or was not started. What was not answered may or may not be stored.',
+    fix: 'Nothing: it is opened again by itself. If this repeats, report it with the log before the first occurrence.',
+  },
+  E537: {
+    title: 'the database file cannot be opened',
+    meaning: 'The directory is missing, or the user Signalbox runs as may not write there.',
+    fix: 'Create the data directory and give it to the user of the service.',
+  },
+  E550: {
+    title: 'no running Signalbox answers',
+    meaning: 'The command talks to the running service over its admin socket, and nobody listens there.',
+    fix: 'Start it with `signalbox run`, or point at the right one with `--config DIR` or `--socket FILE`.',
+  },
+  E551: {
+    title: 'another Signalbox runs with this state directory',
+    meaning: 'The admin socket of the state directory is answered by a running process. Two of them would read every source twice.',
+    fix: 'Use the one that runs (`signalbox status`), stop it first, or give this one a state directory of its own.',
+  },
+  E552: {
+    title: 'nothing has this name',
+    meaning: 'The running configuration has no system, endpoint, route, message or dead letter of this name. Commands that change something want the exact name.',
+    fix: 'Look the name up: `signalbox systems list`, `signalbox routes list`, `signalbox messages search`, `signalbox dlq list`.',
+  },
+  E553: {
+    title: 'the admin API has no such call',
+    meaning: 'The method and path are none that the running version answers.',
+    fix: 'Use the command line of the version that runs; `signalbox status` names it.',
+  },
+  E554: {
+    title: 'the request does not fit the call',
+    meaning: 'A parameter or a member of the JSON body is missing, unknown or not of its form. Nothing was done.',
+    fix: 'Correct what the message names.',
+  },
+  E555: {
+    title: 'the admin socket cannot be made',
+    meaning: 'The state directory is not writable, or its path is longer than the operating system allows for a socket (107 bytes on Linux).',
+    fix: 'Correct owner and mode of the state directory, or choose a shorter path.',
+  },
+  E556: {
+    title: 'the answer of the running Signalbox was not understood',
+    meaning: 'The connection was cut, or the answer is not of the form this version of the command line expects. The request may have been carried out.',
+    fix: 'Look at `signalbox status` and the log of the service; use the command line of the version that runs.',
+  },
+  E557: {
+    title: 'the file is there already',
+    meaning: '`signalbox init` writes a starting configuration and never overwrites a file. Nothing was written.',
+    fix: 'Choose an empty directory.',
+  },
+  E558: {
+    title: 'the command wants a confirmation',
+    meaning: 'It would change more than one message, and there is no terminal to ask. Nothing was done.',
+    fix: 'Look at the count and the sample, then run it again with `--yes`.',
+  },
 } as const satisfies CodeTable;

@@ -7,6 +7,86 @@ export const dataCodes = {
     meaning: 'The bytes are not what the endpoint is configured to read. They were kept in the dead letters.',
     fix: "Compare the input with the endpoint's format; `signalbox dlq show` has the original bytes.",
   },
+  E301: {
+    title: 'a required field has no value',
+    meaning: 'The type says the field is required, and the mapping gave nothing for it.',
+    fix: 'Correct the input at its source, give a `default`, or make the field optional.',
+  },
+  E302: {
+    title: 'the text is too long',
+    meaning: 'The type limits the length of the field. Nothing is cut.',
+    fix: 'Shorten it at the source, use substring(), or raise the length in the type.',
+  },
+  E303: {
+    title: 'the number has too many digits',
+    meaning: 'The type limits the digits of the field. Nothing is rounded.',
+    fix: 'Use round(x, digits) if rounding is right, or raise the digits in the type.',
+  },
+  E304: {
+    title: 'the text is no date of the expected form',
+    meaning: 'It could not be read with the pattern, or is a day that does not exist.',
+    fix: 'Correct the pattern after `date:`, or name the text for "no date" with `empty:`.',
+  },
+  E305: {
+    title: 'the text is no number of the expected form',
+    meaning: 'Digits, one mark for decimals and correct grouping are accepted; nothing is guessed.',
+    fix: 'Say `decimal: comma` or `decimal: point`, or correct the input at its source.',
+  },
+  E306: {
+    title: 'the value has the wrong type',
+    meaning: 'The value cannot be put into the field of this type without guessing.',
+    fix: 'Convert it in the mapping.',
+  },
+  E310: {
+    title: 'a field is missing',
+    meaning: 'The expression uses a field that this message does not have.',
+    fix: 'Test it first: has(record.FIELD) ? record.FIELD : null; or correct the name.',
+  },
+  E311: {
+    title: 'no row in the table',
+    meaning: 'The value is not in the code list, and the list says `missing: fail`.',
+    fix: 'Add the row to the table, then replay the message.',
+  },
+  E312: {
+    title: 'a value is needed and there is none',
+    meaning: 'The expression calculates or compares with a field that is null.',
+    fix: 'Test it first: order.total != null && order.total > 0.',
+  },
+  E313: {
+    title: 'the expression met a value of the wrong type',
+    meaning: 'The field is not described by a type, and this message has something else in it than the expression expects.',
+    fix: 'Convert it: text(x), integer(x), decimal(x); or describe the fields of the source.',
+  },
+  E314: {
+    title: 'the number cannot be calculated',
+    meaning: 'A division by zero, or a result with thousands of digits.',
+    fix: 'Test the divisor first.',
+  },
+  E315: {
+    title: 'too much data for an expression',
+    meaning: 'A list has more than 10,000 elements, a text more than 1 MiB, or a text for rx() more than 64 KiB.',
+    fix: 'Split the message before it is routed.',
+  },
+  E316: {
+    title: 'the message does not fit its type',
+    meaning: 'It entered with a type that is not declared, or with data that is not a record of that type.',
+    fix: 'Correct the sender, or the type.',
+  },
+  E317: {
+    title: 'no route subscribes to the type',
+    meaning: 'The message is kept in the dead letters because no route wants it.',
+    fix: 'Add a route with `subscribe`, then replay.',
+  },
+  E318: {
+    title: 'no rule matched',
+    meaning: 'No rule of the route wants the message, and `otherwise` sends it to the dead letters.',
+    fix: 'Add a rule, or `otherwise: {to: drop}` if such messages are expected.',
+  },
+  E319: {
+    title: 'two elements of a split have the same idempotency key',
+    meaning: 'The target would take the second one for a repetition of the first and ignore it. It is kept in the dead letters instead.',
+    fix: 'Make the key of each element different, for example with its line number.',
+  },
   E320: {
     title: 'a place in a path template has no value',
     meaning: 'The file name or URL of the target is built from the message, and a part it needs is missing or empty.',
@@ -41,6 +121,71 @@ export const dataCodes = {
     title: 'a parameter of the call does not fit its statement',
     meaning: 'The call gives no value for a parameter of the SQL, gives one it does not have, or the answer has more rows than allowed.',
     fix: 'Give exactly the parameters the SQL names with a colon, and narrow the statement.',
+  },
+  E340: {
+    title: 'a CSV row is malformed',
+    meaning: 'Quotes or the number of columns of the row do not fit. The row went to the dead letters; the rows around it went on.',
+    fix: 'Correct the row at its source, or check delimiter and quote of the endpoint. The detail names file, line and column.',
+  },
+  E341: {
+    title: 'the bytes are not text in the declared encoding',
+    meaning: 'A byte sequence does not exist in the encoding the endpoint declares. Nothing was replaced or guessed.',
+    fix: 'Declare the encoding the sender really uses (often windows-1252 where utf-8 is declared). The detail names the byte offset.',
+  },
+  E342: {
+    title: 'a character does not exist in the target encoding',
+    meaning: 'The text has a character the declared encoding cannot write. It is not replaced by a question mark.',
+    fix: 'Map the character in the rule, or declare an encoding of the target that has it.',
+  },
+  E343: {
+    title: 'a value is longer than its field',
+    meaning: 'A fixed-width field has fewer bytes than the value needs. Nothing was cut.',
+    fix: 'Shorten the value in the mapping, or correct the width of the field.',
+  },
+  E344: {
+    title: 'a value does not have the form of its field',
+    meaning: 'A number would lose digits, or a text is no number or no date of the declared form.',
+    fix: 'Round or convert in the mapping where that is meant, or correct decimals, point or date of the field.',
+  },
+  E345: {
+    title: 'a record is larger than allowed',
+    meaning: 'One record of the input is longer than max_record; often a quote or a line end is missing. Its first bytes are in the dead letters.',
+    fix: 'Correct the input, or raise max_record of the endpoint.',
+  },
+  E346: {
+    title: 'the input is not the JSON that is expected',
+    meaning: 'The text is no JSON (RFC 8259), or not the array, object or lines the endpoint declares.',
+    fix: 'Correct the input, or set json: {as: document | lines | array} to what the sender writes.',
+  },
+  E347: {
+    title: 'a fixed-width record has the wrong length',
+    meaning: 'The record has more or fewer bytes than its fields declare.',
+    fix: 'Compare the record with the declared fields; a wrong encoding shifts all fields after an umlaut.',
+  },
+  E348: {
+    title: 'a value has no place in the target format',
+    meaning: 'The payload has a field the format does not declare, or a list or record where the format takes plain values.',
+    fix: 'Declare the column or field, or do not map it.',
+  },
+  E349: {
+    title: 'the header of a CSV file cannot be used',
+    meaning: 'A column name is missing, empty or there twice, so that values could not be told apart. No row of the file was read.',
+    fix: 'Correct the header at the source, or declare header: false with columns.',
+  },
+  E350: {
+    title: 'the file changed while it was read',
+    meaning: 'Its content after a restart is not the content whose first records were already taken over.',
+    fix: 'Let the sender write under a temporary name and rename, or raise stable. The file is in the error folder.',
+  },
+  E351: {
+    title: 'a file is there with another content',
+    meaning: 'A file of the same name exists at the target. It was not overwritten.',
+    fix: 'Use a name with {id}, remove the other file, or set exists: replace.',
+  },
+  E352: {
+    title: 'a file name is refused',
+    meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
+    fix: 'Build the name from a field without such characters; the detail shows the name.',
   },
   E360: {
     title: 'the body of the request is not UTF-8',

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { HttpHost, HttpReply, HttpRequest, HttpRoute, Logger } from '../../adapters/contract/index.js';
-import { Misconfigured } from '../errors.js';
+import { describe, Misconfigured } from '../errors.js';
 import { headersOf, queryOf, readBody, TooLarge } from './http-request.js';
 
 export interface HttpHostOptions {
@@ -44,11 +44,19 @@ export function createHttpHost(options: HttpHostOptions): RunningHttpHost {
   return new Host(options);
 }
 
+/** Stands in where no `listen:` is configured. */
+export const absentHttpHost: HttpHost = {
+  serve: async ({ path }) => {
+    throw new Misconfigured('E467', `${path} cannot be served: no listener is configured`);
+  },
+};
+
 type Served = Omit<HttpRoute, 'method'> & { readonly method: string; readonly underWay: Set<Promise<unknown>> };
 
 const PATH = /^(\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/;
 /** A path given up a moment ago is being swapped by a reload more often than gone: its callers shall come again. */
 const SWAP_MS = 60_000;
+const MOST_DISCARDED = 8 * 1024 * 1024;
 /** For answers on their way when the listener closes. */
 const LAST_ANSWERS_MS = 1_000;
 
@@ -180,7 +188,7 @@ class Host implements RunningHttpHost {
 
   private refuse(error: { readonly statusCode?: number }, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const status = error.statusCode ?? 500;
-    if (status >= 500) this.options.log.error('http.failed', String(error));
+    if (status >= 500) this.options.log.error('http.failed', describe(error));
     return this.send(reply, request, undefined, plain(status, status === 415 ? 'unsupported media type' : status >= 500 ? 'internal error' : 'bad request'), performance.now());
   }
 
@@ -189,8 +197,7 @@ class Host implements RunningHttpHost {
     reply.code(answer.status).header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
     if (answer.body !== undefined) reply.header('content-type', 'application/json; charset=utf-8');
     for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value);
-    // What was not read is not read later either: a refused upload ends with its connection.
-    if (this.draining || unread(request.raw)) reply.header('connection', 'close');
+    if (this.draining || !discard(request.raw)) reply.header('connection', 'close');
     return reply.send(answer.body);
   }
 }
@@ -204,8 +211,15 @@ async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> 
   clearTimeout(timer);
 }
 
-function unread(request: IncomingMessage): boolean {
-  return !request.readableEnded && (request.headers['content-length'] ?? '0') !== '0';
+/**
+ * Lets the rest of a refused body run into nothing, so that the caller gets to read the answer; false when it is too much to wait for,
+ * and the connection has to end.
+ */
+function discard(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  if (request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > MOST_DISCARDED) return false;
+  request.resume();
+  return true;
 }
 
 function busy(): HttpReply {

@@ -1,3 +1,5 @@
+import { token } from '../../adapters/contract/injection.js';
+
 /**
  * What is kept beside the messages: where sources are, who holds what, what happened to each message, what failed.
  * Implementations (`sqlite/`, later `postgres/`) pass one conformance suite (test/kit/store).
@@ -14,12 +16,17 @@ export interface Store {
   readonly endpointState: EndpointStates;
   readonly revisions: Revisions;
   readonly audit: Audit;
-  /** Removes what is older than its retention, in small steps. Returns rows removed. */
+  /**
+   * Removes what is older than its retention, in small steps, so that writers are not held up. Returns messages, letters, ids and ledger entries removed.
+   * Kept however old: messages that are active, dead or parked, open dead letters, ledger entries that are not done, checkpoints, revisions, audit.
+   */
   prune(now: Date, retention: Retention): Promise<number>;
   /** Bytes on disk, for status. */
   size(): Promise<number>;
   close(): Promise<void>;
 }
+
+export const STORE = token<Store>('Store');
 
 export interface Retention {
   readonly historyMs: number;
@@ -43,7 +50,7 @@ export interface Leases {
   release(name: string, holder: string): Promise<void>;
 }
 
-/** Ids seen within a scope, remembered for the retention. */
+/** Ids seen within a scope, remembered for the retention (rounded up to whole days). */
 export interface Dedupe {
   /** The subset of `ids` that was added before. */
   seen(scope: string, ids: readonly string[]): Promise<ReadonlySet<string>>;
@@ -116,8 +123,16 @@ export interface StoredEvent extends HistoryEvent {
 }
 
 /**
- * State of a message, derived from its events: `dead` when a part of it is dead, else `active` while a part is queued or waits,
- * else `delivered`, `filtered`, `parked`.
+ * State of a message, derived from its events (`summary.ts` is the rule, for every store).
+ *
+ * A part is one delivery (`deliveryId`); events without one are about the message itself, before deliveries were made. A part is
+ * - open after `queued`, `retry`, `redelivered`; - delivered after `delivered`, or `duplicate` with a `deliveryId` (the target had it);
+ * - dead after `dead`; - parked after `parked`; - discarded after `discarded`; - filtered after `filtered`.
+ * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet (it may be written after what followed it);
+ * `redelivered` of the message itself (an inbound letter) forgets that it was dead, since deliveries follow. `received`, `mapped`, `note` change nothing.
+ *
+ * The message is `dead` while a part is dead; else `active` while one is open, or nothing ended yet; else `parked` while one is parked; else `delivered`
+ * when at least one was; else `filtered` (by a rule, as a duplicate, or by a person: discarded).
  */
 export type MessageState = 'active' | 'delivered' | 'filtered' | 'dead' | 'parked';
 
@@ -126,11 +141,14 @@ export interface MessageSummary {
   readonly type: string | undefined;
   readonly source: string;
   readonly key: string | undefined;
+  /** Time of the first event appended. */
   readonly at: number;
   readonly lastAt: number;
   readonly state: MessageState;
+  /** Deliveries made. */
   readonly queued: number;
   readonly delivered: number;
+  /** Dead parts now: one that was redelivered or discarded counts no more. */
   readonly dead: number;
   readonly traceparent: string | undefined;
 }
@@ -150,15 +168,18 @@ export interface HistoryQuery {
 
 /** Dead Letter Channel and Invalid Message Channel: kept in the store, so that they can be searched and grouped. */
 export interface DeadLetters {
-  /** Adding an id that is open already changes nothing (redelivery after a crash); one that was settled is opened again. */
+  /** Adding an id that is there already replaces it and leaves it open: it failed again, and `at` tells the new failure from the old. */
   add(letters: readonly DeadLetter[]): Promise<void>;
   get(id: string): Promise<StoredDeadLetter | undefined>;
   /** Open ones, oldest first. */
   list(filter: DeadLetterFilter): Promise<readonly StoredDeadLetter[]>;
   /** Open ones grouped by cause, most frequent first. */
   groups(): Promise<readonly DeadLetterGroup[]>;
-  /** @returns how many of `ids` were open and are settled now. */
-  settle(ids: readonly string[], as: 'redelivered' | 'discarded', by: string, reason: string | undefined, at: Date): Promise<number>;
+  /**
+   * Closes letters as they were read: one that failed again in between (its `at` is another) stays open.
+   * @returns how many were closed
+   */
+  settle(letters: readonly Pick<DeadLetter, 'id' | 'at'>[], as: 'redelivered' | 'discarded', by: string, reason: string | undefined, at: Date): Promise<number>;
 }
 
 export interface DeadLetter {
@@ -193,6 +214,7 @@ export interface DeadLetterFilter {
   readonly group?: string;
   readonly endpoint?: string;
   readonly route?: string;
+  readonly messageId?: string;
   readonly after?: { readonly at: number; readonly id: string };
   readonly limit: number;
 }

@@ -1,6 +1,7 @@
 // Stand-ins for what the runtime gives an adapter, for tests.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, EndpointState, LogFields, Logger } from '../../adapters/contract/index.js';
+
+export { systemClock as realClock } from '../../bus/runtime/clock.js';
 
 /** Notes in memory; the map is open so that a test can look and prepare. */
 export interface MemoryState extends EndpointState {
@@ -40,12 +41,6 @@ export function recordingLog(lines: LogLine[] = [], fixed: LogFields = {}): Reco
   };
   return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), with: (fields) => recordingLog(lines, { ...fixed, ...fields }) };
 }
-
-export const realClock: Clock = {
-  now: () => new Date(),
-  monotonic: () => performance.now(),
-  sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}).catch((error: unknown) => Promise.reject(signal?.aborted ? signal.reason : error)),
-};
 
 /** Time that stands still until `advance` moves it; sleepers wake in order of their time. */
 export interface HeldClock extends Clock {

@@ -13,6 +13,8 @@ export interface Server<T> {
   readonly process: ChildProcess;
   /** Starts it again on the same port and data after it was killed or stopped. */
   restart(): Promise<void>;
+  /** SIGKILL to all its processes; then `restart()`. */
+  kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -83,6 +85,13 @@ async function launch<T>(plan: Launch, access: T): Promise<Server<T>> {
     async restart() {
       await end();
       child = await start();
+    },
+    async kill() {
+      if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, 'exit');
+      process.kill(plan.options?.detached ? -child.pid : child.pid, 'SIGKILL');
+      await gone;
+      while (await answers(plan.port)) await sleep(25);
     },
     async stop() {
       await end();
@@ -184,8 +193,7 @@ export async function startRabbitmq(): Promise<Server<{ readonly url: string }>>
     execFileSync('epmd', ['-port', String(epmd), '-kill'], { env: { ...process.env, ERL_EPMD_ADDRESS: '127.0.0.1' }, stdio: 'ignore' });
   };
   // The Erlang VM is a child of the start script: a process group of its own makes a kill reach both.
-  const server = await launch({ command, args: [], port, directory, startMs: 90_000, options: { env }, after }, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
-  return server;
+  return launch({ command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, after }, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
 }
 
 export interface DatabaseAccess {

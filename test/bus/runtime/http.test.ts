@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { HttpReply, HttpRequest, HttpRoute } from '../../../adapters/contract/index.js';
-import { createHttpHost, type RunningHttpHost } from '../../../bus/runtime/http.js';
+import { absentHttpHost, createHttpHost, type RunningHttpHost } from '../../../bus/runtime/http.js';
 import { type RecordingLog, recordingLog } from '../../kit/fakes.js';
 
 let host: RunningHttpHost;
@@ -150,6 +150,10 @@ describe('the HTTP listener', () => {
   test('a port that is taken is Misconfigured', async () => {
     const other = createHttpHost({ host: '127.0.0.1', port: Number(new URL(base).port), log });
     await expect(other.start()).rejects.toMatchObject({ name: 'Misconfigured', code: 'E469' });
+  });
+
+  test('without a listener an endpoint is told so', async () => {
+    await expect(absentHttpHost.serve(route('/a'))).rejects.toMatchObject({ name: 'Misconfigured', code: 'E467' });
   });
 
   test('speaks TLS with certificate files', async () => {

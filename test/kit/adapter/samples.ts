@@ -1,4 +1,4 @@
-import { Decimal, type Delivery, deriveId, type ValueRecord } from '../../../adapters/contract/index.js';
+import { Decimal, type Delivery, deriveId, isRecord, type Value, type ValueRecord } from '../../../adapters/contract/index.js';
 import type { Sample } from './harness.js';
 
 /** `count` plain samples, numbered from `first`. */
@@ -24,6 +24,16 @@ export function payloadOf(sample: Sample): ValueRecord {
     amount: Decimal.parse(sample.amount) ?? sample.amount,
     code: sample.code,
   };
+}
+
+/** The sample in a value with the fields of `payloadOf`, whatever holds its numbers. */
+export function sampleOf(value: Value): Sample {
+  const fields = isRecord(value) ? value : {};
+  const text = (name: string) => {
+    const field = fields[name];
+    return typeof field === 'string' || typeof field === 'bigint' || field instanceof Decimal ? field.toString() : `(no text and no number: ${name})`;
+  };
+  return { number: Number(text('number')), text: text('text'), whole: text('whole'), amount: text('amount'), code: text('code') };
 }
 
 export function deliveryOf(sample: Sample, payload: ValueRecord, attempt = 1): Delivery {

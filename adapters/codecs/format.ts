@@ -1,0 +1,35 @@
+// The format of an endpoint that moves files or bodies: exactly one of `csv`, `json`, `fixed_width`, `text`.
+// There is no default: a file read in a format nobody chose is a guess.
+
+import { z } from 'zod';
+import type { Codec } from './codec.js';
+import { csvCodec, csvOptions } from './csv.js';
+import { fixedWidthCodec, fixedWidthOptions } from './fixed-width.js';
+import { jsonCodec, jsonOptions } from './json.js';
+import { textCodec, textOptions } from './text.js';
+
+/** Spread into the `strictObject` of an endpoint, together with `.superRefine(oneFormat)`. */
+export const formatOptions = {
+  csv: csvOptions.optional().meta({ title: 'CSV', description: 'Rows of fields between delimiters (RFC 4180). All values are text.' }),
+  json: jsonOptions.optional().meta({ title: 'JSON', description: 'A document, lines or an array. Numbers keep all digits.' }),
+  fixed_width: fixedWidthOptions.optional().meta({ title: 'Fixed width', description: 'Records of fields with a fixed number of bytes.' }),
+  text: textOptions.optional().meta({ title: 'Text', description: 'The whole file as one record with the field `text`.' }),
+};
+
+export type FormatConfig = z.output<z.ZodObject<typeof formatOptions>>;
+
+const NAMES = ['csv', 'json', 'fixed_width', 'text'] as const;
+
+export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCtx): void {
+  const given = NAMES.filter((name) => config[name] !== undefined);
+  if (given.length === 0) context.addIssue({ code: 'custom', message: `a format is missing: one of ${NAMES.join(', ')}` });
+  for (const name of given.slice(1)) context.addIssue({ code: 'custom', path: [name], message: `there is ${given[0]} already; an endpoint has one format` });
+}
+
+export function codecOf(config: FormatConfig): Codec {
+  if (config.csv) return csvCodec(config.csv);
+  if (config.json) return jsonCodec(config.json);
+  if (config.fixed_width) return fixedWidthCodec(config.fixed_width);
+  if (config.text) return textCodec(config.text);
+  throw new TypeError('an endpoint without a format passed its schema');
+}

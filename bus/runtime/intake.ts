@@ -1,0 +1,180 @@
+import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
+import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
+import type { Clock } from '../../adapters/contract/services.js';
+import { failureOf, InvalidMessage } from '../errors.js';
+import type { Outcome, RuleFailure } from '../handler.js';
+import { writeJson } from '../json.js';
+import type { Message } from '../message.js';
+import type { SourceRecord } from '../record.js';
+import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
+import { causeOf, recordLetter } from './dead-letter.js';
+import { channelOf, encodeDispatch } from './envelope.js';
+import { DurablePublisher } from './publisher.js';
+import { systemOf, type Telemetry } from './telemetry.js';
+import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
+import type { Traffic } from './traffic.js';
+
+export interface IntakeOptions {
+  /** How long the broker may refuse before the intake gives up (a caller waits); a polling source waits for ever. */
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
+  /** Take records in again although they were taken before (redelivery of a dead letter). */
+  readonly again?: boolean;
+}
+
+/**
+ * Where records enter the bus: routed, published to the channels of their targets, written into the history. When `accept` resolves, every
+ * record has reached a durable place: the channels, the dead letters, or the history as filtered. Called concurrently by all sources.
+ */
+@injectable()
+export class Intake {
+  constructor(
+    @inject(DurablePublisher) private readonly publisher: DurablePublisher,
+    @inject(STORE) private readonly store: Store,
+    @inject(ROUTING) private readonly routing: Routing,
+    @inject(TELEMETRY) private readonly telemetry: Telemetry,
+    @inject(TRAFFIC) private readonly traffic: Traffic,
+    @inject(CLOCK) private readonly clock: Clock,
+    @inject(NODE) private readonly node: string,
+  ) {}
+
+  /** Results in the order of the records. @throws TryAgain when the bus does not take them; nothing is lost, the source reads them again */
+  async accept(endpoint: string, records: readonly SourceRecord[], options: IntakeOptions): Promise<readonly Accepted[]> {
+    const ids = records.map((record) => record.id);
+    const seen = options.again || records.length === 0 ? new Set<string>() : await this.store.dedupe.seen(endpoint, ids);
+    const now = this.clock.now();
+    const { handler } = this.routing;
+    const work = new Admission(this.node, handler.revision, now.getTime());
+    const publishes: Promise<void>[] = [];
+    const results = records.map((record): Accepted => {
+      if (seen.has(record.id)) {
+        this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
+        return { result: 'duplicate', messageId: '' };
+      }
+      this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint });
+      const outcomes = handler.receive(endpoint, record, now);
+      for (const outcome of outcomes) {
+        work.admit(endpoint, record, outcome);
+        this.count(outcome);
+        publishes.push(...this.publishAll(endpoint, record, outcome, work, options));
+      }
+      return summarise(outcomes);
+    });
+    await settleAll(publishes);
+    const fresh = ids.filter((id) => !seen.has(id));
+    await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters), this.store.dedupe.add(endpoint, fresh, now)]);
+    return results;
+  }
+
+  /** A canonical message from the embedding API: the same way, without an inbound route. */
+  async publish(message: Message, options: IntakeOptions): Promise<Accepted> {
+    const { handler } = this.routing;
+    const outcome = handler.route(message, this.clock.now());
+    const work = new Admission(this.node, handler.revision, this.clock.now().getTime());
+    const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
+    work.admit(message.source, record, outcome);
+    this.count(outcome);
+    await settleAll(this.publishAll(message.source, record, outcome, work, options));
+    await Promise.all([this.store.history.append(work.events), work.letters.length > 0 ? this.store.deadLetters.add(work.letters) : undefined]);
+    return summarise([outcome]);
+  }
+
+  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal }: IntakeOptions): Promise<void>[] {
+    const { message } = outcome;
+    if (!message) return [];
+    return outcome.deliveries.map(async (dispatch) => {
+      try {
+        await this.publisher.publish(channelOf(dispatch.endpoint), encodeDispatch(dispatch, message, work.revision), patienceMs, signal);
+      } catch (error) {
+        const failure = failureOf(error);
+        if (!(failure instanceof InvalidMessage)) throw error;
+        work.refuse(endpoint, record, outcome.messageId, { failure, route: dispatch.route, rule: dispatch.rule, endpoint: dispatch.endpoint, id: dispatch.id });
+      }
+    });
+  }
+
+  private count(outcome: Outcome): void {
+    this.traffic.count(outcome, this.clock.now().getTime());
+    if (outcome.filtered !== undefined) this.telemetry.filtered.inc({ route: outcome.route });
+    for (const failed of failuresOf(outcome)) this.telemetry.failed.inc({ route: failed.route, rule: failed.rule ?? '', code: causeOf(failed.failure).code });
+  }
+}
+
+/** What one batch adds to the history and to the dead letters. */
+class Admission {
+  readonly events: HistoryEvent[] = [];
+  readonly letters: DeadLetter[] = [];
+
+  constructor(
+    private readonly node: string,
+    readonly revision: number,
+    private readonly at: number,
+  ) {}
+
+  admit(endpoint: string, record: SourceRecord, outcome: Outcome): void {
+    const { message, messageId } = outcome;
+    const key = message?.subject ?? record.key;
+    const size = record.size ?? record.raw?.byteLength;
+    this.event(messageId, 'received', {
+      endpoint,
+      ...(record.position === undefined ? {} : { detail: record.position }),
+      message: {
+        source: endpoint,
+        ...(message === undefined ? {} : { type: message.type }),
+        ...(key === undefined ? {} : { key }),
+        ...(message?.traceparent === undefined ? {} : { traceparent: message.traceparent }),
+        ...(size === undefined ? {} : { size }),
+      },
+      ...(message === undefined ? {} : { data: writeJson(message.data) }),
+    });
+    for (const note of outcome.notes) {
+      this.event(messageId, note.kind === 'mapped' ? 'mapped' : 'note', { route: note.route, ...(note.rule === undefined ? {} : { rule: note.rule }), detail: note.text });
+    }
+    if (outcome.filtered !== undefined) this.event(messageId, 'filtered', { route: outcome.route, detail: outcome.filtered });
+    for (const delivery of outcome.deliveries) {
+      this.event(messageId, 'queued', { route: delivery.route, rule: delivery.rule, endpoint: delivery.endpoint, deliveryId: delivery.id });
+    }
+    for (const failed of failuresOf(outcome)) this.refuse(endpoint, record, messageId, failed);
+  }
+
+  /** One part of the record goes to the dead letters. */
+  refuse(endpoint: string, record: SourceRecord, messageId: string, failed: RuleFailure): void {
+    const cause = causeOf(failed.failure);
+    this.letters.push(recordLetter(endpoint, record, messageId, failed, this.at));
+    this.event(messageId, 'dead', {
+      route: failed.route,
+      ...(failed.rule === undefined ? {} : { rule: failed.rule }),
+      ...(failed.endpoint === undefined ? {} : { endpoint: failed.endpoint }),
+      ...(failed.place === undefined ? {} : { place: failed.place }),
+      ...(failed.rule === undefined ? {} : { deliveryId: failed.id }),
+      code: cause.code,
+      detail: cause.reason,
+    });
+  }
+
+  private event(messageId: string, kind: EventKind, rest: Partial<HistoryEvent>): void {
+    this.events.push({ messageId, kind, at: this.at, revision: this.revision, node: this.node, ...rest });
+  }
+}
+
+/** Numbers of one batch, for the endpoint that read it. */
+export function settlementOf(results: readonly Accepted[], reason: string | undefined): Settlement {
+  const count = (result: Accepted['result']): number => results.filter((accepted) => accepted.result === result).length;
+  return { accepted: count('accepted') + count('duplicate'), filtered: count('filtered'), dead: count('dead'), reason };
+}
+
+function failuresOf(outcome: Outcome): readonly RuleFailure[] {
+  return outcome.failure ? [outcome.failure, ...outcome.failures] : outcome.failures;
+}
+
+function summarise(outcomes: readonly Outcome[]): Accepted {
+  const messageId = outcomes[0]?.messageId ?? '';
+  if (outcomes.some((outcome) => outcome.failure)) return { result: 'dead', messageId };
+  return { result: outcomes.every((outcome) => outcome.filtered !== undefined) ? 'filtered' : 'accepted', messageId };
+}
+
+/** Waits for all of them also when one fails, so that nothing is still being published when the caller reads the batch again. */
+async function settleAll(publishes: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(publishes)).find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,37 @@
+import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
+import type { Clock } from '../../adapters/contract/services.js';
+import { BROKER, type Broker, NotPublished, type OutgoingMessage } from '../broker.js';
+import { InvalidMessage, TryAgain } from '../errors.js';
+import { reopenDelay } from './retry.js';
+
+/**
+ * Publishing until it is known to be stored. A rejected publish (back-pressure) and an unknown one (lost confirm) are both published again with the
+ * same id; duplicates that makes are recognised where the effect happens.
+ */
+@injectable()
+export class DurablePublisher {
+  constructor(
+    @inject(BROKER) private readonly broker: Broker,
+    @inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @throws InvalidMessage when the message is too large for the bus
+   * @throws TryAgain when `patienceMs` is over, or the signal's reason when it is aborted; the message may be stored all the same
+   */
+  async publish(channel: string, message: OutgoingMessage, patienceMs: number, signal: AbortSignal, delayMs = 0): Promise<void> {
+    const deadline = this.clock.monotonic() + patienceMs;
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await (delayMs > 0 ? this.broker.publishLater(channel, message, delayMs) : this.broker.publish(channel, message));
+      } catch (error) {
+        if (!(error instanceof NotPublished)) throw error;
+        if (error.reason === 'too-large') throw new InvalidMessage('E505', error.message, { cause: error });
+        const wait = Math.min(reopenDelay(attempt), 5_000);
+        if (this.clock.monotonic() + wait > deadline) throw new TryAgain('E504', error.message, { cause: error });
+        await this.clock.sleep(wait, signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
+import type { Clock } from '../../adapters/contract/services.js';
+import { describe } from '../errors.js';
+import { parseJson } from '../json.js';
+import type { WireHeaders } from '../message.js';
+import type { SourceRecord } from '../record.js';
+import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
+import { channelOf } from './envelope.js';
+import { Intake } from './intake.js';
+import { DurablePublisher } from './publisher.js';
+import { NODE, ROUTING, type Routing } from './tokens.js';
+
+interface By {
+  readonly who: string;
+  readonly reason?: string;
+}
+
+/**
+ * Hands dead letters out again, or closes them. A delivery goes back into its target's channel with the same id and payload; a record goes
+ * through its inbound route again, in the revision that runs now. Published first, closed after: a crash between the two
+ * leaves the letter open, and doing it twice has one effect.
+ */
+@injectable()
+export class Redelivery {
+  constructor(
+    @inject(DurablePublisher) private readonly publisher: DurablePublisher,
+    @inject(Intake) private readonly intake: Intake,
+    @inject(STORE) private readonly store: Store,
+    @inject(ROUTING) private readonly routing: Routing,
+    @inject(CLOCK) private readonly clock: Clock,
+    @inject(NODE) private readonly node: string,
+  ) {}
+
+  async redeliver(ids: readonly string[], by: By): Promise<{ readonly redelivered: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
+    const failed: { id: string; reason: string }[] = [];
+    let redelivered = 0;
+    for (const id of ids) {
+      try {
+        const letter = await this.store.deadLetters.get(id);
+        if (letter?.state !== 'open') throw new Error(letter ? `it is ${letter.state} already` : 'there is no such dead letter');
+        await this.handOut(letter, by);
+        redelivered++;
+      } catch (error) {
+        failed.push({ id, reason: describe(error) });
+      }
+    }
+    return { redelivered, failed };
+  }
+
+  async discard(ids: readonly string[], by: By): Promise<number> {
+    const found = await Promise.all(ids.map((id) => this.store.deadLetters.get(id)));
+    const open = found.filter((letter) => letter !== undefined).filter((letter) => letter.state === 'open');
+    await this.store.history.append(open.map((letter) => this.event(letter, 'discarded', by)));
+    return this.store.deadLetters.settle(open, 'discarded', by.who, by.reason, this.clock.now());
+  }
+
+  private async handOut(letter: StoredDeadLetter, by: By): Promise<void> {
+    const signal = AbortSignal.timeout(30_000);
+    // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
+    await this.store.history.append([this.event(letter, 'redelivered', by)]);
+    try {
+      await this.publish(letter, signal);
+    } catch (error) {
+      await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
+      throw error;
+    }
+    await this.store.deadLetters.settle([letter], 'redelivered', by.who, by.reason, this.clock.now());
+  }
+
+  private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
+    if (letter.stage === 'delivery') {
+      const { 'sb-attempt': _, 'sb-revision': revision, ...headers } = letter.headers;
+      const message = { id: letter.id, headers: { ...headers, 'sb-attempt': 1, 'sb-revision': Number(revision ?? 0) }, body: letter.content };
+      await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
+      return;
+    }
+    const [taken] = await this.intake.accept(letter.endpoint, [recordOf(letter)], { patienceMs: 10_000, signal, again: true });
+    if (taken?.result === 'dead') throw new Error('it failed again; `signalbox trace` shows why');
+  }
+
+  private event(letter: StoredDeadLetter, kind: 'redelivered' | 'discarded' | 'dead', by: By): HistoryEvent {
+    return {
+      messageId: letter.messageId,
+      kind,
+      at: this.clock.now().getTime(),
+      revision: this.routing.handler.revision,
+      node: this.node,
+      route: letter.route,
+      endpoint: letter.endpoint,
+      detail: `by ${by.who}${by.reason === undefined ? '' : `: ${by.reason}`}`,
+      ...(letter.rule === undefined ? {} : { rule: letter.rule, deliveryId: letter.id }),
+    };
+  }
+}
+
+/** @throws when the letter holds bytes that never were a record: those can only be read again at their source */
+function recordOf(letter: StoredDeadLetter): SourceRecord {
+  const { headers } = letter;
+  if (headers['form'] !== 'json') throw new Error('its original bytes could not be decoded; correct them at the source and let it send them again');
+  return {
+    id: headers['id'] ?? letter.id,
+    value: parseJson(Buffer.from(letter.content).toString('utf8')),
+    ...(headers['key'] === undefined ? {} : { key: headers['key'] }),
+    ...(headers['time'] === undefined ? {} : { time: headers['time'] }),
+    ...(headers['position'] === undefined ? {} : { position: headers['position'] }),
+    ...(headers['traceparent'] === undefined ? {} : { traceparent: headers['traceparent'] }),
+    ...(headers['wire'] === undefined ? {} : { wire: JSON.parse(headers['wire']) as WireHeaders }),
+  };
+}

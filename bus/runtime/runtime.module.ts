@@ -1,0 +1,25 @@
+import { ContainerModule } from 'inversify';
+import { Intake } from './intake.js';
+import { DurablePublisher } from './publisher.js';
+import { Redelivery } from './redelivery.js';
+import { Supervisor } from './supervisor.js';
+import { ROUTING, type Routing } from './tokens.js';
+
+/** The runtime's own parts. Broker, store, log, clock, telemetry and node come from the composition root. */
+export function runtimeModule(): ContainerModule {
+  return new ContainerModule(({ bind }) => {
+    bind(ROUTING).toConstantValue(unconfigured());
+    bind(DurablePublisher).toSelf().inSingletonScope();
+    bind(Intake).toSelf().inSingletonScope();
+    bind(Supervisor).toSelf().inSingletonScope();
+    bind(Redelivery).toSelf().inSingletonScope();
+  });
+}
+
+/** Before the first revision is applied nothing can come in, so nothing may ask. */
+function unconfigured(): Routing {
+  const fail = (): never => {
+    throw new Error('no revision runs yet');
+  };
+  return { handler: { revision: 0, receive: fail, route: fail, retry: fail, sources: [], targets: [] } };
+}

@@ -1,0 +1,170 @@
+import type { ConnectedSystem, ProbeStep } from '../../adapters/contract/endpoint.js';
+import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
+import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
+import { BROKER, type Broker } from '../broker.js';
+import { describe } from '../errors.js';
+import type { Handler } from '../handler.js';
+import { STORE, type Store } from '../store/contract.js';
+import type { EndpointReport } from './endpoint-health.js';
+import { channelOf } from './envelope.js';
+import { Intake } from './intake.js';
+import { DurablePublisher } from './publisher.js';
+import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
+import { Target, type TargetConfig } from './target.js';
+import type { Telemetry } from './telemetry.js';
+import { NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
+
+/** What should run: made by the composition root from a checked configuration. */
+export interface RunPlan {
+  readonly handler: Handler;
+  readonly systems: readonly SystemPlan[];
+  readonly drainMs: number;
+}
+
+export interface SystemPlan {
+  readonly name: string;
+  readonly adapter: string;
+  /** Equal digests need no restart. */
+  readonly digest: string;
+  readonly connect: () => ConnectedSystem;
+  readonly inbound: readonly (SourceConfig & { readonly config: unknown })[];
+  readonly outbound: readonly (TargetConfig & { readonly config: unknown })[];
+}
+
+interface RunningSystem {
+  readonly plan: SystemPlan;
+  readonly connected: ConnectedSystem;
+  readonly sources: ReadonlyMap<string, Source>;
+  readonly targets: ReadonlyMap<string, Target>;
+}
+
+const PAUSES = 'signalbox.pauses';
+
+/**
+ * Starts and stops everything in an explicit order (container deactivation order is not dependency order): targets before sources when starting,
+ * sources before targets when stopping. A reload touches only systems whose configuration changed.
+ */
+@injectable()
+export class Supervisor {
+  private readonly running = new Map<string, RunningSystem>();
+  private drainMs = 30_000;
+
+  constructor(
+    @inject(BROKER) private readonly broker: Broker,
+    @inject(STORE) private readonly store: Store,
+    @inject(ROUTING) private readonly routing: Routing,
+    @inject(TELEMETRY) private readonly telemetry: Telemetry,
+    @inject(CLOCK) private readonly clock: Clock,
+    @inject(LOGGER) private readonly log: Logger,
+    @inject(NODE) private readonly node: string,
+    @inject(Intake) private readonly intake: Intake,
+    @inject(DurablePublisher) private readonly publisher: DurablePublisher,
+  ) {}
+
+  /**
+   * Lets `plan` run in place of what runs now. Messages already in a channel are delivered by whoever serves that endpoint
+   * afterwards. @returns names of the systems that were started, stopped or restarted
+   */
+  async apply(plan: RunPlan): Promise<readonly string[]> {
+    const wanted = new Map(plan.systems.map((system) => [system.name, system]));
+    const gone = [...this.running.values()].filter(({ plan: { name, digest } }) => wanted.get(name)?.digest !== digest);
+    const fresh = plan.systems.filter((system) => this.running.get(system.name)?.plan.digest !== system.digest);
+    // Channels first: the new routes may publish to them from the next record on.
+    for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
+    for (const system of gone) await this.stopSources(system);
+    this.routing.handler = plan.handler;
+    this.drainMs = plan.drainMs;
+    for (const system of gone) {
+      await this.stopTargets(system);
+      this.running.delete(system.plan.name);
+    }
+    const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
+    const started = fresh.map((system) => this.build(system));
+    for (const system of started) {
+      this.running.set(system.plan.name, system);
+      for (const [name, target] of system.targets) {
+        if (paused.has(name)) await target.pause();
+        await target.start();
+      }
+    }
+    for (const system of started) {
+      for (const [name, source] of system.sources) {
+        if (paused.has(name)) await source.pause();
+        await source.start();
+      }
+    }
+    return [...new Set([...gone.map(({ plan: { name } }) => name), ...fresh.map(({ name }) => name)])].sort();
+  }
+
+  /** Stops reading, finishes what is under way within the drain time, closes the systems. */
+  async stop(): Promise<void> {
+    const systems = [...this.running.values()];
+    await Promise.all(systems.map((system) => this.stopSources(system)));
+    await Promise.all(systems.map((system) => this.stopTargets(system)));
+    this.running.clear();
+  }
+
+  /** Reports of all endpoints, by system. */
+  reports(): ReadonlyMap<string, { readonly adapter: string; readonly endpoints: readonly EndpointReport[] }> {
+    return new Map(
+      [...this.running.values()].map(({ plan, sources, targets }) => [
+        plan.name,
+        { adapter: plan.adapter, endpoints: [...sources.values(), ...targets.values()].map((endpoint) => endpoint.report) },
+      ]),
+    );
+  }
+
+  async probe(name: string, signal: AbortSignal): Promise<readonly ProbeStep[] | undefined> {
+    return this.running.get(name)?.connected.probe(signal);
+  }
+
+  /** @returns the endpoints that were meant; empty when there is none of that name */
+  async setPaused(name: string, paused: boolean): Promise<readonly string[]> {
+    const endpoints = [...this.running.values()]
+      .flatMap(({ plan, sources, targets }) => [...sources, ...targets].map(([endpoint, running]) => ({ system: plan.name, endpoint, running })))
+      .filter(({ system, endpoint }) => system === name || endpoint === name);
+    await this.store.endpointState.put(PAUSES, new Map(endpoints.map(({ endpoint }) => [endpoint, paused ? this.clock.now().toISOString() : undefined])));
+    for (const { running } of endpoints) await (paused ? running.pause() : running.resume());
+    return endpoints.map(({ endpoint }) => endpoint);
+  }
+
+  private build(plan: SystemPlan): RunningSystem {
+    const connected = plan.connect();
+    const { broker, publisher, store, routing, clock, log, telemetry, node, intake } = this;
+    const sources = new Map<string, Source>();
+    for (const config of plan.inbound) {
+      const inbound = connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
+      if (!inbound) continue;
+      const services = { intake, store, clock, log, telemetry, node };
+      sources.set(config.name, inbound.kind === 'polling' ? new PolledSource(inbound, config, services) : new ListeningSource(inbound, config, services));
+    }
+    const targets = new Map<string, Target>();
+    for (const config of plan.outbound) {
+      const outbound = connected.outbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
+      if (outbound) targets.set(config.name, new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node }));
+    }
+    return { plan, connected, sources, targets };
+  }
+
+  private stateOf(endpoint: string): EndpointState {
+    const { endpointState } = this.store;
+    return {
+      get: (key) => endpointState.get(endpoint, key),
+      put: (entries) => endpointState.put(endpoint, entries),
+      list: (prefix, limit) => endpointState.list(endpoint, prefix, limit),
+    };
+  }
+
+  private async stopSources({ sources }: RunningSystem): Promise<void> {
+    await Promise.all([...sources.values()].map((source) => source.stop()));
+  }
+
+  private async stopTargets({ plan, targets, connected }: RunningSystem): Promise<void> {
+    await Promise.all([...targets.values()].map((target) => target.stop(this.drainMs)));
+    try {
+      await connected.close();
+    } catch (error) {
+      this.log.warn('close-failed', `closing ${plan.name} failed: ${describe(error)}`);
+    }
+  }
+}

@@ -1,0 +1,313 @@
+import type { Outbound, Receipt } from '../../adapters/contract/endpoint.js';
+import type { Clock, Logger } from '../../adapters/contract/services.js';
+import type { Broker, Consumer, Received } from '../broker.js';
+import { type AnyFailure, describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import type { EventKind, HistoryEvent, Store } from '../store/contract.js';
+import { causeOf, deliveryLetter, foreignLetter } from './dead-letter.js';
+import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
+import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
+import { Gate } from './gate.js';
+import type { DurablePublisher } from './publisher.js';
+import { reopenDelay, retryDelay } from './retry.js';
+import { systemOf, type Telemetry } from './telemetry.js';
+import type { Routing } from './tokens.js';
+
+export interface TargetServices {
+  readonly broker: Broker;
+  readonly publisher: DurablePublisher;
+  readonly store: Store;
+  readonly routing: Routing;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+  readonly node: string;
+}
+
+export interface TargetConfig {
+  readonly name: string;
+  readonly parallel: number;
+}
+
+/** Handed out this often without an end, a message is set aside: it probably kills the process that handles it. */
+const POISON_COUNT = 5;
+const MISCONFIGURED_RETRY_MS = 300_000;
+
+/**
+ * Delivers the channel of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter). A lost link
+ * holds everything in place and counts as no attempt.
+ */
+export class Target {
+  private readonly health: EndpointHealth;
+  private readonly linkUp = new Gate();
+  private readonly log: Logger;
+  private readonly queue: Received[] = [];
+  private readonly channel: string;
+  private stopping = new AbortController();
+  private consumer: Consumer | undefined;
+  private active = 0;
+  private opening: Promise<void> | undefined;
+  private isPaused = false;
+  private wake = new AbortController();
+
+  constructor(
+    private readonly outbound: Outbound,
+    private readonly config: TargetConfig,
+    private readonly services: TargetServices,
+  ) {
+    this.channel = channelOf(config.name);
+    this.health = new EndpointHealth(config.name, 'outbound', services.clock.now().getTime());
+    this.log = services.log.with({ endpoint: config.name });
+  }
+
+  get report(): EndpointReport {
+    return this.health.report(this.services.clock.now().getTime());
+  }
+
+  async start(): Promise<void> {
+    this.stopping = new AbortController();
+    this.reopen();
+    if (!this.isPaused) await this.consume();
+  }
+
+  async pause(): Promise<void> {
+    this.isPaused = true;
+    this.health.setPaused(true);
+    this.returnQueued();
+    await this.consumer?.pause();
+  }
+
+  async resume(): Promise<void> {
+    this.isPaused = false;
+    this.health.setPaused(false);
+    this.wake.abort();
+    if (this.consumer) await this.consumer.resume();
+    else await this.consume();
+  }
+
+  /** Takes nothing new, finishes what is under way within `drainMs`; the rest goes back to its channel. */
+  async stop(drainMs: number): Promise<void> {
+    const drained = AbortSignal.timeout(drainMs);
+    const closing = this.consumer?.close(drained);
+    // What waits for a dead link or for a free place goes back at once.
+    this.returnQueued();
+    if (!this.linkUp.isOpen) this.stopping.abort(new Error('stopping'));
+    await closing;
+    this.stopping.abort(new Error('stopping'));
+    await this.opening;
+    await this.closeOutbound();
+    this.consumer = undefined;
+  }
+
+  private async consume(): Promise<void> {
+    this.consumer = await this.services.broker.consume(this.channel, { prefetch: Math.max(16, this.config.parallel * 4) }, (received) => {
+      this.queue.push(received);
+      this.next();
+    });
+  }
+
+  private next(): void {
+    while (this.active < this.config.parallel && !this.stopping.signal.aborted) {
+      const received = this.queue.shift();
+      if (!received) return;
+      this.active++;
+      void this.handle(received).finally(() => {
+        this.active--;
+        this.next();
+      });
+    }
+  }
+
+  private returnQueued(): void {
+    for (const received of this.queue.splice(0)) received.requeue();
+  }
+
+  /** Never rejects: whatever happens, the message is settled or stays unsettled and comes again. */
+  private async handle(received: Received): Promise<void> {
+    const { signal } = this.stopping;
+    try {
+      await this.settle(received, signal);
+    } catch (error) {
+      if (!signal.aborted)
+        this.log.error('settle-failed', `a delivery to ${this.config.name} could not be settled and will come again: ${describe(error)}`, { delivery_id: received.id });
+      received.requeue();
+    }
+  }
+
+  private async settle(received: Received, signal: AbortSignal): Promise<void> {
+    const { store, telemetry, clock } = this.services;
+    let queued: QueuedDelivery;
+    try {
+      queued = decodeDelivery(received);
+    } catch (error) {
+      await store.deadLetters.add([foreignLetter(received, this.config.name, error, clock.now().getTime())]);
+      received.ack();
+      return;
+    }
+    if (received.deliveryCount >= POISON_COUNT) {
+      await this.bury(received, queued, { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` });
+      return;
+    }
+    const known = await store.ledger.get([received.id]);
+    if (known.get(received.id)?.state === 'done') {
+      telemetry.attempts.inc({ endpoint: this.config.name, result: 'duplicate' });
+      received.ack();
+      return;
+    }
+    const started = clock.monotonic();
+    try {
+      const receipt = await this.send(queued, signal);
+      await this.delivered(received, queued, receipt, clock.monotonic() - started);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await this.failed(received, queued, error);
+    }
+  }
+
+  /** Sends, and sends again when the link was lost, until there is an answer about this delivery. */
+  private async send(queued: QueuedDelivery, signal: AbortSignal): Promise<Receipt> {
+    for (;;) {
+      await this.linkUp.pass(signal);
+      try {
+        return await this.outbound.send(queued.delivery, signal);
+      } catch (error) {
+        const failure = failureOf(error);
+        const kind = failure && kindOf(failure);
+        if (kind !== 'not-connected' && kind !== 'misconfigured') throw error;
+        this.services.telemetry.attempts.inc({ endpoint: this.config.name, result: kind });
+        this.reopen(failure);
+      }
+    }
+  }
+
+  private async delivered(received: Received, queued: QueuedDelivery, receipt: Receipt, durationMs: number): Promise<void> {
+    const { store, telemetry, clock } = this.services;
+    const now = clock.now().getTime();
+    const { name } = this.config;
+    await Promise.all([
+      store.ledger.put([{ deliveryId: received.id, endpoint: name, state: 'done', at: now }]),
+      store.history.append([
+        this.event(queued, 'delivered', now, {
+          detail: receipt.duplicate ? `${receipt.detail} (had it already)` : receipt.detail,
+          attempt: queued.delivery.attempt,
+          durationMs: Math.round(durationMs * 10) / 10,
+        }),
+      ]),
+    ]);
+    received.ack();
+    this.health.succeeded(now, 1);
+    telemetry.attempts.inc({ endpoint: name, result: 'delivered' });
+    telemetry.delivered.inc({ route: queued.route, rule: queued.rule, system: systemOf(name) });
+    telemetry.deliverySeconds.observe({ endpoint: name }, durationMs / 1000);
+    telemetry.endToEndSeconds.observe({ endpoint: name }, Math.max(0, now - Date.parse(queued.delivery.time)) / 1000);
+  }
+
+  private async failed(received: Received, queued: QueuedDelivery, error: unknown): Promise<void> {
+    const { routing, telemetry, store, clock, publisher } = this.services;
+    const failure = failureOf(error);
+    this.health.failed++;
+    telemetry.attempts.inc({ endpoint: this.config.name, result: failure ? kindOf(failure) : 'error' });
+    if (!failure || kindOf(failure) !== 'try-again') {
+      await this.bury(received, queued, causeOf(error), error);
+      return;
+    }
+    const policy = routing.handler.retry(queued.route, queued.rule);
+    const { attempt } = queued.delivery;
+    if (attempt >= policy.attempts) {
+      await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
+      return;
+    }
+    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs);
+    await publisher.publish(this.channel, withAttempt(received, attempt + 1), 60_000, this.stopping.signal, waitMs);
+    const now = clock.now().getTime();
+    const next = `attempt ${attempt} of ${policy.attempts}, next ${new Date(now + waitMs).toISOString()}`;
+    await store.history.append([this.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt })]);
+    received.ack();
+    this.health.brokeDown(error, now, next);
+  }
+
+  private async bury(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error?: unknown): Promise<void> {
+    const { store, telemetry, clock } = this.services;
+    const now = clock.now().getTime();
+    const letter = { ...deliveryLetter(received, queued, error ?? new Error(cause.reason), now), code: cause.code, reason: cause.reason };
+    await Promise.all([
+      store.deadLetters.add([letter]),
+      store.history.append([this.event(queued, 'dead', now, { code: cause.code, detail: cause.reason, attempt: queued.delivery.attempt })]),
+    ]);
+    received.ack();
+    telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
+    this.log.warn('dead-letter', `a delivery to ${this.config.name} went to the dead letters: ${cause.reason}`, {
+      message_id: queued.delivery.messageId,
+      code: cause.code,
+      route: queued.route,
+      rule: queued.rule,
+    });
+  }
+
+  private event(queued: QueuedDelivery, kind: EventKind, at: number, rest: Partial<HistoryEvent>): HistoryEvent {
+    return {
+      messageId: queued.delivery.messageId,
+      kind,
+      at,
+      revision: queued.revision,
+      node: this.services.node,
+      route: queued.route,
+      rule: queued.rule,
+      endpoint: this.config.name,
+      deliveryId: queued.delivery.id,
+      ...rest,
+    };
+  }
+
+  /** Closes the gate and opens the link again with back-off; one such loop at a time. */
+  private reopen(cause?: AnyFailure): void {
+    if (this.opening && !this.linkUp.isOpen) return;
+    this.linkUp.close();
+    this.opening = this.open(cause, this.stopping.signal);
+  }
+
+  private async open(cause: AnyFailure | undefined, signal: AbortSignal): Promise<void> {
+    const { clock, telemetry } = this.services;
+    let failure: unknown = cause;
+    while (!signal.aborted) {
+      try {
+        if (failure !== undefined) {
+          await this.closeOutbound();
+          await this.waitAfter(failure, signal);
+        }
+        await this.outbound.open(signal);
+        if (failure !== undefined) this.log.info('target-recovered', `${this.config.name} can be reached again`);
+        if (!this.isPaused) this.health.reopened(clock.now().getTime());
+        telemetry.systemUp.set({ system: systemOf(this.config.name) }, 1);
+        this.linkUp.open();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        failure = error;
+      }
+    }
+  }
+
+  private async waitAfter(failure: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, telemetry } = this.services;
+    const known = failureOf(failure);
+    const wait = known && kindOf(known) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+    const news = this.health.failures === 0;
+    this.health.brokeDown(failure, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s, messages wait`);
+    telemetry.systemUp.set({ system: systemOf(this.config.name) }, 0);
+    if (news) this.log.warn('target-failed', `${this.config.name} cannot be reached: ${describe(failure)}; messages wait`, { code: known?.code });
+    this.wake = new AbortController();
+    try {
+      await clock.sleep(wait, AbortSignal.any([signal, this.wake.signal]));
+    } catch (error) {
+      if (signal.aborted) throw error; // otherwise somebody resumed the endpoint: try now
+    }
+  }
+
+  private async closeOutbound(): Promise<void> {
+    try {
+      await this.outbound.close();
+    } catch (error) {
+      this.log.debug('close-failed', `closing ${this.config.name} failed: ${describe(error)}`);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, Misconfigured, NotConnected } from '../../errors.js';
+import { WorkerDatabase } from '../../sqlite/worker-database.js';
+import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
+import type { StoreOperations } from './operations.js';
+
+/** Rows per step of a prune: some milliseconds of the worker's time. */
+const STEP = 500;
+const VACUUM_PAGES = 500;
+
+/** The store of one box: `<directory>/store.db`, owned by a thread of its own. */
+export class SqliteStore implements Store {
+  readonly #directory: string;
+  #opened: WorkerDatabase<StoreOperations> | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** May be called again after the disk failed (E534, E536): opens anew. */
+  async open(signal: AbortSignal): Promise<void> {
+    if (this.#opened !== undefined) return;
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new Misconfigured('E537', `${this.#directory}: ${describe(error)}`, { cause: error });
+    }
+    const onBroken = (): void => {
+      this.#opened = undefined;
+    };
+    const path = join(this.#directory, 'store.db');
+    this.#opened = await WorkerDatabase.start<StoreOperations>(new URL('./store-worker.js', import.meta.url), { path }, signal, { onBroken });
+  }
+
+  readonly checkpoints: Checkpoints = {
+    get: async (source) => this.#database.read('checkpoints.get', source),
+    set: async (source, position, epoch) => this.#database.write('checkpoints.set', { source, position, epoch }),
+    delete: async (source) => this.#database.write('checkpoints.delete', source),
+    list: async () => this.#database.read('checkpoints.list', undefined),
+  };
+
+  readonly leases: Leases = {
+    acquire: async (name, holder, ttlMs, now) => this.#database.write('leases.acquire', { name, holder, ttlMs, now: now.getTime() }),
+    release: async (name, holder) => this.#database.write('leases.release', { name, holder }),
+  };
+
+  readonly dedupe: Dedupe = {
+    seen: async (scope, ids) => this.#database.read('dedupe.seen', { scope, ids }),
+    add: async (scope, ids, at) => this.#database.write('dedupe.add', { scope, ids, at: at.getTime() }),
+  };
+
+  readonly ledger: Ledger = {
+    get: async (ids) => this.#database.read('ledger.get', ids),
+    put: async (entries) => this.#database.write('ledger.put', entries),
+    list: async (filter) => this.#database.read('ledger.list', filter),
+  };
+
+  readonly history: History = {
+    append: async (events) => this.#database.write('history.append', events),
+    events: async (messageId) => this.#database.read('history.events', messageId),
+    message: async (messageId) => this.#database.read('history.message', messageId),
+    search: async (query) => this.#database.read('history.search', query),
+    byPrefix: async (prefix, limit) => this.#database.read('history.byPrefix', { prefix, limit }),
+    since: async (after, limit) => this.#database.read('history.since', { after, limit }),
+    counts: async () => this.#database.read('history.counts', undefined),
+  };
+
+  readonly deadLetters: DeadLetters = {
+    add: async (letters) => this.#database.write('deadLetters.add', letters),
+    get: async (id) => this.#database.read('deadLetters.get', id),
+    list: async (filter) => this.#database.read('deadLetters.list', filter),
+    groups: async () => this.#database.read('deadLetters.groups', undefined),
+    settle: async (letters, as, by, reason, at) =>
+      this.#database.write('deadLetters.settle', { letters: letters.map(({ id, at: failedAt }) => ({ id, at: failedAt })), as, by, reason, at: at.getTime() }),
+  };
+
+  readonly endpointState: EndpointStates = {
+    get: async (endpoint, key) => this.#database.read('endpointState.get', { endpoint, key }),
+    put: async (endpoint, entries) => this.#database.write('endpointState.put', { endpoint, entries }),
+    list: async (endpoint, prefix, limit) => this.#database.read('endpointState.list', { endpoint, prefix, limit }),
+  };
+
+  readonly revisions: Revisions = {
+    add: async (revision) => this.#database.write('revisions.add', revision),
+    latest: async () => this.#database.read('revisions.latest', undefined),
+    get: async (number) => this.#database.read('revisions.get', number),
+    list: async (limit) => this.#database.read('revisions.list', limit),
+  };
+
+  readonly audit: Audit = {
+    append: async (entry) => this.#database.write('audit.append', entry),
+    list: async (limit) => this.#database.read('audit.list', limit),
+  };
+
+  /** Each step is a commit of its own, so that writers come in between. */
+  async prune(now: Date, retention: Retention): Promise<number> {
+    const before = (ms: number): { readonly before: number; readonly limit: number } => ({ before: now.getTime() - ms, limit: STEP });
+    const database = this.#database;
+    let removed = 0;
+    removed += await repeat(() => database.write('deadLetters.prune', before(retention.historyMs)));
+    removed += await repeat(() => database.write('history.prune', before(retention.historyMs)));
+    removed += await repeat(() => database.write('dedupe.prune', before(retention.dedupeMs)));
+    removed += await repeat(() => database.write('ledger.prune', before(retention.ledgerMs)));
+    await repeat(() => database.write('shrink', VACUUM_PAGES));
+    return removed;
+  }
+
+  async size(): Promise<number> {
+    return this.#database.read('size', undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.#opened?.close();
+    this.#opened = undefined;
+  }
+
+  get #database(): WorkerDatabase<StoreOperations> {
+    if (this.#opened === undefined) throw new NotConnected('E536', 'the store is not open');
+    return this.#opened;
+  }
+}
+
+/** Until a step finds nothing more. */
+async function repeat(step: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let done = await step(); done > 0; done = await step()) total += done;
+  return total;
+}

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import type { EndpointStatus, Service, Status, SystemStatus } from '../../console/service.js';
+import { EXIT, usage } from '../failure.js';
+import { emit } from '../output.js';
+import { connect, type Globals, globals } from '../session.js';
+import { table } from '../table.js';
+import { age, bytes, dateTime, duration, paint, plural, safe, stateWord } from '../text.js';
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('Show what runs, what waits and what fails')
+    .option('-w, --watch [seconds]', 'show it again and again')
+    .option('-q, --quiet', 'print nothing, answer by the exit code')
+    .action(async (options: { readonly watch?: true | string; readonly quiet?: true }, command: Command) => {
+      const all = globals(command);
+      const service = await connect(all);
+      if (options.watch !== undefined) return watch(service, all, options.watch === true ? 2 : Number(options.watch));
+      const status = await service.status();
+      if (options.quiet === undefined) emit(all.output, status, () => statusText(status));
+      if (!status.bus.health.connected) process.exitCode = EXIT.problem;
+    });
+}
+
+/** Until SIGINT, which ends the process. */
+async function watch(service: Service, { output }: Globals, seconds: number): Promise<void> {
+  if (!(seconds > 0 && seconds <= 3_600)) throw usage('--watch wants seconds, 1 to 3600');
+  for (;;) {
+    const status = await service.status();
+    if (process.stdout.isTTY && output === 'table') process.stdout.write('\x1b[H\x1b[2J');
+    emit(output, status, () => statusText(status));
+    await sleep(seconds * 1_000);
+  }
+}
+
+export function statusText(status: Status): string {
+  const { bus, store, revision, messages } = status;
+  const lines = [
+    [
+      `${paint('bold', 'signalbox')} ${safe(status.version)} on ${safe(status.node)}`,
+      `running ${duration(Date.now() - status.startedAt)}`,
+      `pid ${status.pid}`,
+      `revision ${revision.number} by ${safe(revision.by)}, ${age(revision.at)}`,
+    ].join('   '),
+    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
+    `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
+  ];
+  if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER'))} open${' '.repeat(4)}signalbox dlq list`);
+  if (status.refused) {
+    lines.push(
+      `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${dateTime(status.refused.at)}    signalbox check`,
+    );
+  }
+  return `${lines.join('\n')}\n\n${systemsTable(status.systems)}`;
+}
+
+export function systemsTable(systems: readonly SystemStatus[]): string {
+  if (systems.length === 0) return 'no systems';
+  return table(
+    ['SYSTEM', 'ADAPTER', 'STATE', { title: 'WAITING', align: 'right' }, { title: 'OLDEST', align: 'right' }, 'LAST OK', 'DETAIL'],
+    systems.map((system) => {
+      const waiting = system.endpoints.reduce((sum, endpoint) => sum + (endpoint.waiting ?? 0), 0);
+      const oldest = Math.max(0, ...system.endpoints.map((endpoint) => endpoint.oldestMs ?? 0));
+      const last = Math.max(0, ...system.endpoints.map((endpoint) => endpoint.lastSuccessAt ?? 0));
+      return [
+        safe(system.name),
+        safe(system.adapter),
+        stateWord(system.state),
+        waiting === 0 ? '' : String(waiting),
+        oldest === 0 ? '' : duration(oldest),
+        last === 0 ? '-' : age(last),
+        [detail(system), next(system)].filter(Boolean).join('    '),
+      ];
+    }),
+  );
+}
+
+function detail(system: SystemStatus): string {
+  return system.endpoints
+    .filter((endpoint): endpoint is EndpointStatus & { detail: string } => endpoint.detail !== undefined)
+    .map((endpoint) => `${safe(endpoint.name)}: ${safe(endpoint.detail)}`)
+    .join('; ');
+}
+
+/** The command that helps with the state. */
+function next({ name, state }: SystemStatus): string {
+  if (state === 'paused') return paint('cyan', `signalbox systems resume ${safe(name)}`);
+  if (state === 'failing' || state === 'misconfigured' || state === 'silent') return paint('cyan', `signalbox systems test ${safe(name)}`);
+  return '';
+}

@@ -1,0 +1,94 @@
+import { Command } from 'commander';
+import type { ProbeStep } from '../../adapters/contract/endpoint.js';
+import type { EndpointStatus, Service, SystemStatus } from '../../console/service.js';
+import { EXIT } from '../failure.js';
+import { emit, talk } from '../output.js';
+import { actor, connect, globals, named } from '../session.js';
+import { pairs, table } from '../table.js';
+import { age, duration, paint, safe, stateWord } from '../text.js';
+import { systemsTable } from './status.js';
+
+export function systemsCommand(): Command {
+  const systems = new Command('systems').description('The systems outside: state, connection tests, pause');
+  systems
+    .command('list')
+    .description('List all systems')
+    .action(async (_: unknown, command: Command) => {
+      const all = globals(command);
+      const list = await (await connect(all)).systems();
+      emit(all.output, list, () => systemsTable(list));
+    });
+  systems
+    .command('show')
+    .description('Show one system with its endpoints')
+    .argument('<system>')
+    .action(async (name: string, _: unknown, command: Command) => {
+      const all = globals(command);
+      const service = await connect(all);
+      const system = await named(name, systemNames(service), () => service.system(name));
+      emit(all.output, system, () => systemText(system));
+    });
+  systems
+    .command('test')
+    .description('Test the connection to a system step by step; changes nothing there')
+    .argument('<system>')
+    .action(async (name: string, _: unknown, command: Command) => {
+      const all = globals(command);
+      const service = await connect(all);
+      const steps = await named(name, systemNames(service), () => service.testSystem(name));
+      emit(all.output, steps, () => probeText(steps));
+      if (steps.some((step) => !step.ok)) process.exitCode = EXIT.problem;
+    });
+  for (const verb of ['pause', 'resume'] as const) {
+    systems
+      .command(verb)
+      .description(verb === 'pause' ? 'Stop reading and delivering; messages wait, also over a restart' : 'Read and deliver again')
+      .argument('<name>', 'exact name of a system, or of one endpoint (system.endpoint)')
+      .option('--reason <text>', 'why, for the audit log')
+      .action(async (name: string, options: { readonly reason?: string }, command: Command) => {
+        const service = await connect(globals(command));
+        await named(name, endpointNames(service), () => service[verb](name, actor(options.reason)));
+        talk(`${name} ${verb}d`);
+      });
+  }
+  return systems;
+}
+
+function systemNames(service: Service): () => Promise<readonly string[]> {
+  return async () => (await service.systems()).map(({ name }) => name);
+}
+
+function endpointNames(service: Service): () => Promise<readonly string[]> {
+  return async () => (await service.systems()).flatMap((system) => [system.name, ...system.endpoints.map(({ name }) => name)]);
+}
+
+function systemText(system: SystemStatus): string {
+  const head = `${paint('bold', safe(system.name))}  ${safe(system.adapter)}  ${stateWord(system.state)}`;
+  return [head, ...system.endpoints.map(endpointText)].join('\n\n');
+}
+
+function endpointText(endpoint: EndpointStatus): string {
+  const inbound = endpoint.direction === 'inbound';
+  const rows = pairs([
+    ['state', `${stateWord(endpoint.state)}${endpoint.detail === undefined ? '' : `  ${safe(endpoint.detail)}`}`],
+    [inbound ? 'read' : 'delivered', `${endpoint.count} since the start, ${endpoint.failed} failed`],
+    ['last ok', age(endpoint.lastSuccessAt)],
+    ['last failure', endpoint.lastFailureAt === undefined ? undefined : age(endpoint.lastFailureAt)],
+    ['next', endpoint.nextAt === undefined ? undefined : age(endpoint.nextAt)],
+    ['waiting', endpoint.waiting === undefined ? undefined : `${endpoint.waiting}${endpoint.oldestMs === undefined ? '' : `, oldest ${duration(endpoint.oldestMs)}`}`],
+    ['checkpoint', endpoint.checkpoint === undefined ? undefined : safe(endpoint.checkpoint)],
+  ]);
+  return `${safe(endpoint.name)}  ${inbound ? 'reads' : 'writes'}\n${rows.replaceAll(/^/gm, '  ')}`;
+}
+
+function probeText(steps: readonly ProbeStep[]): string {
+  if (steps.length === 0) return 'nothing to test';
+  return table(
+    ['RESULT', 'STEP', 'DETAIL'],
+    steps.map((step) => [
+      step.ok ? paint('green', 'ok') : paint('red', 'FAIL'),
+      safe(step.name),
+      `${safe(step.detail)}${step.fix === undefined || step.ok ? '' : `    = help: ${safe(step.fix)}`}`,
+    ]),
+  );
+}

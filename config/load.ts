@@ -1,0 +1,231 @@
+// Loads a directory of YAML files into one checked configuration, or says everything that is wrong with it.
+import { join, resolve } from 'node:path';
+import type { z } from 'zod';
+import type { AdapterSpec } from '../adapters/contract/spec.js';
+import type { Finding } from '../bus/finding.js';
+import { compileRoutes } from '../routes/compile.js';
+import type { RoutesInput } from '../routes/input.js';
+import { defaultsConfig, type RouteConfig, routeSchema, type TypeConfig, typeConfig } from '../routes/model.js';
+import { Check } from './check.js';
+import type { Configuration } from './configuration.js';
+import { type Diagnostic, type Place, sortDiagnostics, type Sources } from './diagnostics.js';
+import { filesDigest } from './digest.js';
+import { type ConfigurationFiles, filesOf, readProblem } from './files.js';
+import { InputFiles } from './inputs.js';
+import { mergeFiles, type MergedTree, SECTIONS } from './merge.js';
+import { resolveReferences } from './references.js';
+import { readTests } from './samples.js';
+import { readSettings, settingsSchemas } from './settings.js';
+import { readSystems } from './systems.js';
+import { readTables } from './tables.js';
+import { type ParsedFile, parseYaml } from './yaml.js';
+
+export interface LoadOptions {
+  /** The adapters that come with Signalbox. */
+  readonly specs: readonly AdapterSpec[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Loads the adapters of the packages under `adapters:`. @throws when a package is missing or does not fit */
+  readonly loadPackage?: (name: string) => Promise<readonly AdapterSpec[]>;
+  /** Default: `CREDENTIALS_DIRECTORY` of `env`. */
+  readonly credentialsDirectory?: string;
+  /** Wins over `store.directory`. Default: `STATE_DIRECTORY` of `env`, then `.signalbox` in the directory. */
+  readonly stateDirectory?: string;
+  /** A placeholder stands for a secret that does not exist: to check a configuration where its secrets are not. */
+  readonly allowMissingSecrets?: boolean;
+  /** Where the files come from instead of the directory: a stored revision. */
+  readonly files?: ConfigurationFiles;
+}
+
+export interface LoadResult {
+  /** Undefined when there is an error. */
+  readonly configuration?: Configuration;
+  /** All problems, sorted by place. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Texts by path for `renderDiagnostics`, with plain-text secrets masked. */
+  readonly sources: Sources;
+}
+
+/** Never throws for what the files say. */
+export async function loadConfiguration(directory: string, options: LoadOptions): Promise<LoadResult> {
+  const files = options.files ?? filesOf(directory);
+  const parsed = await parseFiles(directory, files);
+  if (!Array.isArray(parsed)) return { diagnostics: [parsed as Diagnostic], sources: new Map() };
+  const { tree, diagnostics: merged } = mergeFiles(parsed as readonly ParsedFile[]);
+  const early: Finding[] = [];
+  const resolver = await resolveReferences(tree, SECTIONS, {
+    credentialsDirectory: options.credentialsDirectory ?? options.env['CREDENTIALS_DIRECTORY'],
+    secretsDirectory: secretsDirectory(tree, directory),
+    env: options.env,
+    allowMissingSecrets: options.allowMissingSecrets ?? false,
+    report: (finding) => early.push(finding),
+  });
+  const check = new Check(tree, resolver);
+  for (const finding of early) check.report(finding);
+  const inputs = new InputFiles(check, files);
+  const loaded = await readAll(check, inputs, directory, options);
+  const diagnostics = settle([...(parsed as readonly ParsedFile[]).flatMap((file) => file.diagnostics), ...merged, ...inputs.diagnostics], check);
+  const texts = [...(parsed as readonly ParsedFile[]).map(({ source }) => [source.path, source.text] as const), ...inputs.texts];
+  const sources = masked(new Map(texts), check);
+  if (diagnostics.some((diagnostic) => diagnostic.severity === 'error')) return { diagnostics, sources };
+  const contents = texts.map(([path, text]) => ({ path, text })).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  return { configuration: { digest: filesDigest(contents), files: contents, secrets: [...resolver.secrets.values()], ...loaded }, diagnostics, sources };
+}
+
+async function parseFiles(directory: string, files: ConfigurationFiles): Promise<readonly ParsedFile[] | Diagnostic> {
+  const none = (message: string, help: string): Diagnostic => ({ severity: 'error', code: 'E124', file: '', line: 0, column: 0, length: 0, message, help });
+  let paths: readonly string[];
+  try {
+    paths = await files.list();
+  } catch (error) {
+    return none(`cannot read the directory ${directory}: ${readProblem(error)}`, 'give the directory with the YAML files');
+  }
+  if (paths.length === 0) return none(`no YAML file in ${directory}`, 'start with `signalbox init`');
+  return await Promise.all(paths.map((path) => parseFile(path, files)));
+}
+
+async function parseFile(path: string, files: ConfigurationFiles): Promise<ParsedFile> {
+  try {
+    return parseYaml(path, await files.read(path));
+  } catch (error) {
+    const { source } = parseYaml(path, new Uint8Array());
+    const message = `the file cannot be read: ${readProblem(error)}`;
+    return { source, root: undefined, broken: true, diagnostics: [{ severity: 'error', code: 'E101', file: path, line: 0, column: 0, length: 0, message }] };
+  }
+}
+
+async function readAll(check: Check, inputs: InputFiles, directory: string, options: LoadOptions): Promise<Pick<Configuration, 'settings' | 'systems' | 'tests' | 'routing' | 'compile'>> {
+  const settings = readSettings(check, resolve(directory), options.stateDirectory ?? options.env['STATE_DIRECTORY']?.split(':')[0]);
+  const specs = await allSpecs(check, options, settings.adapters);
+  for (const section of ['systems', 'types', 'tables', 'routes', 'defaults']) checkSection(check, section);
+  const { systems, sources, targets } = readSystems(check, specs);
+  const types = readTypes(check);
+  const input: RoutesInput = {
+    revision: 0,
+    types,
+    tables: await readTables(check, inputs),
+    routes: readRoutes(check),
+    defaults: check.tree.node(['defaults']) ? (check.parse(defaultsConfig, ['defaults']) ?? {}) : {},
+    sources,
+    targets,
+    placeOf: (path) => check.tree.placeOf(path),
+  };
+  const tests = await readTests(check, inputs, new Set([...sources.keys(), ...Object.keys(types)]));
+  const compiled = compileRoutes(input);
+  for (const finding of compiled.findings) check.report(finding);
+  return {
+    settings,
+    systems,
+    tests,
+    routing: input,
+    compile(revision) {
+      const handler = compiled.build(revision);
+      if (!handler) throw new Error('routes without errors could not be built');
+      return handler;
+    },
+  };
+}
+
+async function allSpecs(check: Check, options: LoadOptions, packages: readonly string[]): Promise<ReadonlyMap<string, AdapterSpec>> {
+  const specs = new Map(options.specs.map((spec) => [spec.name, spec]));
+  for (const [index, name] of packages.entries()) {
+    const at = { severity: 'error', code: 'E125', path: ['adapters', index] } as const;
+    try {
+      if (!options.loadPackage) throw new Error('adapter packages are not loaded here');
+      for (const spec of await options.loadPackage(name)) {
+        if (specs.has(spec.name)) check.report({ ...at, message: `\`${name}\` brings the adapter \`${spec.name}\`, which is there already` });
+        else specs.set(spec.name, spec);
+      }
+    } catch (error) {
+      check.report({ ...at, message: `cannot load \`${name}\`: ${Error.isError(error) ? (error as Error).message : String(error)}`, help: 'install it beside Signalbox' });
+    }
+  }
+  return specs;
+}
+
+function checkSection(check: Check, section: string): void {
+  const node = check.tree.node([section]);
+  if (!node || node.kind === 'map' || (node.kind === 'scalar' && node.value === null)) return;
+  check.report({ severity: 'error', code: 'E106', path: [section], atKey: true, message: `\`${section}\`: expected a mapping with a name for each` });
+}
+
+function readTypes(check: Check): Record<string, TypeConfig> {
+  const types: Record<string, TypeConfig> = {};
+  for (const name of check.tree.names('types')) {
+    const type = check.parse<TypeConfig>(typeConfig as z.ZodType<TypeConfig>, ['types', name]);
+    if (type) types[name] = type;
+    else {
+      // The good fields of a bad type stay known, so that one mistake is reported once.
+      const value = check.resolver.value(['types', name]);
+      types[name] = Object.fromEntries(Object.entries(value ?? {}).filter((field): field is [string, string] => typeof field[1] === 'string'));
+    }
+  }
+  return types;
+}
+
+function readRoutes(check: Check): Record<string, RouteConfig> {
+  const routes: Record<string, RouteConfig> = {};
+  for (const name of check.tree.names('routes')) {
+    const path = ['routes', name];
+    const schema: z.ZodType<RouteConfig> = routeSchema(check.resolver.value(path));
+    const route = check.parse(schema, path);
+    if (route) routes[name] = route;
+  }
+  return routes;
+}
+
+function secretsDirectory(tree: MergedTree, directory: string): string {
+  const node = tree.node(['secrets_directory']);
+  const given = node?.kind === 'scalar' ? settingsSchemas.secrets_directory.safeParse(node.value) : undefined;
+  return given?.success ? resolve(directory, given.data) : join(directory, 'secrets');
+}
+
+/** Places the findings. What a broken file seems to say is left out, and a warning where there is an error already. */
+function settle(diagnostics: readonly Diagnostic[], check: Check): Diagnostic[] {
+  const seen = new Set<string>();
+  const all = [...diagnostics];
+  const refused = new Set(diagnostics.filter(({ code }) => code === 'E105').map(placeKey));
+  const misfits = new Set<string>();
+  for (const finding of check.findings) {
+    if (check.tree.isBroken(finding.path) || (check.resolver.isPoisoned(finding.path) && !isReference(finding))) continue;
+    const { path, atKey, range, ...rest } = finding;
+    const place = check.tree.place(finding, check.resolver.isSubstituted(path));
+    // One problem with a value is enough, and what was refused as YAML has no value.
+    const key = placeKey(place);
+    if (place.line > 0 && (refused.has(key) || (finding.code === 'E106' && misfits.has(key)))) continue;
+    if (finding.code === 'E106') misfits.add(key);
+    all.push({ ...rest, ...place });
+  }
+  const wrong = new Map(all.filter(({ severity }) => severity === 'error').map((error) => [placeKey(error), error]));
+  const fixes = new Map(all.flatMap((diagnostic) => (diagnostic.fix === undefined ? [] : [[placeKey(diagnostic), diagnostic] as const])));
+  const kept = all.flatMap((diagnostic) => {
+    const error = wrong.get(placeKey(diagnostic));
+    if (diagnostic.fix !== undefined && diagnostic.severity === 'warning' && error && error.line > 0) return [];
+    const fix = fixes.get(placeKey(diagnostic))?.fix;
+    return [diagnostic.fix === undefined && fix !== undefined && diagnostic.line > 0 && /expected text/.test(diagnostic.message) ? { ...diagnostic, fix } : diagnostic];
+  });
+  return sortDiagnostics(kept).filter((diagnostic) => {
+    const key = `${placeKey(diagnostic)} ${diagnostic.code} ${diagnostic.message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function placeKey({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}
+
+function isReference(finding: Finding): boolean {
+  return finding.code === 'E111' || finding.code === 'E112' || finding.code === 'E114';
+}
+
+/** What was written where a secret belongs must not be shown with the line it stands in. */
+function masked(sources: Map<string, string>, check: Check): Sources {
+  for (const finding of check.findings) {
+    const isMistyped = finding.code === 'E104' && /pas+w|secret|token|bearer|api_?key|private/i.test(String(finding.path.at(-1)));
+    const at = finding.code === 'E113' || isMistyped ? check.tree.spanAt(finding.path) : undefined;
+    const text = at && sources.get(at.source.path);
+    if (!at || text === undefined) continue;
+    const value = text.slice(at.span.start, at.span.end);
+    if (!value.includes('${')) sources.set(at.source.path, text.slice(0, at.span.start) + value.replace(/[^\s"']/g, '*') + text.slice(at.span.end));
+  }
+  return sources;
+}

@@ -1,0 +1,199 @@
+import type { ProbeStep } from '../adapters/contract/endpoint.js';
+import type { Broker } from '../bus/broker.js';
+import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
+import { channelOf } from '../bus/runtime/envelope.js';
+import type { Redelivery } from '../bus/runtime/redelivery.js';
+import type { Supervisor } from '../bus/runtime/supervisor.js';
+import type { Traffic } from '../bus/runtime/traffic.js';
+import type { AuditEntry, DeadLetterGroup, HistoryQuery, MessageSummary, Revision, Store, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
+import type { RouteSummary } from '../config/route-summary.js';
+import {
+  type Actor,
+  type DeadLetterSummary,
+  type EndpointStatus,
+  type RedeliverResult,
+  type ReloadResult,
+  type RouteStatus,
+  type Service,
+  type Status,
+  type SystemStatus,
+  UnknownName,
+} from './service.js';
+
+/** What runs now, as the composition root sees it. */
+export interface Live {
+  readonly version: string;
+  readonly node: string;
+  readonly startedAt: number;
+  revision: Omit<Revision, 'content'>;
+  refused: { readonly at: number; readonly problems: number } | undefined;
+  routes: readonly RouteSummary[];
+  reload(by: Actor): Promise<ReloadResult>;
+}
+
+/** The service interface over the running parts: reads the store and the supervisor, changes through them, and writes each change to the audit log. */
+export class Operations implements Service {
+  constructor(
+    private readonly live: Live,
+    private readonly broker: Broker,
+    private readonly store: Store,
+    private readonly supervisor: Supervisor,
+    private readonly traffic: Traffic,
+    private readonly redelivery: Redelivery,
+  ) {}
+
+  async status(): Promise<Status> {
+    const { live, store, broker } = this;
+    const [systems, messages, groups, bytes] = await Promise.all([this.systems(), store.history.counts(), store.deadLetters.groups(), store.size()]);
+    return {
+      version: live.version,
+      node: live.node,
+      pid: process.pid,
+      startedAt: live.startedAt,
+      revision: { number: live.revision.number, by: live.revision.by, at: live.revision.at },
+      refused: live.refused,
+      bus: { kind: broker.kind, health: broker.health },
+      store: { kind: 'sqlite', bytes },
+      messages,
+      deadLetters: groups.reduce((sum, group) => sum + group.count, 0),
+      systems,
+    };
+  }
+
+  async systems(): Promise<readonly SystemStatus[]> {
+    return Promise.all(
+      [...this.supervisor.reports()].map(async ([name, { adapter, endpoints }]) => {
+        const reports = await Promise.all(endpoints.map((endpoint) => this.endpoint(endpoint)));
+        return { name, adapter, state: worst(reports), endpoints: reports };
+      }),
+    );
+  }
+
+  async system(name: string): Promise<SystemStatus> {
+    const found = (await this.systems()).find((system) => system.name === name);
+    if (!found) throw new UnknownName(`no system "${name}"; known: ${[...this.supervisor.reports().keys()].join(', ')}`);
+    return found;
+  }
+
+  async testSystem(name: string): Promise<readonly ProbeStep[]> {
+    const steps = await this.supervisor.probe(name, AbortSignal.timeout(30_000));
+    if (!steps) throw new UnknownName(`no system "${name}"; known: ${[...this.supervisor.reports().keys()].join(', ')}`);
+    return steps;
+  }
+
+  pause(name: string, by: Actor): Promise<void> {
+    return this.setPaused(name, true, by);
+  }
+
+  resume(name: string, by: Actor): Promise<void> {
+    return this.setPaused(name, false, by);
+  }
+
+  async routes(): Promise<readonly RouteStatus[]> {
+    return this.live.routes.map((route) => ({
+      ...route,
+      ...this.traffic.route(route.name),
+      rules: route.rules.map((rule) => ({ ...rule, ...this.traffic.rule(route.name, rule.name) })),
+    }));
+  }
+
+  async route(name: string): Promise<RouteStatus> {
+    const found = (await this.routes()).find((route) => route.name === name);
+    if (!found) throw new UnknownName(`no route "${name}"; known: ${this.live.routes.map((route) => route.name).join(', ')}`);
+    return found;
+  }
+
+  searchMessages(query: HistoryQuery): Promise<readonly MessageSummary[]> {
+    return this.store.history.search(query);
+  }
+
+  async findMessages(reference: string): Promise<readonly MessageSummary[]> {
+    const { history } = this.store;
+    const ids = /^[0-9A-Z]{8,26}$/.test(reference) ? await history.byPrefix(reference, 20) : [];
+    const found = await Promise.all(ids.map((id) => history.message(id)));
+    const byId = found.filter((message) => message !== undefined);
+    return byId.length > 0 ? byId : history.search({ key: reference, limit: 20 });
+  }
+
+  events(messageId: string): Promise<readonly StoredEvent[]> {
+    return this.store.history.events(messageId);
+  }
+
+  tail(after: number, limit: number): Promise<readonly StoredEvent[]> {
+    return this.store.history.since(after, limit);
+  }
+
+  deadLetterGroups(): Promise<readonly DeadLetterGroup[]> {
+    return this.store.deadLetters.groups();
+  }
+
+  async deadLetters(reference: string, limit: number): Promise<readonly DeadLetterSummary[]> {
+    const { deadLetters } = this.store;
+    const grouped = await deadLetters.list({ group: reference, limit });
+    if (grouped.length > 0) return grouped.map(withoutContent);
+    const letter = await deadLetters.get(reference);
+    return (letter ? [letter] : await deadLetters.list({ messageId: reference, limit })).map(withoutContent);
+  }
+
+  async deadLetter(id: string): Promise<StoredDeadLetter> {
+    const letter = await this.store.deadLetters.get(id);
+    if (!letter) throw new UnknownName(`no dead letter "${id}"`);
+    return letter;
+  }
+
+  async redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult> {
+    const result = await this.redelivery.redeliver(ids, by);
+    await this.audit(by, 'redeliver', `${ids.length} dead letters`, `${result.redelivered} redelivered, ${result.failed.length} failed`);
+    return result;
+  }
+
+  async discard(ids: readonly string[], by: Actor): Promise<number> {
+    const count = await this.redelivery.discard(ids, by);
+    await this.audit(by, 'discard', `${ids.length} dead letters`, `${count} discarded`);
+    return count;
+  }
+
+  async reload(by: Actor): Promise<ReloadResult> {
+    const result = await this.live.reload(by);
+    await this.audit(by, 'reload', 'configuration', result.applied ? `revision ${result.revision}` : 'refused');
+    return result;
+  }
+
+  async revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]> {
+    return (await this.store.revisions.list(limit)).map(({ number, digest, by, at }) => ({ number, digest, by, at }));
+  }
+
+  private async setPaused(name: string, paused: boolean, by: Actor): Promise<void> {
+    const endpoints = await this.supervisor.setPaused(name, paused);
+    if (endpoints.length === 0) throw new UnknownName(`no system or endpoint "${name}"; known: ${[...this.supervisor.reports().keys()].join(', ')}`);
+    await this.audit(by, paused ? 'pause' : 'resume', name, endpoints.join(', '));
+  }
+
+  private async endpoint(report: EndpointReport): Promise<EndpointStatus> {
+    if (report.direction === 'inbound') {
+      return { ...report, waiting: undefined, oldestMs: undefined, checkpoint: await this.store.checkpoints.get(report.name) };
+    }
+    try {
+      const depth = await this.broker.depth(channelOf(report.name));
+      return { ...report, waiting: depth.ready + depth.unsettled + (depth.delayed ?? 0), oldestMs: depth.oldestMs, checkpoint: undefined };
+    } catch {
+      // The bus is away: its own line of the status says so.
+      return { ...report, waiting: undefined, oldestMs: undefined, checkpoint: undefined };
+    }
+  }
+
+  private audit(by: Actor, action: string, subject: string, result: string): Promise<void> {
+    const entry: AuditEntry = { at: Date.now(), who: by.who, action, subject, result, ...(by.reason === undefined ? {} : { reason: by.reason }) };
+    return this.store.audit.append(entry);
+  }
+}
+
+const GRAVITY = ['ok', 'idle', 'starting', 'slow', 'paused', 'silent', 'retrying', 'failing', 'misconfigured'] as const;
+
+function worst(endpoints: readonly EndpointStatus[]): SystemStatus['state'] {
+  return endpoints.reduce<SystemStatus['state']>((state, endpoint) => (GRAVITY.indexOf(endpoint.state) > GRAVITY.indexOf(state) ? endpoint.state : state), 'ok');
+}
+
+function withoutContent({ content: _, headers: __, stack: ___, ...letter }: StoredDeadLetter): DeadLetterSummary {
+  return letter;
+}

@@ -1,0 +1,292 @@
+import 'reflect-metadata';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Container, ContainerModule } from 'inversify';
+import { adapterModule, adapterToken } from './adapters/adapters.module.js';
+import { catalog } from './adapters/catalog.js';
+import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misconfigured } from './adapters/contract/index.js';
+import { loadAdapter } from './adapters/load.js';
+import { BROKER, type Broker } from './bus/broker.js';
+import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
+import { describe } from './bus/errors.js';
+import type { Message } from './bus/message.js';
+import { systemClock } from './bus/runtime/clock.js';
+import { addHealthPages } from './bus/runtime/health.js';
+import { createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
+import { Intake } from './bus/runtime/intake.js';
+import { createLog, type LogOptions } from './bus/runtime/log.js';
+import { Redelivery } from './bus/runtime/redelivery.js';
+import { runtimeModule } from './bus/runtime/runtime.module.js';
+import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
+import { Telemetry } from './bus/runtime/telemetry.js';
+import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
+import { Traffic } from './bus/runtime/traffic.js';
+import { type Revision, STORE, type Store } from './bus/store/contract.js';
+import { sqliteStoreModule } from './bus/store/store.module.js';
+import type { Configuration } from './config/configuration.js';
+import { renderDiagnostics } from './config/diagnostics.js';
+import { type LoadResult, loadConfiguration } from './config/load.js';
+import { routeSummaries } from './config/route-summary.js';
+import { redactor } from './config/secrets.js';
+import { type Live, Operations } from './console/operations.js';
+import { type AdminServer, createAdminServer } from './console/server/server.js';
+import type { Actor, ReloadResult, Running } from './console/service.js';
+import { version } from './version.js';
+
+export interface StartOptions {
+  /** Directory of the configuration. */
+  readonly directory: string;
+  /** Overrides the configured directory of bus and store. */
+  readonly stateDirectory?: string;
+  readonly log?: Partial<Pick<LogOptions, 'level' | 'format'>>;
+  /** Path of the admin socket; `<state>/signalbox.sock` when absent. */
+  readonly socketPath?: string;
+}
+
+/** A running Signalbox, embedded in a process of yours or behind `signalbox run`. */
+export interface Signalbox extends Running {
+  /** Sends a canonical message the way of any other; resolves when it is durable. */
+  publish(message: Message): Promise<void>;
+}
+
+/** The configuration has errors; nothing was started. `report` is what `signalbox check` prints. */
+export class ConfigurationRefused extends Error {
+  override readonly name = 'ConfigurationRefused';
+  readonly report: string;
+
+  constructor(report: string) {
+    super('the configuration has errors');
+    this.report = report;
+  }
+}
+
+/**
+ * The composition root: checks the configuration, builds the parts and starts them in order (store, broker, HTTP listener, systems, admin API).
+ * @throws ConfigurationRefused, NotConnected, Misconfigured
+ */
+export async function startSignalbox(options: StartOptions): Promise<Signalbox> {
+  const directory = resolve(options.directory);
+  const loaded = await load(directory, options.stateDirectory);
+  const { configuration } = loaded;
+  if (!configuration) throw new ConfigurationRefused(report(loaded, undefined));
+  const { stateDirectory } = configuration.settings;
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+
+  const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: redactor(configuration.secrets) });
+  const http = httpHost(configuration, log);
+  const container = new Container();
+  const services = {
+    log,
+    clock: systemClock,
+    http: http ?? NO_LISTENER,
+    node: process.env['SIGNALBOX_NODE'] ?? hostname(),
+  };
+  await container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
+
+  const store = container.get<Store>(STORE);
+  const broker = container.get<Broker>(BROKER);
+  const patience = AbortSignal.timeout(120_000);
+  await store.open(patience);
+  const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log);
+  try {
+    await broker.open(patience);
+    await assembly.start(configuration, loaded, http, options.socketPath ?? join(stateDirectory, 'signalbox.sock'));
+  } catch (error) {
+    await assembly.stop(describe(error), 1);
+    throw error;
+  }
+  return assembly;
+}
+
+function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
+  return loadConfiguration(directory, {
+    specs: catalog,
+    env: process.env,
+    loadPackage: async (name) => [await loadAdapter(name, directory)],
+    ...(stateDirectory === undefined ? {} : { stateDirectory }),
+  });
+}
+
+function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
+  return renderDiagnostics(diagnostics, sources, { colour: false, applied: revision === undefined ? undefined : { revision } });
+}
+
+function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
+  return new ContainerModule(({ bind }) => {
+    bind(LOGGER).toConstantValue(log);
+    bind(CLOCK).toConstantValue(clock);
+    bind(HTTP_HOST).toConstantValue(http);
+    bind(NODE).toConstantValue(node);
+    bind(TELEMETRY).toConstantValue(new Telemetry(version));
+    bind(TRAFFIC).toConstantValue(new Traffic());
+  });
+}
+
+const NO_LISTENER: HttpHost = {
+  serve: async ({ path }) => {
+    throw new Misconfigured('E506', `${path} cannot be served: no listener is configured`);
+  },
+};
+
+function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
+  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+}
+
+function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
+  return listen && createHttpHost({ host: listen.host, port: listen.port, log, ...(listen.tls ? { tls: listen.tls } : {}) });
+}
+
+/** Everything that runs, in the order it is started and stopped. */
+class Assembly implements Signalbox {
+  readonly done: Promise<number>;
+  private readonly ended = Promise.withResolvers<number>();
+  private readonly supervisor: Supervisor;
+  private readonly loadedAdapters = new Set<string>();
+  private live: Live | undefined;
+  private operations: Operations | undefined;
+  private admin: AdminServer | undefined;
+  private http: RunningHttpHost | undefined;
+  private pruning: NodeJS.Timeout | undefined;
+  private stopping: Promise<void> | undefined;
+  private reloading: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly container: Container,
+    private readonly directory: string,
+    private readonly stateDirectory: string,
+    private readonly node: string,
+    private readonly store: Store,
+    private readonly broker: Broker,
+    private readonly log: Logger,
+  ) {
+    this.done = this.ended.promise;
+    this.supervisor = container.get(Supervisor);
+  }
+
+  get service(): Operations {
+    if (!this.operations) throw new Error('not started yet');
+    return this.operations;
+  }
+
+  async start(configuration: Configuration, loaded: LoadResult, http: RunningHttpHost | undefined, socketPath: string): Promise<void> {
+    const { revision } = await this.record(configuration, 'start');
+    this.live = {
+      version,
+      node: this.node,
+      startedAt: Date.now(),
+      revision,
+      refused: undefined,
+      routes: routeSummaries(configuration),
+      reload: (by) => this.reload(by),
+    };
+    this.operations = new Operations(this.live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    this.http = http;
+    if (http) {
+      addHealthPages(http, { telemetry: this.container.get<Telemetry>(TELEMETRY), status: () => this.service.status(), broker: this.broker });
+      await http.start();
+    }
+    await this.supervisor.apply(await this.plan(configuration, revision.number));
+    this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
+    await this.admin.listen();
+    this.pruning = setInterval(() => void this.prune(configuration), 600_000);
+    const warnings = loaded.diagnostics.length;
+    this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
+  }
+
+  async publish(message: Message): Promise<void> {
+    await this.container.get(Intake).publish(message, { patienceMs: 30_000, signal: AbortSignal.timeout(60_000) });
+  }
+
+  stop(reason: string, code = 0): Promise<void> {
+    this.stopping ??= this.shutDown(reason, code);
+    return this.stopping;
+  }
+
+  private async shutDown(reason: string, code: number): Promise<void> {
+    this.log.info('stopping', `stopping: ${reason}`);
+    clearInterval(this.pruning);
+    await this.reloading.catch(() => undefined); // it has reported its own failure
+    await this.attempt('admin API', () => this.admin?.close());
+    await this.attempt('systems', () => this.supervisor.stop());
+    await this.attempt('HTTP listener', () => this.http?.stop(5_000));
+    await this.attempt('bus', () => this.broker.close());
+    await this.attempt('store', () => this.store.close());
+    this.log.info('stopped', 'stopped');
+    this.ended.resolve(code);
+  }
+
+  private async attempt(what: string, close: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await close();
+    } catch (error) {
+      this.log.error('stop-failed', `stopping the ${what} failed: ${describe(error)}`);
+    }
+  }
+
+  /** One reload at a time; a refused one leaves everything as it is. */
+  private reload(by: Actor): Promise<ReloadResult> {
+    const next = this.reloading.then(() => this.reloadNow(by));
+    this.reloading = next.catch(() => undefined); // the caller of `reload` gets the error
+    return next;
+  }
+
+  private async reloadNow(by: Actor): Promise<ReloadResult> {
+    const telemetry = this.container.get<Telemetry>(TELEMETRY);
+    if (!this.live) throw new Error('not started yet');
+    const { live } = this;
+    const loaded = await load(this.directory, this.stateDirectory);
+    const { configuration } = loaded;
+    if (!configuration) {
+      const problems = loaded.diagnostics.filter(({ severity }) => severity === 'error').length;
+      live.refused = { at: Date.now(), problems };
+      telemetry.reloadSuccess.set(0);
+      this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
+      return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
+    }
+    const { revision, isNew } = await this.record(configuration, by.who);
+    const changed = await this.supervisor.apply(await this.plan(configuration, revision.number));
+    live.revision = revision;
+    live.routes = routeSummaries(configuration);
+    live.refused = undefined;
+    telemetry.reloadSuccess.set(1);
+    this.log.info('reloaded', `revision ${revision.number} runs${isNew ? '' : ' (nothing changed)'}`, { revision: revision.number, changed: changed.join(', ') });
+    return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
+  }
+
+  private async record(configuration: Configuration, by: string): Promise<{ readonly revision: Omit<Revision, 'content'>; readonly isNew: boolean }> {
+    const before = await this.store.revisions.latest();
+    const { number, digest, ...rest } = await this.store.revisions.add({ digest: configuration.digest, content: JSON.stringify(configuration.files), by, at: Date.now() });
+    return { revision: { number, digest, by: rest.by, at: rest.at }, isNew: before?.number !== number };
+  }
+
+  private async plan(configuration: Configuration, revision: number): Promise<RunPlan> {
+    const missing = [...configuration.systems.values()].map(({ adapter }) => adapter).filter(({ name }) => !this.loadedAdapters.has(name));
+    const specs = new Map(missing.map((spec) => [spec.name, spec]));
+    await this.container.load(await adapterModule(specs.values()));
+    for (const name of specs.keys()) this.loadedAdapters.add(name);
+    this.container.get<Telemetry>(TELEMETRY).configInfo.reset();
+    this.container.get<Telemetry>(TELEMETRY).configInfo.set({ revision: String(revision) }, 1);
+    return {
+      handler: configuration.compile(revision),
+      drainMs: configuration.settings.drainMs,
+      systems: [...configuration.systems.values()].map((system) => ({
+        name: system.name,
+        adapter: system.adapter.name,
+        digest: system.digest,
+        connect: () => this.container.get(adapterToken(system.adapter.name)).system(system.name, system.connect),
+        inbound: [...system.inbound.values()],
+        outbound: [...system.outbound.values()],
+      })),
+    };
+  }
+
+  private async prune({ settings: { retention } }: Configuration): Promise<void> {
+    try {
+      const removed = await this.store.prune(new Date(), retention);
+      if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
+    } catch (error) {
+      this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
+    }
+  }
+}

@@ -1,0 +1,4 @@
+import { brokerConformance } from '../../kit/broker/index.js';
+import { rabbitmq } from './harness.js';
+
+brokerConformance('RabbitMQ', rabbitmq);

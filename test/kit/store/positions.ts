@@ -1,0 +1,130 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Subject } from './conformance.js';
+import { NOON } from './samples.js';
+
+const at = (ms: number): Date => new Date(NOON + ms);
+
+export function positionScenarios(subject: Subject): void {
+  describe('checkpoints', () => {
+    test('a source that was never read has none', async () => {
+      expect(await subject.store.checkpoints.get('legacy.orders')).toBeUndefined();
+      expect(await subject.store.checkpoints.list()).toEqual([]);
+    });
+
+    test('the last position is kept over a restart, character by character', async () => {
+      const position = '{"ts":"2026-03-10T12:00:00.123456Z","id":"9223372036854775807","é":"日本 \\u0000 😀"}';
+      expect(await subject.store.checkpoints.set('legacy.orders', 'first', 1)).toBe(true);
+      expect(await subject.store.checkpoints.set('legacy.orders', position, 1)).toBe(true);
+      expect(await subject.store.checkpoints.set('étage.日本', '0', 1)).toBe(true);
+      const store = await subject.reopen();
+      expect(await store.checkpoints.get('legacy.orders')).toBe(position);
+      const list = await store.checkpoints.list();
+      expect(list.map(({ source, position: kept }) => [source, kept])).toEqual([
+        ['legacy.orders', position],
+        ['étage.日本', '0'],
+      ]);
+      for (const entry of list) expect(Math.abs(Date.now() - entry.at)).toBeLessThan(60_000);
+    });
+
+    test('a holder that lost its lease cannot write any more, not even after a reset', async () => {
+      const { checkpoints } = subject.store;
+      expect(await checkpoints.set('s', 'old holder', 1)).toBe(true);
+      expect(await checkpoints.set('s', 'new holder', 2)).toBe(true);
+      expect(await checkpoints.set('s', 'old holder again', 1)).toBe(false);
+      expect(await checkpoints.get('s')).toBe('new holder');
+      await checkpoints.delete('s');
+      expect(await checkpoints.get('s')).toBeUndefined();
+      expect(await checkpoints.list()).toEqual([]);
+      expect(await checkpoints.set('s', 'old holder again', 1)).toBe(false);
+      expect(await checkpoints.get('s')).toBeUndefined();
+      expect(await checkpoints.set('s', 'from the start', 2)).toBe(true);
+      expect(await checkpoints.get('s')).toBe('from the start');
+    });
+  });
+
+  describe('leases', () => {
+    test('one holder at a time; renewing keeps the epoch and moves the end', async () => {
+      const { leases } = subject.store;
+      expect(await leases.acquire('s', 'a', 1_000, at(0))).toBe(1);
+      expect(await leases.acquire('s', 'b', 1_000, at(500))).toBeUndefined();
+      expect(await leases.acquire('s', 'a', 1_000, at(900))).toBe(1);
+      expect(await leases.acquire('s', 'b', 1_000, at(1_800))).toBeUndefined();
+    });
+
+    test('a lease that ran out is taken by another with a greater epoch, and the old holder is refused', async () => {
+      const { leases } = subject.store;
+      expect(await leases.acquire('s', 'a', 1_000, at(0))).toBe(1);
+      expect(await leases.acquire('s', 'b', 1_000, at(1_000))).toBe(2);
+      expect(await leases.acquire('s', 'a', 1_000, at(1_100))).toBeUndefined();
+      expect(await leases.acquire('s', 'a', 1_000, at(2_000))).toBe(3);
+    });
+
+    test('one that ran out and was taken by nobody is still the same', async () => {
+      expect(await subject.store.leases.acquire('s', 'a', 1_000, at(0))).toBe(1);
+      expect(await subject.store.leases.acquire('s', 'a', 1_000, at(5_000))).toBe(1);
+    });
+
+    test('a released lease is free at once; its epoch grows also over a restart', async () => {
+      const { leases } = subject.store;
+      expect(await leases.acquire('s', 'a', 60_000, at(0))).toBe(1);
+      await leases.release('s', 'b');
+      expect(await leases.acquire('s', 'b', 60_000, at(1))).toBeUndefined();
+      await leases.release('s', 'a');
+      const store = await subject.reopen();
+      expect(await store.leases.acquire('s', 'b', 60_000, at(2))).toBe(2);
+      expect(await store.leases.acquire('other', 'b', 60_000, at(2))).toBe(1);
+    });
+
+    test('of many who ask at once exactly one gets it', async () => {
+      const epochs = await Promise.all(Array.from({ length: 20 }, (_, index) => subject.store.leases.acquire('s', `h${index}`, 60_000, at(0))));
+      expect(epochs.filter((epoch) => epoch !== undefined)).toEqual([1]);
+    });
+  });
+
+  describe('dedupe', () => {
+    test('knows the ids added before, per scope, over a restart', async () => {
+      await subject.store.dedupe.add('in', ['a', 'b', 'é😀'], at(0));
+      await subject.store.dedupe.add('in', ['b', 'c'], at(0));
+      const { dedupe } = await subject.reopen();
+      expect(await dedupe.seen('in', ['a', 'x', 'é😀', 'c', 'A'])).toEqual(new Set(['a', 'é😀', 'c']));
+      expect(await dedupe.seen('other', ['a'])).toEqual(new Set());
+      expect(await dedupe.seen('in', [])).toEqual(new Set());
+    });
+  });
+
+  describe('endpoint state', () => {
+    test('entries are put, changed and removed in one step', async () => {
+      const { endpointState } = subject.store;
+      await endpointState.put(
+        'drop.in',
+        new Map([
+          ['a', '1'],
+          ['b', '2'],
+        ]),
+      );
+      await endpointState.put(
+        'drop.in',
+        new Map([
+          ['a', undefined],
+          ['b', 'zwei'],
+          ['c', '9223372036854775807'],
+          ['none', undefined],
+        ]),
+      );
+      const store = await subject.reopen();
+      expect(await store.endpointState.get('drop.in', 'a')).toBeUndefined();
+      expect(await store.endpointState.get('drop.in', 'b')).toBe('zwei');
+      expect(await store.endpointState.get('other', 'b')).toBeUndefined();
+      expect([...(await store.endpointState.list('drop.in', '', 10)).keys()]).toEqual(['b', 'c']);
+    });
+
+    test('lists by prefix, in order, up to the limit', async () => {
+      const { endpointState } = subject.store;
+      const keys = ['file:b', 'file:a', 'file:%', 'file:é', 'file:😀', 'filf', 'gap:1', 'FILE:a'];
+      await endpointState.put('e', new Map(keys.map((key) => [key, key])));
+      expect([...(await endpointState.list('e', 'file:', 10)).keys()]).toEqual(['file:%', 'file:a', 'file:b', 'file:é', 'file:😀']);
+      expect([...(await endpointState.list('e', 'file:', 2)).keys()]).toEqual(['file:%', 'file:a']);
+      expect(await endpointState.list('e', '%', 10)).toEqual(new Map());
+    });
+  });
+}
