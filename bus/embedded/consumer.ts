@@ -88,7 +88,7 @@ export class EmbeddedConsumer implements Consumer {
       await this.#drained.promise;
       signal.removeEventListener('abort', stop);
     }
-    for (const seq of [...this.#out]) this.#settle(seq, 'requeued');
+    for (const seq of this.#out) this.#settle(seq, 'requeued');
     await this.#seat.written();
     this.#seat.leave(this);
   }

@@ -138,7 +138,11 @@ export function operations(database: Database) {
       declare: (name: string): number | undefined => {
         const known = byName.get(name);
         if (known) return known.id;
-        const free = database.prepare<[], { id: number }>('SELECT coalesce(min(q.id), 0) + 1 AS id FROM (SELECT 0 AS id UNION ALL SELECT id FROM queue) q WHERE NOT EXISTS (SELECT 1 FROM queue n WHERE n.id = q.id + 1)').get();
+        const free = database
+          .prepare<[], { id: number }>(
+            'SELECT coalesce(min(q.id), 0) + 1 AS id FROM (SELECT 0 AS id UNION ALL SELECT id FROM queue) q WHERE NOT EXISTS (SELECT 1 FROM queue n WHERE n.id = q.id + 1)',
+          )
+          .get();
         if (free === undefined || free.id > MAX_QUEUES) return undefined;
         database.prepare('INSERT INTO queue(id, name) VALUES (?, ?)').run(free.id, name);
         return free.id;
@@ -207,7 +211,9 @@ export function recover(database: Database): void {
   database
     .transaction(() => {
       for (const { id, handed } of database.prepare<[], QueueRow>('SELECT id, ready, handed FROM queue WHERE handed > 0').all()) {
-        const lost = database.prepare<[number, number]>('UPDATE msg SET attempts = attempts + 1 WHERE seq > ? AND seq <= ? AND seq NOT IN (SELECT seq FROM returned)').run(id * SPAN, handed);
+        const lost = database
+          .prepare<[number, number]>('UPDATE msg SET attempts = attempts + 1 WHERE seq > ? AND seq <= ? AND seq NOT IN (SELECT seq FROM returned)')
+          .run(id * SPAN, handed);
         database.prepare<[number, number]>('UPDATE queue SET ready = ready + ?, handed = 0 WHERE id = ?').run(lost.changes, id);
       }
       database.exec('DELETE FROM returned');

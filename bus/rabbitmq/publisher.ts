@@ -166,7 +166,7 @@ export class Publisher {
     this.#channel = undefined;
     this.#session = undefined;
     this.#returned.clear();
-    for (const out of [...this.#inFlight]) this.#settle(out, new NotPublished('unknown', out.channel, why));
+    for (const out of this.#inFlight) this.#settle(out, new NotPublished('unknown', out.channel, why));
   }
 
   /** Ends what waits too long: unsent messages are known not to be stored, sent ones may be. */

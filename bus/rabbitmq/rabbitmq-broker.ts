@@ -3,8 +3,8 @@ import {
   type BrokerHealth,
   type ChannelDepth,
   type ChannelSpec,
-  type Consumer,
   type ConsumeOptions,
+  type Consumer,
   checkChannel,
   checkOutgoing,
   LADDER_MS,
@@ -219,7 +219,8 @@ export class RabbitmqBroker implements Broker {
       try {
         await this.#consuming.ready(stop);
         await this.#topology.declareLadder();
-        for (const { spec } of [...this.#declared.values()]) await this.declare(spec);
+        const specs = Array.from(this.#declared.values(), ({ spec }) => spec);
+        for (const spec of specs) await this.declare(spec);
         wanted = false;
       } catch (error) {
         if (stop.aborted) return;

@@ -78,7 +78,15 @@ describe('the embedded broker alone', () => {
     const broker = make();
     await broker.open(never);
     for (const name of ['a', 'b', 'c']) await broker.declare({ name });
-    await Promise.all(['a', 'b', 'c'].map((name) => publishAll(broker, name, ids(50).map((id) => `${name}-${id}`))));
+    await Promise.all(
+      ['a', 'b', 'c'].map((name) =>
+        publishAll(
+          broker,
+          name,
+          ids(50).map((id) => `${name}-${id}`),
+        ),
+      ),
+    );
     const b = acking();
     const consumer = await broker.consume('b', { prefetch: 10 }, b.onMessage);
     await b.until(50);
@@ -110,7 +118,7 @@ describe('the embedded broker alone', () => {
     const container = new Container();
     container.bind(CLOCK).toConstantValue(clock);
     container.bind(LOGGER).toConstantValue(recorder());
-    await container.load(brokerModule({ kind: 'embedded', directory }));
+    container.load(brokerModule({ kind: 'embedded', directory }));
     expect(container.get(BROKER).kind).toBe('embedded');
     expect(container.get(BROKER)).toBe(container.get(BROKER));
   });

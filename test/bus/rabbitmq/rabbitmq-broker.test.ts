@@ -3,7 +3,7 @@ import { connect } from 'amqplib';
 import type { Broker } from '../../../bus/broker.js';
 import { fromAmqp, toAmqp } from '../../../bus/rabbitmq/headers.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
-import { aMoment, acking, eventually, Inbox, ids, message, publishAll, unique } from '../../kit/broker/harness.js';
+import { acking, aMoment, eventually, Inbox, ids, message, publishAll, unique } from '../../kit/broker/harness.js';
 import { clock, recorder } from '../../kit/broker/services.js';
 import { freePort } from '../../services/servers.js';
 import { services } from '../../services/services.js';
@@ -103,19 +103,19 @@ describe('the RabbitMQ broker alone', () => {
 
   test('nobody there is NotConnected, a wrong password or virtual host is Misconfigured; no password is told', async () => {
     const { url } = await services.rabbitmq();
-    const attempt = async (change: (url: URL) => void): Promise<unknown> => {
+    const attempt = async (part: 'port' | 'password' | 'pathname', value: string): Promise<unknown> => {
       const wrong = new URL(url);
-      change(wrong);
+      wrong[part] = value;
       const broker = new RabbitmqBroker({ urls: [wrong.href], clock, log: recorder() });
       cleanups.push(() => broker.close());
       return broker.open(AbortSignal.timeout(20_000)).catch((error: unknown) => error);
     };
     const free = await freePort();
-    expect(await attempt((to) => void (to.port = String(free)))).toMatchObject({ name: 'NotConnected', code: 'E510' });
-    const refused = await attempt((to) => void (to.password = 'hunter2'));
+    expect(await attempt('port', String(free))).toMatchObject({ name: 'NotConnected', code: 'E510' });
+    const refused = await attempt('password', 'hunter2');
     expect(refused).toMatchObject({ name: 'Misconfigured', code: 'E511' });
     expect(String(refused)).not.toContain('hunter2');
-    expect(await attempt((to) => void (to.pathname = '/nowhere'))).toMatchObject({ name: 'Misconfigured', code: 'E511' });
+    expect(await attempt('pathname', '/nowhere')).toMatchObject({ name: 'Misconfigured', code: 'E511' });
   });
 
   test('queues are quorum queues with an unlimited delivery limit, named by prefix and generation', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Received } from '../../../bus/broker.js';
-import { aMoment, acking, type BrokerHarness, eventually, Inbox, ids, message, publishAll, withPlace } from './harness.js';
+import { acking, aMoment, type BrokerHarness, eventually, Inbox, ids, message, publishAll, withPlace } from './harness.js';
 
 export function consuming(harness: BrokerHarness): void {
   test('no more than prefetch are in the hands of a consumer', () =>

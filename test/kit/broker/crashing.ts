@@ -26,47 +26,55 @@ export function crashing(harness: BrokerHarness): void {
       expect(all.all.map(({ deliveryCount }) => deliveryCount)).toEqual([3, 3, 3, 3, 0, 0, 0, 0, 0, 0]);
     }));
 
-  test('SIGKILL under load loses no confirmed message; twice comes only what was not confirmed', () =>
-    withPlace(harness, async (place) => {
-      const { confirmed, attempted } = await place.killUnderLoad('load');
-      expect(confirmed.length).toBeGreaterThan(100);
-      const broker = await place.open();
-      try {
-        await broker.declare({ name: 'load' });
-        // A careful publisher publishes again what was not confirmed, with the same id.
-        const known = new Set(confirmed);
-        const unknown = attempted.filter((id) => !known.has(id));
-        await publishAll(broker, 'load', unknown);
-        const inbox = acking();
-        await broker.consume('load', { prefetch: 200 }, inbox.onMessage);
-        await inbox.until(attempted.length, 30_000);
-        const idle = async (): Promise<boolean> => {
-          const { ready, unsettled } = await broker.depth('load');
-          return ready + unsettled === 0;
-        };
-        await eventually('nothing is left', idle);
-        const times = new Map<string, number>();
-        for (const id of inbox.ids) times.set(id, (times.get(id) ?? 0) + 1);
-        expect(attempted.filter((id) => !times.has(id))).toEqual([]);
-        expect(confirmed.filter((id) => times.get(id) !== 1)).toEqual([]);
-      } finally {
-        await broker.close();
-      }
-    }), 90_000);
+  test(
+    'SIGKILL under load loses no confirmed message; twice comes only what was not confirmed',
+    () =>
+      withPlace(harness, async (place) => {
+        const { confirmed, attempted } = await place.killUnderLoad('load');
+        expect(confirmed.length).toBeGreaterThan(100);
+        const broker = await place.open();
+        try {
+          await broker.declare({ name: 'load' });
+          // A careful publisher publishes again what was not confirmed, with the same id.
+          const known = new Set(confirmed);
+          const unknown = attempted.filter((id) => !known.has(id));
+          await publishAll(broker, 'load', unknown);
+          const inbox = acking();
+          await broker.consume('load', { prefetch: 200 }, inbox.onMessage);
+          await inbox.until(attempted.length, 30_000);
+          const idle = async (): Promise<boolean> => {
+            const { ready, unsettled } = await broker.depth('load');
+            return ready + unsettled === 0;
+          };
+          await eventually('nothing is left', idle);
+          const times = new Map<string, number>();
+          for (const id of inbox.ids) times.set(id, (times.get(id) ?? 0) + 1);
+          expect(attempted.filter((id) => !times.has(id))).toEqual([]);
+          expect(confirmed.filter((id) => times.get(id) !== 1)).toEqual([]);
+        } finally {
+          await broker.close();
+        }
+      }),
+    90_000,
+  );
 
-  test('a large backlog does not hold up the start', () =>
-    withPlace(harness, async (_place, open) => {
-      const first = await open();
-      await first.declare({ name: 'backlog', maxMessages: 1_000_000 });
-      await publishAll(first, 'backlog', ids(harness.backlog));
-      await first.close();
-      const started = Date.now();
-      const second = await open();
-      await second.declare({ name: 'backlog', maxMessages: 1_000_000 });
-      const inbox = acking();
-      await second.consume('backlog', { prefetch: 200 }, inbox.onMessage);
-      await inbox.until(200);
-      expect(Date.now() - started).toBeLessThan(5_000);
-      expect(inbox.ids.slice(0, 200)).toEqual(ids(200));
-    }), 60_000);
+  test(
+    'a large backlog does not hold up the start',
+    () =>
+      withPlace(harness, async (_place, open) => {
+        const first = await open();
+        await first.declare({ name: 'backlog', maxMessages: 1_000_000 });
+        await publishAll(first, 'backlog', ids(harness.backlog));
+        await first.close();
+        const started = Date.now();
+        const second = await open();
+        await second.declare({ name: 'backlog', maxMessages: 1_000_000 });
+        const inbox = acking();
+        await second.consume('backlog', { prefetch: 200 }, inbox.onMessage);
+        await inbox.until(200);
+        expect(Date.now() - started).toBeLessThan(5_000);
+        expect(inbox.ids.slice(0, 200)).toEqual(ids(200));
+      }),
+    60_000,
+  );
 }
