@@ -102,7 +102,13 @@ export class EmbeddedBroker implements Broker {
   }
 
   async consume(channel: string, options: ConsumeOptions, onMessage: (received: Received) => void): Promise<Consumer> {
-    return this.#known(channel).join(options.prefetch, onMessage);
+    return this.#known(channel).join(options.prefetch, (received) => {
+      try {
+        onMessage(received);
+      } catch (error) {
+        this.#options.log.error('broker.consume', `the consumer of ${channel} threw; the message stays unsettled: ${describe(error)}`);
+      }
+    });
   }
 
   async depth(channel: string): Promise<ChannelDepth> {

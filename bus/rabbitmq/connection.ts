@@ -46,8 +46,12 @@ export class BrokerConnection {
     this.#purpose = purpose;
   }
 
-  /** Tries every host once. @throws NotConnected, Misconfigured */
+  /** Tries every host once; may be called again when it failed. @throws NotConnected, Misconfigured */
   async open(signal: AbortSignal): Promise<void> {
+    if (this.#keeping) {
+      await this.ready(signal);
+      return;
+    }
     await this.#connect(signal);
     this.#keeping = this.#keep();
   }

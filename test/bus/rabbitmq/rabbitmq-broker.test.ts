@@ -7,7 +7,7 @@ import { acking, aMoment, eventually, Inbox, ids, message, publishAll, unique } 
 import { clock, recorder } from '../../kit/broker/services.js';
 import { freePort } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type Proxy, startProxy } from './proxy.js';
+import { type FaultProxy, startProxy } from './fault-proxy.js';
 
 describe('the RabbitMQ broker alone', () => {
   const cleanups: (() => Promise<void>)[] = [];
@@ -16,7 +16,7 @@ describe('the RabbitMQ broker alone', () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   });
 
-  async function through(change: (url: URL) => void = () => undefined, prefix = `t${unique()}`): Promise<{ broker: Broker; proxy: Proxy; prefix: string }> {
+  async function through(change: (url: URL) => void = () => undefined, prefix = `t${unique()}`): Promise<{ broker: Broker; proxy: FaultProxy; prefix: string }> {
     const url = new URL((await services.rabbitmq()).url);
     const proxy = await startProxy(Number(url.port));
     url.port = String(proxy.port);
