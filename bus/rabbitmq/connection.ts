@@ -155,7 +155,7 @@ export class BrokerConnection {
     });
     model.on('handler-error', (error, event) => this.#options.log.error('broker.handler', `a handler of ${event} threw: ${describe(error)}`));
     model.on('blocked', (why: string) => {
-      blocked = why === '' ? 'alarm' : `${why} alarm`;
+      blocked = `${why.replace(/^low on /, '')} alarm`.trim();
       this.#options.log.warn('broker.blocked', `RabbitMQ stopped reading from us: ${blocked}`);
     });
     model.on('unblocked', () => {

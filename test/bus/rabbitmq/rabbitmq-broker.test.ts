@@ -5,7 +5,7 @@ import { fromAmqp, toAmqp } from '../../../bus/rabbitmq/headers.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
 import { acking, aMoment, eventually, Inbox, ids, message, publishAll, unique } from '../../kit/broker/harness.js';
 import { clock, recorder } from '../../kit/broker/services.js';
-import { freePort } from '../../services/servers.js';
+import { freePort, startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
 import { type FaultProxy, startProxy } from './fault-proxy.js';
 
@@ -158,6 +158,26 @@ describe('the RabbitMQ broker alone', () => {
     expect(await publishOnce()).toBeGreaterThan(1_000);
     expect(await publishOnce()).toBeLessThan(1_000);
   });
+
+  test('during an alarm of the broker publishing says why it stops, and everything else goes on', async () => {
+    const server = await startRabbitmq(['vm_memory_high_watermark.absolute = 1KB']);
+    cleanups.push(() => server.stop());
+    const broker = new RabbitmqBroker({ urls: [server.access.url], settleMs: 0, clock, log: recorder() });
+    cleanups.push(() => broker.close());
+    await broker.open(AbortSignal.timeout(20_000));
+    await broker.declare({ name: 'a' });
+    // The broker stops reading when it sees the first publish.
+    const first = broker.publish('a', message('one')).catch((error: unknown) => error);
+    await eventually('it is blocked', () => broker.health.detail !== undefined);
+    expect(broker.health).toEqual({ connected: true, detail: 'memory alarm' });
+    await expect(broker.publish('a', message('two'))).rejects.toMatchObject({ reason: 'rejected', message: 'publishing to a: not sent: memory alarm' });
+    await broker.declare({ name: 'b' });
+    const consumer = await broker.consume('b', { prefetch: 1 }, () => undefined);
+    expect(await broker.depth('b')).toMatchObject({ ready: 0, consumers: 1 });
+    await consumer.close();
+    await broker.close();
+    expect(await first).toMatchObject({ reason: 'unknown' });
+  }, 60_000);
 
   test('headers: exact integers, no header of the broker', () => {
     expect(toAmqp({ a: 1n, b: 2, c: 2.5 })).toEqual({ a: { int64: '1' }, b: 2, c: { '!': 'double', value: 2.5 } });
