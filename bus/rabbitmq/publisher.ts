@@ -68,7 +68,7 @@ export class Publisher {
 
   /** Waits for what was sent (bounded), refuses the rest. */
   async close(): Promise<void> {
-    if (this.#inFlight.size + this.#waiting.length > 0 && this.#channel) {
+    if (this.#inFlight.size + this.#waiting.length > 0 && this.#session && this.#session.blocked === undefined) {
       const cut = new AbortController();
       await Promise.race([this.#idle.promise, interrupted(this.#clock, PATIENCE_MS, cut.signal)]);
       cut.abort();
