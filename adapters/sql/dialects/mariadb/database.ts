@@ -1,10 +1,13 @@
-import { createPool, type FieldPacket, type PoolConnection, type ResultSetHeader, Types } from 'mysql2/promise';
+import mysql, { type FieldPacket, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
 import { abortable, answered, within } from '../../abortable.js';
 import type { ServerConnect } from '../../config.js';
 import type { Kind, Raw } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
 import { tlsOptions } from '../shared.js';
 import { classifyMariadb } from './failures.js';
+
+// From the default export: Node, unlike jest, finds no named `Types` in this CommonJS package.
+const { createPool, Types } = mysql;
 
 export function connectMariadb(connect: ServerConnect, system: string): Database {
   const tls = tlsOptions(connect, system);
