@@ -238,6 +238,7 @@ export class Target {
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.config.name} went to the dead letters: ${cause.reason}`, {
       message_id: queued.delivery.messageId,
+      trace_id: queued.delivery.traceparent?.split('-')[1],
       code: cause.code,
       route: queued.route,
       rule: queued.rule,
