@@ -33,7 +33,7 @@ import { routeSummaries } from './config/route-summary.js';
 import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
-import { claimSocket } from './console/server/socket.js';
+import { refuseLiveSocket } from './console/server/socket.js';
 import type { Actor, ReloadResult, Running } from './console/service.js';
 import { version } from './version.js';
 
@@ -77,7 +77,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const socketPath = options.socketPath ?? join(stateDirectory, 'signalbox.sock');
   // Before anything is opened: a second instance learns who is there, not that a file is locked.
-  await claimSocket(socketPath);
+  await refuseLiveSocket(socketPath);
 
   const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: redactor(configuration.secrets) });
   const http = httpHost(configuration, log);
