@@ -86,8 +86,9 @@ async function pipeline(make: (directory: string) => Broker): Promise<number> {
   await target.start();
   const started = performance.now();
   let sent = 0;
+  const limit = AbortSignal.timeout(600_000);
   const lane = async (): Promise<void> => {
-    while (sent < count) await intake.publish(message(sent++), { patienceMs: 60_000, signal: AbortSignal.timeout(600_000) });
+    while (sent < count) await intake.publish(message(sent++), { patienceMs: 60_000, signal: limit });
   };
   await Promise.all([finished.promise, ...Array.from({ length: 256 }, lane)]);
   const seconds = (performance.now() - started) / 1000;
@@ -101,7 +102,7 @@ async function pipeline(make: (directory: string) => Broker): Promise<number> {
 function message(n: number): Message {
   return {
     specversion: '1.0',
-    id: deriveId('bench', String(n), String(process.hrtime.bigint())),
+    id: deriveId('bench', String(n)),
     source: '/bench',
     type: 'Order',
     subject: String(n),
