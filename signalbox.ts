@@ -25,6 +25,7 @@ import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
 import { sqliteStoreModule } from './bus/store/store.module.js';
+import { changedRouting } from './config/changes.js';
 import type { Configuration } from './config/configuration.js';
 import { renderDiagnostics } from './config/diagnostics.js';
 import { type LoadResult, loadConfiguration } from './config/load.js';
@@ -32,6 +33,7 @@ import { routeSummaries } from './config/route-summary.js';
 import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
+import { refuseLiveSocket } from './console/server/socket.js';
 import type { Actor, ReloadResult, Running } from './console/service.js';
 import { version } from './version.js';
 
@@ -73,6 +75,9 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   if (!configuration) throw new ConfigurationRefused(report(loaded, undefined));
   const { stateDirectory } = configuration.settings;
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  const socketPath = options.socketPath ?? join(stateDirectory, 'signalbox.sock');
+  // Before anything is opened: a second instance learns who is there, not that a file is locked.
+  await refuseLiveSocket(socketPath);
 
   const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: redactor(configuration.secrets) });
   const http = httpHost(configuration, log);
@@ -91,7 +96,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log);
   try {
     await openPatiently(broker, log);
-    await assembly.start(configuration, loaded, http, options.socketPath ?? join(stateDirectory, 'signalbox.sock'));
+    await assembly.start(configuration, loaded, http, socketPath);
   } catch (error) {
     await assembly.stop(describe(error), 1);
     throw error;
@@ -158,6 +163,7 @@ class Assembly implements Signalbox {
   private readonly ended = Promise.withResolvers<number>();
   private readonly supervisor: Supervisor;
   private readonly loadedAdapters = new Set<string>();
+  private configuration: Configuration | undefined;
   private live: Live | undefined;
   private operations: Operations | undefined;
   private admin: AdminServer | undefined;
@@ -202,6 +208,7 @@ class Assembly implements Signalbox {
       await http.start();
     }
     await this.supervisor.apply(await this.plan(configuration, revision.number));
+    this.configuration = configuration;
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
     this.pruning = setInterval(() => void this.prune(configuration), 600_000);
@@ -260,7 +267,9 @@ class Assembly implements Signalbox {
       return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
     }
     const { revision, isNew } = await this.record(configuration, by.who);
-    const changed = await this.supervisor.apply(await this.plan(configuration, revision.number));
+    const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
+    const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : [])];
+    this.configuration = configuration;
     live.revision = revision;
     live.routes = routeSummaries(configuration);
     live.refused = undefined;
@@ -291,7 +300,7 @@ class Assembly implements Signalbox {
         digest: system.digest,
         connect: () => this.container.get(adapterToken(system.adapter.name)).system(system.name, system.connect),
         inbound: [...system.inbound.values()],
-        outbound: [...system.outbound.values()],
+        outbound: [...system.outbound.values()].map((endpoint) => ({ ...endpoint, usesLedger: system.adapter.write?.remembersDeliveries !== true })),
       })),
     };
   }

@@ -6,7 +6,7 @@ import { token } from '../adapters/contract/injection.js';
  */
 export interface Broker {
   readonly kind: 'embedded' | 'rabbitmq';
-  /** Called once, before anything else. @throws NotConnected, Misconfigured */
+  /** Called before anything else, and again when it failed. @throws NotConnected, Misconfigured */
   open(signal: AbortSignal): Promise<void>;
   /** Creates the channel if it is not there. Idempotent. The broker remembers the declarations and repeats them after a reconnect. */
   declare(channel: ChannelSpec): Promise<void>;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ValueRecord } from './value.js';
 
 /**
@@ -43,9 +43,9 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'; // Crockford's base 32: no 
  * never share a preimage.
  */
 export function deriveId(...parts: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  const digest = hash.digest();
+  let text = '';
+  for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`;
+  const digest = hash('sha256', text, 'buffer');
   let id = '';
   let bits = 0;
   let held = 0;

@@ -39,6 +39,7 @@ export function findingsOf(issues: readonly Issue[], schema: Schema, value: unkn
       const known = [...knownKeys(schema, path), ...(path.length === 0 ? extraKeys : [])];
       return issue.keys.map((key) => unknownKey(key, known, [...here.path, key]));
     }
+    if (issue.code === 'invalid_type' && issue.expected === 'never') return [{ ...here, atKey: true, code: 'E106', message: issue.message }];
     if (issue.code === 'invalid_union') return unionFindings(issue, schema, value, at, path, extraKeys);
     if (found === undefined && (issue.code === 'invalid_type' || issue.code === 'custom' || issue.code === 'invalid_value')) {
       const key = String(path.at(-1) ?? '');

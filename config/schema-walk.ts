@@ -97,22 +97,10 @@ function typeWords(schema: Schema): string {
 
 function wrapped(schema: Schema): Schema | undefined {
   const def = defOf(schema);
-  switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return def.innerType;
-    case 'lazy':
-      return def.getter();
-    case 'pipe':
-      return defOf(def.in).type === 'transform' ? def.out : def.in;
-    default:
-      return undefined;
-  }
+  if (def.type === 'lazy') return def.getter();
+  if (def.type === 'pipe') return defOf(def.in).type === 'transform' ? def.out : def.in;
+  const isWrapper = def.type === 'optional' || def.type === 'nullable' || def.type === 'default' || def.type === 'prefault';
+  return isWrapper || def.type === 'nonoptional' || def.type === 'readonly' || def.type === 'catch' ? def.innerType : undefined;
 }
 
 function below(schema: Schema, step: PropertyKey): readonly Schema[] {

@@ -22,6 +22,7 @@ export function buildJsonSchema(specs: readonly AdapterSpec[]): JsonSchema {
     tests: z.array(testConfig).optional(),
   });
   const schema = z.toJSONSchema(root, { io: 'input', unrepresentable: 'any', override: describeOption });
+  discriminate(schema.properties?.['systems'], systems.length);
   return { title: 'Signalbox configuration', description: 'One file of a configuration; all files of the directory are one.', ...schema };
 }
 
@@ -54,6 +55,19 @@ function takesNothing(schema: z.ZodType): boolean {
   return schema.safeParse({}).success;
 }
 
+/** `if` the adapter is this one, `then` these options: an editor then explains one adapter's options instead of all. */
+function discriminate(section: z.core.JSONSchema._JSONSchema | undefined, count: number): void {
+  const system = typeof section === 'object' ? section.additionalProperties : undefined;
+  if (typeof system !== 'object' || !system.anyOf || count < 2) return;
+  const forms = system.anyOf.filter((form) => typeof form === 'object');
+  const names = forms.map((form) => (typeof form.properties?.['adapter'] === 'object' ? form.properties['adapter'].const : undefined));
+  delete system.anyOf;
+  const adapter = { enum: names, title: 'Adapter', description: 'Kind of the system.' };
+  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema, never awaited
+  const allOf = forms.map((form, index) => ({ if: { properties: { adapter: { const: names[index] } }, required: ['adapter'] }, then: form }));
+  Object.assign(system, { type: 'object', required: ['adapter'], properties: { adapter }, allOf });
+}
+
 interface Override {
   readonly zodSchema: Schema;
   readonly jsonSchema: JsonSchema;
@@ -66,9 +80,10 @@ function describeOption({ zodSchema, jsonSchema, path }: Override): void {
   if (meta.secret === true || (def.type === 'custom' && Object.keys(jsonSchema).length === 0))
     Object.assign(jsonSchema, { type: 'string', pattern: '\\$\\{secret:[A-Za-z0-9_][A-Za-z0-9_.-]*\\}' });
   for (const key of ['secret', 'unit', 'advanced']) delete jsonSchema[key];
-  if (path[1] !== 'systems' || (def.type !== 'number' && def.type !== 'boolean')) return;
+  const isStrict = def.type === 'number' || def.type === 'boolean' || (def.type === 'string' && (jsonSchema.pattern ?? jsonSchema.format) !== undefined);
+  if (path[1] !== 'systems' || !isStrict || meta.secret === true) return;
   // An option may also come from the environment, which has text only.
   const { title, description, examples, default: standard, ...type } = jsonSchema;
   for (const key of Object.keys(type)) delete jsonSchema[key];
-  Object.assign(jsonSchema, { anyOf: [type, { type: 'string', pattern: '^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$' }] });
+  Object.assign(jsonSchema, { anyOf: [type, { type: 'string', pattern: '\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}' }] });
 }

@@ -8,7 +8,7 @@ import type { EndpointFields } from '../routes/input.js';
 import type { Check } from './check.js';
 import type { CallableConfig, InboundConfig, OutboundConfig, ScheduleConfig, SystemConfig } from './configuration.js';
 import { valueDigest } from './digest.js';
-import { unknownKey } from './issues.js';
+import { actualWords, unknownKey } from './issues.js';
 import { writtenName } from './merge.js';
 import type { Path } from './tree.js';
 
@@ -153,7 +153,15 @@ class SystemReader {
     } else {
       const near = typeof adapter === 'string' ? nearest(adapter, known) : undefined;
       const help = near === undefined ? {} : { help: `did you mean \`${near}\`?` };
-      this.check.report({ severity: 'error', code: 'E109', path, message: `unknown adapter \`${String(adapter)}\``, label: 'no such adapter', ...help, note });
+      this.check.report({
+        severity: 'error',
+        code: 'E109',
+        path,
+        message: typeof adapter === 'string' ? `unknown adapter \`${adapter}\`` : `\`adapter\`: expected a name, got ${actualWords(adapter)}`,
+        label: 'no such adapter',
+        ...help,
+        note,
+      });
     }
     return undefined;
   }

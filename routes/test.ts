@@ -7,7 +7,7 @@ import { coverage } from './test-coverage.js';
 import { type Check, checkExpectations } from './test-expectations.js';
 import type { Preview, TestProblem, TestRun } from './test-result.js';
 
-export type { Preview, TestProblem, TestResult, TestRun } from './test-result.js';
+export type { Preview, TestResult, TestRun } from './test-result.js';
 
 /** Runs the tests of a configuration offline: the clock stands at each test's `now`, nothing is sent. Never throws for what a test says. */
 export function runTests(tests: readonly LoadedTest[], input: RoutesInput, preview: Preview): TestRun {

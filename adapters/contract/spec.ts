@@ -42,6 +42,11 @@ export interface InboundSpec extends EndpointSpec {
 export interface OutboundSpec extends EndpointSpec {
   /** Sending the same delivery id again has no second effect. */
   readonly idempotent: boolean;
+  /**
+   * The target itself records the delivery id in one step with the effect and keeps it (an inbox row): the runtime then keeps no ledger of its own for it.
+   * Leave it out where the target may forget: a file that the partner removes, an idempotency key that expires.
+   */
+  readonly remembersDeliveries?: boolean;
   /** Fields the target takes, when the configuration says them: the mapping is checked against them. */
   readonly fields?: (config: unknown, connect: unknown) => FieldTypes | undefined;
   /** What the target would receive for one payload, as text (a fixed-width line, a JSON body), for tests and plans. Pure. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NotConnected } from '../contract/index.js';
 
 /** Waits for `work` no longer than until `signal`; `late` is called when it was given up, to clean up behind it. */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal, late?: () => void): Promise<T> {
@@ -18,6 +19,17 @@ export async function abortable<T>(work: Promise<T>, signal: AbortSignal, late?:
     return await Promise.race([work, promise]);
   } finally {
     signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Like `abortable`; a server that says nothing for `ms` counts as gone. @throws NotConnected */
+export async function answered<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new NotConnected('E420', `no answer within ${ms} ms`)), ms);
+  try {
+    return await abortable(Promise.race([work, promise]), signal);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

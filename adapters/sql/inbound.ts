@@ -78,15 +78,12 @@ export class SqlInbound implements PollingInbound {
     const table = await findTable(dialect, session, this.read.table);
     const column = cursor && 'column' in cursor ? findColumn(table, cursor.column) : undefined;
     const transaction = cursor && 'transaction' in cursor ? findColumn(table, cursor.transaction) : undefined;
-    const needed = [...keyNames, ...(cursor ? ['column' in cursor ? cursor.column : cursor.transaction] : [])];
+    const parents = Object.values(this.read.include).flatMap((child) => child.parent ?? child.by);
+    const needed = [...keyNames, ...parents, ...(cursor ? ['column' in cursor ? cursor.column : cursor.transaction] : [])];
     const shape = shapeOf(table, this.read.columns, needed);
     const keyColumns = keyNames.map((name) => findColumn(table, name));
     const key = keyColumns.map((each) => shape.selected.find(({ column: { name } }) => name === each.name) ?? { column: each, field: each.name, declared: undefined });
     const includes = await planIncludes(dialect, session, this.read, table);
-    for (const parent of includes.flatMap((include) => include.parent)) {
-      if (!shape.selected.some(({ column: { name } }) => name === parent.name))
-        throw new Misconfigured('E426', `include: the column ${parent.name} must be among the columns of ${table.name}`);
-    }
     const safe = dialect.watermark !== undefined && (transaction !== undefined || !table.view);
     if (transaction && !dialect.watermark) throw new Misconfigured('E426', `cursor.transaction: ${dialect.name} has no transaction numbers`);
     if (transaction && transaction.type !== 'xid8') throw new Misconfigured('E426', `${transaction.name} is ${transaction.type}; cursor.transaction needs a column of type xid8`);

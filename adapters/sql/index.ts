@@ -10,7 +10,7 @@ export default defineAdapter({
   stability: 'stable',
   connect,
   read: { pattern: 'polling', config: read, lint: lintRead, fields: readFields },
-  write: { config: write, idempotent: true, lint: lintWrite, fields: writeFields, preview: (_, payload) => writeJson(payload) },
+  write: { config: write, idempotent: true, remembersDeliveries: true, lint: lintWrite, fields: writeFields, preview: (_, payload) => writeJson(payload) },
   call: { config: call, lint: lintCall },
   load: async () => (await import('./adapter.js')).SqlAdapter,
 });

@@ -33,7 +33,11 @@ export function readCell(raw: Raw, kind: Kind): Value | Unreadable {
       return moment(raw, kind);
     case 'json':
       return json(raw);
-    default:
+    case 'text':
+    case 'date':
+    case 'boolean':
+    case 'bytes':
+    case 'any':
       return raw;
   }
 }

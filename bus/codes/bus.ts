@@ -40,7 +40,7 @@ export const busCodes = {
   E510: {
     title: 'RabbitMQ is not reachable',
     meaning: 'No node of the list accepted a connection, or the connection was lost. Signalbox tries all nodes again with growing waits; sources wait meanwhile.',
-    fix: 'Check that RabbitMQ runs and that host, port and firewall in `bus.urls` are right; `signalbox doctor` tries every node.',
+    fix: 'Check that RabbitMQ runs and that host, port and firewall in `bus.urls` are right.',
   },
   E511: {
     title: 'RabbitMQ refuses the login, the virtual host or a permission',

@@ -81,13 +81,11 @@ export class EmbeddedChannel implements Seat {
     this.changed();
   }
 
-  /** A new thread has opened the file: everything handed out comes again. */
-  restart(queue: number): void {
-    this.queue = queue;
+  /** The thread of the file ended: everything handed out comes again when another has opened it. */
+  reset(): void {
     this.#session++;
     this.#taking = false;
     for (const consumer of this.#consumers) consumer.forget();
-    this.wake();
   }
 
   /** Takes as much as the consumers have room for; one take at a time, so that room collects while one is under way. */

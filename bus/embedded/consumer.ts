@@ -23,7 +23,8 @@ export class EmbeddedConsumer implements Consumer {
   readonly prefetch: number;
   readonly #seat: Seat;
   readonly #onMessage: (received: Received) => void;
-  readonly #out = new Set<number>();
+  /** By identity: after a restart of the thread the same number is handed out again, and an old ack must not settle it. */
+  readonly #out = new Set<Pick<Handed, 'seq'>>();
   #drained: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
   #paused = false;
@@ -48,14 +49,10 @@ export class EmbeddedConsumer implements Consumer {
   }
 
   hand({ seq, id, headers, body, attempts }: Handed): void {
-    this.#out.add(seq);
-    let open = true;
-    const settle = (how: Settlement): void => {
-      if (!open) return;
-      open = false;
-      this.#settle(seq, how);
-    };
-    this.#onMessage({ id, headers, body, redelivered: attempts > 0, deliveryCount: attempts, ack: () => settle('acked'), requeue: () => settle('requeued') });
+    const out = { seq };
+    this.#out.add(out);
+    const settle = (how: Settlement) => (): void => this.#settle(out, how);
+    this.#onMessage({ id, headers, body, redelivered: attempts > 0, deliveryCount: attempts, ack: settle('acked'), requeue: settle('requeued') });
   }
 
   /** The session ended: what is out comes again, its acks mean nothing. */
@@ -88,14 +85,14 @@ export class EmbeddedConsumer implements Consumer {
       await this.#drained.promise;
       signal.removeEventListener('abort', stop);
     }
-    for (const seq of [...this.#out]) this.#settle(seq, 'requeued');
+    for (const out of this.#out) this.#settle(out, 'requeued');
     await this.#seat.written();
     this.#seat.leave(this);
   }
 
-  #settle(seq: number, how: Settlement): void {
-    if (!this.#out.delete(seq)) return;
-    this.#seat.settle(seq, how);
+  #settle(out: Pick<Handed, 'seq'>, how: Settlement): void {
+    if (!this.#out.delete(out)) return;
+    this.#seat.settle(out.seq, how);
     if (this.#out.size === 0) this.#drained?.resolve();
   }
 }

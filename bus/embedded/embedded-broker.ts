@@ -102,7 +102,13 @@ export class EmbeddedBroker implements Broker {
   }
 
   async consume(channel: string, options: ConsumeOptions, onMessage: (received: Received) => void): Promise<Consumer> {
-    return this.#known(channel).join(options.prefetch, onMessage);
+    return this.#known(channel).join(options.prefetch, (received) => {
+      try {
+        onMessage(received);
+      } catch (error) {
+        this.#options.log.error('broker.consume', `the consumer of ${channel} threw; the message stays unsettled: ${describe(error)}`);
+      }
+    });
   }
 
   async depth(channel: string): Promise<ChannelDepth> {
@@ -153,7 +159,8 @@ export class EmbeddedBroker implements Broker {
       this.#problem = describe(reason);
       this.#database = undefined;
       this.#options.log.error('broker.broken', `the embedded bus stopped: ${this.#problem}`);
-      this.#reopening = this.#reopen();
+      for (const channel of this.#channels.values()) channel.reset();
+      this.#reopening ??= this.#reopen();
     };
     try {
       this.#database = await WorkerDatabase.start<BusOperations>(new URL('./worker.js', import.meta.url), data, signal, { onBroken });
@@ -176,12 +183,17 @@ export class EmbeddedBroker implements Broker {
   /** Only opening anew tells what is on the disk after a failed write. */
   async #reopen(): Promise<void> {
     const { clock, log } = this.#options;
-    this.#settler.forget();
     while (!this.#stop.signal.aborted) {
       try {
         await clock.sleep(RETRY_MS, this.#stop.signal);
-        await this.#start(this.#stop.signal);
-        for (const [name, channel] of this.#channels) channel.restart(await this.#create(name));
+        if (!this.#database) await this.#start(this.#stop.signal);
+        // Settlements of the thread that ended must not meet the messages that come again.
+        this.#settler.forget();
+        for (const [name, channel] of this.#channels) {
+          channel.queue = await this.#create(name);
+          channel.wake();
+        }
+        this.#reopening = undefined;
         return;
       } catch (error) {
         if (this.#stop.signal.aborted) return;

@@ -3,7 +3,7 @@ import type { Database } from '../sqlite/database.js';
 import { MAX_QUEUES, SPAN } from './schema.js';
 
 /** Messages packed for the way between threads: all bodies in one buffer, in order. */
-export interface Packed {
+interface Packed {
   readonly ids: readonly string[];
   readonly headers: readonly string[];
   readonly lengths: readonly number[];

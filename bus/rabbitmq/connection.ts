@@ -46,8 +46,12 @@ export class BrokerConnection {
     this.#purpose = purpose;
   }
 
-  /** Tries every host once. @throws NotConnected, Misconfigured */
+  /** Tries every host once; may be called again when it failed. @throws NotConnected, Misconfigured */
   async open(signal: AbortSignal): Promise<void> {
+    if (this.#keeping) {
+      await this.ready(signal);
+      return;
+    }
     await this.#connect(signal);
     this.#keeping = this.#keep();
   }
@@ -151,7 +155,7 @@ export class BrokerConnection {
     });
     model.on('handler-error', (error, event) => this.#options.log.error('broker.handler', `a handler of ${event} threw: ${describe(error)}`));
     model.on('blocked', (why: string) => {
-      blocked = why === '' ? 'alarm' : `${why} alarm`;
+      blocked = `${why.replace(/^low on /, '')} alarm`.trim();
       this.#options.log.warn('broker.blocked', `RabbitMQ stopped reading from us: ${blocked}`);
     });
     model.on('unblocked', () => {

@@ -68,7 +68,7 @@ export class Publisher {
 
   /** Waits for what was sent (bounded), refuses the rest. */
   async close(): Promise<void> {
-    if (this.#inFlight.size + this.#waiting.length > 0 && this.#channel) {
+    if (this.#inFlight.size + this.#waiting.length > 0 && this.#session && this.#session.blocked === undefined) {
       const cut = new AbortController();
       await Promise.race([this.#idle.promise, interrupted(this.#clock, PATIENCE_MS, cut.signal)]);
       cut.abort();
@@ -166,7 +166,7 @@ export class Publisher {
     this.#channel = undefined;
     this.#session = undefined;
     this.#returned.clear();
-    for (const out of [...this.#inFlight]) this.#settle(out, new NotPublished('unknown', out.channel, why));
+    for (const out of this.#inFlight) this.#settle(out, new NotPublished('unknown', out.channel, why));
   }
 
   /** Ends what waits too long: unsent messages are known not to be stored, sent ones may be. */

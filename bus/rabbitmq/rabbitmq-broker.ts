@@ -65,14 +65,10 @@ export class RabbitmqBroker implements Broker {
 
   async open(signal: AbortSignal): Promise<void> {
     await this.#consuming.open(signal);
-    try {
-      await this.#publishing.open(signal);
-      this.#publisher.start();
-      if (await this.#topology.declareLadder()) this.#ladderSettled = this.#settledAt();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await this.#publishing.open(signal);
+    if (await this.#topology.declareLadder()) this.#ladderSettled = this.#settledAt();
+    if (this.#redeclaring) return;
+    this.#publisher.start();
     this.#redeclaring = this.#redeclare();
   }
 
@@ -119,7 +115,13 @@ export class RabbitmqBroker implements Broker {
       log,
       channel,
       prefetch: options.prefetch,
-      onMessage,
+      onMessage: (received) => {
+        try {
+          onMessage(received);
+        } catch (error) {
+          log.error('broker.consume', `the consumer of ${channel} threw; the message stays unsettled: ${describe(error)}`);
+        }
+      },
       onClosed: (closed) => this.#consumers.delete(closed),
     });
     await consumer.start(generation);
@@ -219,7 +221,8 @@ export class RabbitmqBroker implements Broker {
       try {
         await this.#consuming.ready(stop);
         await this.#topology.declareLadder();
-        for (const { spec } of [...this.#declared.values()]) await this.declare(spec);
+        const specs = Array.from(this.#declared.values(), ({ spec }) => spec);
+        for (const spec of specs) await this.declare(spec);
         wanted = false;
       } catch (error) {
         if (stop.aborted) return;

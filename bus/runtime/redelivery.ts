@@ -5,7 +5,7 @@ import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
-import { channelOf } from './envelope.js';
+import { channelOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
@@ -69,8 +69,7 @@ export class Redelivery {
 
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
     if (letter.stage === 'delivery') {
-      const { 'sb-attempt': _, 'sb-revision': revision, ...headers } = letter.headers;
-      const message = { id: letter.id, headers: { ...headers, 'sb-attempt': 1, 'sb-revision': Number(revision ?? 0) }, body: letter.content };
+      const message = withAttempt({ id: letter.id, headers: letter.headers, body: letter.content }, 1);
       await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
       return;
     }

@@ -26,6 +26,8 @@ export interface TargetServices {
 export interface TargetConfig {
   readonly name: string;
   readonly parallel: number;
+  /** Deliveries made are remembered in the ledger; not needed where the target records them itself. */
+  readonly usesLedger: boolean;
 }
 
 /** Handed out this often without an end, a message is set aside: it probably kills the process that handles it. */
@@ -147,8 +149,7 @@ export class Target {
       await this.bury(received, queued, { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` });
       return;
     }
-    const known = await store.ledger.get([received.id]);
-    if (known.get(received.id)?.state === 'done') {
+    if (this.config.usesLedger && (await store.ledger.get([received.id])).get(received.id)?.state === 'done') {
       telemetry.attempts.inc({ endpoint: this.config.name, result: 'duplicate' });
       received.ack();
       return;
@@ -184,7 +185,7 @@ export class Target {
     const now = clock.now().getTime();
     const { name } = this.config;
     await Promise.all([
-      store.ledger.put([{ deliveryId: received.id, endpoint: name, state: 'done', at: now }]),
+      this.config.usesLedger ? store.ledger.put([{ deliveryId: received.id, endpoint: name, state: 'done', at: now }]) : undefined,
       store.history.append([
         this.event(queued, 'delivered', now, {
           detail: receipt.duplicate ? `${receipt.detail} (had it already)` : receipt.detail,
@@ -237,6 +238,7 @@ export class Target {
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.config.name} went to the dead letters: ${cause.reason}`, {
       message_id: queued.delivery.messageId,
+      trace_id: queued.delivery.traceparent?.split('-')[1],
       code: cause.code,
       route: queued.route,
       rule: queued.rule,

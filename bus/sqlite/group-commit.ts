@@ -2,11 +2,18 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { describe } from '../errors.js';
 import { type Database, sqliteFailure } from './database.js';
-import { type Answer, type Operations, portable, type Question, type Report, type Request } from './protocol.js';
+import { Later } from './later.js';
+import { type Answer, type Deferred, type Operations, portable, type Question, type Report, type Request } from './protocol.js';
 
 export interface Served {
   readonly database: Database;
   readonly operations: Operations;
+}
+
+interface Outcome {
+  readonly answers: readonly Answer[];
+  /** The database cannot be used any more. */
+  readonly broken?: unknown;
 }
 
 /** Sends something to the asking thread that it did not ask for (`WorkerDatabase`'s `onEvent`). Leaves at once: before the commit when called in an operation, after it when called in `committed`. */
@@ -28,22 +35,33 @@ export function serve(start: (emit: Emit) => Served): void {
     port.close();
     return;
   }
-  const { database } = served;
+  const { database, operations } = served;
   const group = new Group(served);
+  const later =
+    operations.deferred &&
+    new Later(operations.deferred, (error) => {
+      if (!ended(error)) return true;
+      end(error);
+      return false;
+    });
+  const end = (broken?: unknown): void => {
+    if (broken !== undefined) post({ broken: portable(broken) });
+    later?.stop();
+    port.close();
+    database.close();
+  };
   port.on('message', (first: Question) => {
     const { requests, close } = drain(port, first);
     const { answers, broken } = group.run(requests);
     if (answers.length > 0) post({ answers });
-    if (broken !== undefined) post({ broken: portable(broken) });
-    if (close || broken !== undefined) {
-      port.close();
-      database.close();
-    }
+    if (close || broken !== undefined) end(broken);
+    else later?.after();
   });
   post({ ready: true });
+  later?.after();
 }
 
-/** Runs requests in one transaction. */
+/** Runs requests, in one transaction as far as can be. */
 class Group {
   readonly #database: Database;
   readonly #operations: Operations;
@@ -53,7 +71,30 @@ class Group {
     this.#operations = operations;
   }
 
-  run(requests: readonly Request[]): { readonly answers: readonly Answer[]; readonly broken?: unknown } {
+  run(requests: readonly Request[]): Outcome {
+    const { deferred } = this.#operations;
+    if (deferred === undefined) return this.#part(requests);
+    const answers: Answer[] = [];
+    for (const part of parts(requests, deferred.neededBy)) {
+      const outcome = this.#prepared(part, deferred);
+      answers.push(...outcome.answers);
+      if (outcome.broken !== undefined) return { answers, broken: outcome.broken };
+    }
+    return { answers };
+  }
+
+  #prepared(requests: readonly Request[], deferred: Deferred): Outcome {
+    if (requests.some(({ name }) => deferred.neededBy.has(name))) {
+      try {
+        while (deferred.amount() > 0) deferred.step();
+      } catch (error) {
+        if (ended(error)) return { answers: this.#failAll(requests, error), broken: error };
+      }
+    }
+    return this.#part(requests);
+  }
+
+  #part(requests: readonly Request[]): Outcome {
     if (!requests.some((request) => request.write)) return { answers: requests.map((request) => this.#answer(request)) };
     // The usual case first, without savepoints, which cost a copy of every page touched.
     const together = this.#together(requests);
@@ -75,7 +116,7 @@ class Group {
   }
 
   /** One of the group failed: each gets a savepoint, so that only that one fails. */
-  #oneByOne(requests: readonly Request[]): { readonly answers: readonly Answer[]; readonly broken?: unknown } {
+  #oneByOne(requests: readonly Request[]): Outcome {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
       const answers = requests.map((request): Answer => (request.write ? this.#isolated(request) : this.#answer(request)));
@@ -137,6 +178,23 @@ class Group {
   #portable(error: unknown): ReturnType<typeof portable> {
     return portable(sqliteFailure(error, this.#database.name) ?? error);
   }
+}
+
+/** Cut before each operation that needs the deferred work of the writes before it: these are committed first. */
+function parts(requests: readonly Request[], neededBy: ReadonlySet<string>): readonly (readonly Request[])[] {
+  const result: Request[][] = [];
+  let part: Request[] | undefined;
+  let written = false;
+  for (const request of requests) {
+    if (part === undefined || (written && neededBy.has(request.name))) {
+      part = [];
+      result.push(part);
+      written = false;
+    }
+    part.push(request);
+    written ||= request.write;
+  }
+  return result;
 }
 
 function drain(port: MessagePort, first: Question): { readonly requests: readonly Request[]; readonly close: boolean } {

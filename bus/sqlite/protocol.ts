@@ -18,6 +18,23 @@ export interface Operations {
   committed?(): void;
   /** After each rollback (of a group or of one operation). Must not throw. */
   rolledBack?(): void;
+  readonly deferred?: Deferred;
+}
+
+/** Work that writes leave for later. It is done in pieces: before the operations that need it, when nothing was asked for `idleMs`, and at once when there is too much of it. */
+export interface Deferred {
+  /** Names of operations that must see the outcome. On a full disk they are answered from what was done before. */
+  readonly neededBy: ReadonlySet<string>;
+  readonly idleMs: number;
+  /** Committed work that is not done yet. */
+  amount(): number;
+  /** More than this is worked off before the next group. */
+  readonly most: number;
+  /**
+   * Does some of it, so that `amount` becomes less, in a transaction of its own. Called outside of one.
+   * @throws what SQLite threw (disk full, disk failed), after the rollback; anything else must not stop the rest
+   */
+  step(): void;
 }
 
 export type Input<Table, Name extends keyof Table> = Table[Name] extends (input: infer Argument) => unknown ? Argument : never;

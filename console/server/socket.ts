@@ -7,8 +7,14 @@ import { describe, Misconfigured } from '../../bus/errors.js';
 /** Longest path of a unix socket: `sun_path` less its end (unix(7): 108 bytes on Linux, 104 on BSD and macOS). */
 const LONGEST = process.platform === 'linux' ? 107 : 103;
 
+/** Changes nothing. @throws Misconfigured E551 when another instance answers on `path` */
+export async function refuseLiveSocket(path: string): Promise<void> {
+  if (await answers(path)) throw inUse(path);
+}
+
 /**
  * Makes `path` free for a new admin socket. A socket that a crashed process left behind is removed, but only when nobody answers on it.
+ * Called by the process that holds the lock of the state directory; that two of them are safe here all the same guards a socket outside of it.
  * @throws Misconfigured: E551 when another instance answers, E555 when the path cannot be used
  */
 export async function claimSocket(path: string): Promise<void> {

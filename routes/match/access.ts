@@ -1,8 +1,7 @@
 // What an index can know about a condition: equality or `in` with literals, on typed fields of the message, standing in front.
-import type { ASTNode } from '@marcbachmann/cel-js';
 import { Decimal } from '../../bus/decimal.js';
 import type { Value } from '../../bus/value.js';
-import type { Expression } from '../expression/expression.js';
+import type { Expression, SyntaxNode } from '../expression/expression.js';
 import type { Scope } from '../expression/scope.js';
 import { isRecordType, type Type } from '../expression/type.js';
 
@@ -39,11 +38,11 @@ export function keyOf(value: Value): string | undefined {
   return `n${text.includes('.') ? text.replace(/\.?0+$/, '') : text}`.replace(/^n-0$/, 'n0');
 }
 
-function conjuncts(node: ASTNode): readonly ASTNode[] {
+function conjuncts(node: SyntaxNode): readonly SyntaxNode[] {
   return node.op === '&&' ? [...conjuncts(node.args[0]), ...conjuncts(node.args[1])] : [node];
 }
 
-function accessOf(node: ASTNode, source: string, scope: Scope): Access | undefined {
+function accessOf(node: SyntaxNode, source: string, scope: Scope): Access | undefined {
   if (node.op === 'in') {
     const field = fieldOf(node.args[0], scope);
     const list = node.args[1];
@@ -58,7 +57,7 @@ function accessOf(node: ASTNode, source: string, scope: Scope): Access | undefin
   return field && key !== undefined ? { ...field, keys: [key] } : undefined;
 }
 
-function fieldOf(node: ASTNode, scope: Scope): { readonly variable: string; readonly field: string } | undefined {
+function fieldOf(node: SyntaxNode, scope: Scope): { readonly variable: string; readonly field: string } | undefined {
   if (node.op !== '.' || node.args[0].op !== 'id') return undefined;
   const [{ args: variable }, field] = [node.args[0], node.args[1]];
   const type = scope.get(variable);
@@ -66,7 +65,7 @@ function fieldOf(node: ASTNode, scope: Scope): { readonly variable: string; read
   return known && INDEXED.has(known.type) ? { variable, field } : undefined;
 }
 
-function literalKey(node: ASTNode, source: string): string | undefined {
+function literalKey(node: SyntaxNode, source: string): string | undefined {
   if (node.op === '-_') {
     const key = literalKey(node.args, source);
     return key?.startsWith('n') ? (key === 'n0' ? key : `n-${key.slice(1)}`) : undefined;

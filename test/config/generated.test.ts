@@ -27,15 +27,16 @@ describe('JSON Schema', () => {
     readonly properties?: Readonly<Record<string, Part>>;
     readonly additionalProperties?: Part | false;
     readonly anyOf?: readonly Part[];
+    readonly allOf?: readonly { readonly if: Part; readonly then: Part }[];
     readonly oneOf?: readonly Part[];
     readonly required?: readonly string[];
   }
   const schema = buildJsonSchema(fakes) as Part;
-  const systems = (schema.properties?.['systems']?.additionalProperties || undefined)?.anyOf ?? [];
-  const sql = systems.find((each) => each.properties?.['adapter']?.['const'] === 'fake-sql');
+  const system = schema.properties?.['systems']?.additionalProperties || undefined;
+  const sql = system?.allOf?.find((each) => each.if.properties?.['adapter']?.['const'] === 'fake-sql')?.then;
 
   test('has one form of system for each adapter, told apart by `adapter`', () => {
-    expect(systems.map((each) => each.properties?.['adapter']?.['const'])).toEqual(['fake-hook', 'fake-sql']);
+    expect(system).toMatchObject({ required: ['adapter'], properties: { adapter: { enum: ['fake-hook', 'fake-sql'] } } });
     expect(sql).toMatchObject({ title: fakeSql.title, required: ['adapter', 'connect'], additionalProperties: false });
   });
 
@@ -43,6 +44,7 @@ describe('JSON Schema', () => {
     const postgres = (sql?.properties?.['connect']?.oneOf ?? sql?.properties?.['connect']?.anyOf)?.[0];
     expect(postgres?.properties?.['password']).toMatchObject({ type: 'string', title: 'Password', pattern: expect.stringContaining('secret:') });
     expect(postgres?.properties?.['port']).toMatchObject({ title: 'Port', anyOf: [{ type: 'integer', minimum: 1 }, { type: 'string' }] });
+    expect(sql?.properties?.['read']).toMatchObject({ additionalProperties: { properties: { table: { title: 'Table', anyOf: [{ type: 'string' }, { type: 'string' }] } } } });
     expect(postgres?.required).toEqual(['driver', 'host', 'user', 'password']);
     expect(JSON.stringify(schema)).not.toMatch(/"(secret|unit|advanced)":/);
   });

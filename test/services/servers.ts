@@ -167,13 +167,14 @@ export async function startSshd(): Promise<Server<SshdAccess>> {
   return launch({ command, args: ['-D', '-e', '-f', config], port, directory, startMs: 10_000 }, access);
 }
 
-export async function startRabbitmq(): Promise<Server<{ readonly url: string }>> {
+/** @param settings more lines of rabbitmq.conf */
+export async function startRabbitmq(settings: readonly string[] = []): Promise<Server<{ readonly url: string }>> {
   const command = need(globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server')[0], 'rabbitmq-server');
   const directory = newDirectory('rabbitmq');
   const [port, distribution, epmd] = [await freePort(), await freePort(), await freePort()];
   mkdirSync(join(directory, 'home'));
   writeFileSync(join(directory, 'plugins'), '[].');
-  writeFileSync(join(directory, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${port}\nlog.console = false\ndisk_free_limit.absolute = 50MB\n`);
+  writeFileSync(join(directory, 'rabbitmq.conf'), `${['log.console = false', 'disk_free_limit.absolute = 50MB', ...settings, `listeners.tcp.1 = 127.0.0.1:${port}`].join('\n')}\n`);
   const env = {
     ...process.env,
     NODE_OPTIONS: '',

@@ -7,7 +7,7 @@ export interface Running {
 }
 
 const starters: Readonly<Record<string, () => Promise<Server<unknown>>>> = {
-  rabbitmq: startRabbitmq,
+  rabbitmq: () => startRabbitmq(),
   postgres: startPostgres,
   mariadb: startMariadb,
   sshd: startSshd,

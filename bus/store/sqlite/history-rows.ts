@@ -1,14 +1,13 @@
-// Rows of history and what they are made into.
-import type { EventKind, HistoryEvent, MessageState, MessageSummary, StoredEvent } from '../contract.js';
+// Rows of messages and what they are made into.
+import type { MessageState, MessageSummary } from '../contract.js';
 import type { Names } from './names.js';
 
-/** Stored as their place in these lists: append only. */
-const KINDS: readonly EventKind[] = ['received', 'mapped', 'filtered', 'duplicate', 'queued', 'delivered', 'retry', 'dead', 'parked', 'redelivered', 'discarded', 'note'];
+/** Stored as their place in this list: append only. */
 export const STATES: readonly MessageState[] = ['active', 'delivered', 'filtered', 'dead', 'parked'];
-const KIND_NUMBERS = new Map(KINDS.map((kind, index) => [kind, index]));
 const STATE_NUMBERS = new Map(STATES.map((state, index) => [state, index]));
 
 export interface MessageRow {
+  /** The number of its first event. */
   readonly n: number;
   readonly id: string;
   readonly type: number | null;
@@ -25,74 +24,8 @@ export interface MessageRow {
   readonly parts: string;
 }
 
-/** An event with what its message says about itself. */
-export interface EventRow {
-  readonly seq: number;
-  readonly id: string;
-  readonly kind: number;
-  readonly at: number;
-  readonly revision: number;
-  readonly node: number;
-  readonly route: number | null;
-  readonly rule: number | null;
-  readonly endpoint: number | null;
-  readonly delivery: string | null;
-  readonly code: number | null;
-  readonly attempt: number | null;
-  readonly duration: number | null;
-  /** Bytes; -1 when the event describes the message but not its size; null when it does not describe it. */
-  readonly size: number | null;
-  readonly place: string | null;
-  readonly detail: string | null;
-  readonly data: string | null;
-  readonly type: number | null;
-  readonly source: number | null;
-  readonly key: string | null;
-  readonly traceparent: string | null;
-}
-
-export function kindNumber(kind: EventKind): number {
-  return KIND_NUMBERS.get(kind) ?? KINDS.length - 1;
-}
-
 export function stateNumber(state: MessageState): number {
   return STATE_NUMBERS.get(state) ?? 0;
-}
-
-export function sizeOf(event: HistoryEvent): number | null {
-  return event.message === undefined ? null : (event.message.size ?? -1);
-}
-
-export function storedEvent(row: EventRow, names: Names): StoredEvent {
-  const text = (id: number | null): string | undefined => (id === null ? undefined : names.text(id));
-  return {
-    seq: row.seq,
-    messageId: row.id,
-    kind: KINDS[row.kind] ?? 'note',
-    at: row.at,
-    revision: row.revision,
-    node: names.text(row.node),
-    ...given({
-      route: text(row.route),
-      rule: text(row.rule),
-      endpoint: text(row.endpoint),
-      deliveryId: row.delivery,
-      code: text(row.code),
-      detail: row.detail,
-      place: row.place,
-      attempt: row.attempt,
-      durationMs: row.duration,
-      data: row.data,
-    }),
-    ...(row.size === null
-      ? {}
-      : {
-          message: {
-            source: text(row.source) ?? '',
-            ...given({ type: text(row.type), key: row.key, traceparent: row.traceparent, size: row.size < 0 ? null : row.size }),
-          },
-        }),
-  };
 }
 
 export function summary(row: MessageRow, names: Names): MessageSummary {

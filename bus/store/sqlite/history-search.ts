@@ -2,7 +2,7 @@
 import type { Database } from '../../sqlite/database.js';
 import type { HistoryQuery } from '../contract.js';
 import type { Classes } from './classes.js';
-import { type MessageRow, stateNumber } from './history-rows.js';
+import { type MessageRow, STATES, stateNumber } from './history-rows.js';
 
 /** Below this many messages in a state, walking them is cheaper than walking the classes. */
 const FEW = 20_000;
@@ -13,37 +13,53 @@ export function historySearch(database: Database, classes: Classes): (query: His
   const inState = database.prepare<[number], number>('SELECT messages FROM message_count WHERE state = ?').pluck();
 
   return (query) => {
+    const { key, state, limit } = query;
     const wanted = classes.having(query);
-    if (wanted?.size === 0 || query.limit <= 0) return [];
-    const state = query.state === undefined ? undefined : stateNumber(query.state);
-    if (query.key !== undefined) return walk('message_key', query, undefined, wanted);
-    if (state !== undefined && (wanted === undefined || (inState.get(state) ?? 0) < FEW)) return walk('message_state', query, undefined, wanted);
-    if (wanted === undefined || wanted.size > MANY_CLASSES) return walk('message_at', query, undefined, wanted);
-    return [...wanted]
-      .flatMap((one) => walk('message_class', query, one, undefined))
-      .sort((a, b) => b.at - a.at || b.n - a.n)
-      .slice(0, query.limit);
+    if (wanted?.size === 0 || limit <= 0) return [];
+    if (key !== undefined) return newest(limit, [walk('message_key', query)], wanted);
+    const fewClasses = wanted !== undefined && wanted.size <= MANY_CLASSES;
+    if (fewClasses && (state === undefined || (inState.get(stateNumber(state)) ?? 0) >= FEW)) {
+      return [...wanted]
+        .flatMap((one) => newest(limit, [walk('message_class', query, one)], undefined))
+        .sort(newestFirst)
+        .slice(0, limit);
+    }
+    // No index has the time alone: walking the states side by side comes to the same.
+    const states = state === undefined ? STATES : [state];
+    const walks = states.map((one) => walk('message_state', { ...query, state: one }));
+    return newest(limit, walks, wanted);
   };
 
-  function walk(index: string, query: HistoryQuery, one: number | undefined, wanted: ReadonlySet<number> | undefined): readonly MessageRow[] {
-    const conditions: string[] = [];
-    const values: (string | number)[] = [];
-    const where = (condition: string, value: string | number | undefined): void => {
-      if (value === undefined) return;
-      conditions.push(condition);
-      values.push(value);
-    };
-    where('class = ?', one);
-    where('key = ?', query.key);
-    where('state = ?', query.state === undefined ? undefined : stateNumber(query.state));
-    where('at >= ?', query.since);
-    where('at <= ?', query.until);
-    const sql = `SELECT * FROM message INDEXED BY ${index} ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`} ORDER BY at DESC, n DESC`;
-    const rows: MessageRow[] = [];
-    for (const row of database.prepare<unknown[], MessageRow>(sql).iterate(...values)) {
-      if (wanted === undefined || wanted.has(row.class)) rows.push(row);
-      if (rows.length >= query.limit) break;
-    }
-    return rows;
+  function walk(index: string, query: HistoryQuery, one?: number): IterableIterator<MessageRow> {
+    const criteria = (
+      [
+        ['class = ?', one],
+        ['key = ?', query.key],
+        ['state = ?', query.state === undefined ? undefined : stateNumber(query.state)],
+        ['at >= ?', query.since],
+        ['at <= ?', query.until],
+      ] as const
+    ).filter(([, value]) => value !== undefined);
+    const where = criteria.length === 0 ? '' : `WHERE ${criteria.map(([condition]) => condition).join(' AND ')}`;
+    const sql = `SELECT * FROM message INDEXED BY ${index} ${where} ORDER BY at DESC, n DESC`;
+    return database.prepare<unknown[], MessageRow>(sql).iterate(...criteria.map(([, value]) => value));
   }
+}
+
+/** The newest of several walks, each newest first. */
+function newest(limit: number, walks: readonly IterableIterator<MessageRow>[], wanted: ReadonlySet<number> | undefined): readonly MessageRow[] {
+  const found: MessageRow[] = [];
+  const heads = walks.map((rows) => ({ rows, next: rows.next() })).filter(({ next }) => next.done !== true);
+  while (found.length < limit) {
+    const head = heads.filter(({ next }) => next.done !== true).sort((a, b) => newestFirst(a.next.value, b.next.value))[0];
+    if (head === undefined) break;
+    if (wanted === undefined || wanted.has(head.next.value.class)) found.push(head.next.value);
+    head.next = head.rows.next();
+  }
+  for (const { rows } of heads) rows.return?.();
+  return found;
+}
+
+function newestFirst(a: MessageRow, b: MessageRow): number {
+  return b.at - a.at || b.n - a.n;
 }

@@ -1,9 +1,10 @@
-// Appends events and keeps the row of each message and the counts in step: all in the caller's transaction.
+// Folds events into the rows of their messages and keeps the counts in step: all in the caller's transaction.
 import type { Database } from '../../sqlite/database.js';
 import type { HistoryEvent } from '../contract.js';
 import { applyEvent, countParts, partsFromText, partsToText } from '../summary.js';
-import { type Classes, facetNumber, type Role } from './classes.js';
-import { kindNumber, type MessageRow, sizeOf, stateNumber } from './history-rows.js';
+import { type Classes, facetNumber } from './classes.js';
+import { type PlacedEvent, pack, SPAN } from './event-text.js';
+import { type MessageRow, stateNumber } from './history-rows.js';
 import { MessageRows } from './message-rows.js';
 import type { Names } from './names.js';
 
@@ -14,37 +15,36 @@ export class HistoryWriter {
   readonly #event;
   readonly #count;
   readonly #keepLastSeq;
-  /** The last number given; after a rollback numbers are left out, which is no harm. */
-  #seq: number;
+  /** What the numbers of the last fold begin with; after a rollback numbers are left out, which is no harm. */
+  #first: number;
 
   constructor(database: Database, names: Names, classes: Classes) {
     this.#names = names;
     this.#classes = classes;
     this.#rows = new MessageRows(database);
-    this.#event = database.prepare<unknown[]>(
-      `INSERT INTO event (seq, message, kind, at, revision, node, route, rule, endpoint, delivery, code, attempt, duration, size, place, detail, data)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+    this.#event = database.prepare<[number, number, string, string | null]>('INSERT INTO event (seq, message, events, data) VALUES (?, ?, ?, ?)');
     this.#keepLastSeq = database.prepare<[number]>('INSERT INTO pruned_seq (one, seq) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET seq = max(seq, excluded.seq)');
-    this.#seq = database.prepare<[], number>('SELECT max(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT seq FROM pruned_seq), 0))').pluck().get() ?? 0;
+    const last = database.prepare<[], number>('SELECT max(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT seq FROM pruned_seq), 0))').pluck().get() ?? 0;
+    this.#first = last - (last % SPAN);
     this.#count = database.prepare<[number, number]>(
       'INSERT INTO message_count (state, messages) VALUES (?, ?) ON CONFLICT (state) DO UPDATE SET messages = messages + excluded.messages',
     );
   }
 
-  append(events: readonly HistoryEvent[]): void {
-    const byMessage = new Map<string, HistoryEvent[]>();
-    for (const event of events) {
+  /** At most SPAN events, as they were appended. */
+  fold(events: readonly HistoryEvent[]): void {
+    if (events.length > SPAN) throw new Error(`${events.length} events in one fold`);
+    this.#first += SPAN;
+    const byMessage = new Map<string, PlacedEvent[]>();
+    for (const [place, event] of events.entries()) {
+      const placed = this.#placed(event, place);
       const others = byMessage.get(event.messageId);
-      if (others === undefined) byMessage.set(event.messageId, [event]);
-      else others.push(event);
+      if (others === undefined) byMessage.set(event.messageId, [placed]);
+      else others.push(placed);
     }
     const counts = new Map<number, number>();
-    const rows = new Map<string, number>();
-    for (const [id, own] of byMessage) rows.set(id, this.#summarise(id, own, counts));
+    for (const [id, own] of byMessage) this.#add(id, own, counts);
     this.changeCounts(counts);
-    // In the order given: `since` shows what happened, not message by message.
-    for (const event of events) this.#insert(rows.get(event.messageId) ?? 0, event);
   }
 
   changeCounts(counts: ReadonlyMap<number, number>): void {
@@ -53,7 +53,7 @@ export class HistoryWriter {
 
   /** Before events are removed. */
   keepLastSeq(): void {
-    this.#keepLastSeq.run(this.#seq);
+    this.#keepLastSeq.run(this.#first);
   }
 
   /** After a rollback, and when messages are removed. */
@@ -61,34 +61,43 @@ export class HistoryWriter {
     this.#rows.forget();
   }
 
+  #placed(event: HistoryEvent, place: number): PlacedEvent {
+    const number = (text: string | undefined): number => (text === undefined ? 0 : this.#names.id(text));
+    return { event, place, route: number(event.route), endpoint: number(event.endpoint), code: number(event.code) };
+  }
+
+  #add(id: string, placed: readonly PlacedEvent[], counts: Map<number, number>): void {
+    const seq = this.#first + (placed[0]?.place ?? 0);
+    const message = this.#summarise(id, seq, placed, counts);
+    const { events, data } = pack(placed, this.#names);
+    this.#event.run(seq, message, events, data);
+  }
+
   /** @returns the message's row number */
-  #summarise(id: string, events: readonly HistoryEvent[], counts: Map<number, number>): number {
+  #summarise(id: string, seq: number, placed: readonly PlacedEvent[], counts: Map<number, number>): number {
     // One that is received is nearly always new: creating it finds out, without a look before.
-    const fresh = events[0]?.kind === 'received' && this.#rows.recent(id) === undefined;
+    const fresh = placed[0]?.event.kind === 'received' && this.#rows.recent(id) === undefined;
     const before = fresh ? undefined : this.#rows.find(id);
-    const created = before === undefined ? this.#rows.create(this.#fold(undefined, id, events)) : undefined;
+    const created = before === undefined ? this.#rows.create(this.#after(undefined, id, seq, placed)) : undefined;
     if (created !== undefined) {
       count(counts, created.state, 1);
       return created.n;
     }
     const known = before ?? this.#rows.find(id);
     if (known === undefined) throw new Error(`message ${id} is neither new nor known`);
-    const after = this.#rows.update(known, { ...this.#fold(known, id, events), n: known.n });
+    const after = this.#rows.update(known, this.#after(known, id, known.n, placed));
     count(counts, known.state, -1);
     count(counts, after.state, 1);
     return known.n;
   }
 
-  /** The row after `events`. What a message says about itself stays, once known. */
-  #fold(before: MessageRow | undefined, id: string, events: readonly HistoryEvent[]): Omit<MessageRow, 'n'> {
+  /** The row after these events. What a message says about itself stays, once known. */
+  #after(before: MessageRow | undefined, id: string, n: number, placed: readonly PlacedEvent[]): MessageRow {
     const names = this.#names;
     const facets = new Set<number>();
-    const facet = (role: Role, name: number | null): void => {
-      if (name !== null) facets.add(facetNumber(role, name));
-    };
     const parts = partsFromText(before?.parts ?? '');
     let { type, source, key, traceparent, last_at } = before ?? { type: null, source: null, key: null, traceparent: null, last_at: 0 };
-    for (const event of events) {
+    for (const { event, route, endpoint, code } of placed) {
       applyEvent(parts, event);
       last_at = Math.max(last_at, Math.trunc(event.at));
       if (event.message !== undefined) {
@@ -97,16 +106,17 @@ export class HistoryWriter {
         key ??= event.message.key ?? null;
         traceparent ??= event.message.traceparent ?? null;
       }
-      facet('route', names.optional(event.route));
-      facet('endpoint', names.optional(event.endpoint));
-      facet('code', names.optional(event.code));
+      if (route > 0) facets.add(facetNumber('route', route));
+      if (endpoint > 0) facets.add(facetNumber('endpoint', endpoint));
+      if (code > 0) facets.add(facetNumber('code', code));
     }
-    facet('type', type);
-    facet('source', source);
+    if (type !== null) facets.add(facetNumber('type', type));
+    if (source !== null) facets.add(facetNumber('source', source));
     const { state, ...counted } = countParts(parts);
     return {
+      n,
       id,
-      at: before?.at ?? Math.trunc(events[0]?.at ?? 0),
+      at: before?.at ?? Math.trunc(placed[0]?.event.at ?? 0),
       last_at,
       type,
       source,
@@ -117,30 +127,6 @@ export class HistoryWriter {
       class: this.#classes.extend(before?.class, facets),
       parts: partsToText(parts),
     };
-  }
-
-  #insert(message: number, event: HistoryEvent): void {
-    const names = this.#names;
-    this.#seq += 1;
-    this.#event.run(
-      this.#seq,
-      message,
-      kindNumber(event.kind),
-      Math.trunc(event.at),
-      event.revision,
-      names.id(event.node),
-      names.optional(event.route),
-      names.optional(event.rule),
-      names.optional(event.endpoint),
-      event.deliveryId ?? null,
-      names.optional(event.code),
-      event.attempt ?? null,
-      event.durationMs === undefined ? null : Math.round(event.durationMs),
-      sizeOf(event),
-      event.place ?? null,
-      event.detail ?? null,
-      event.data ?? null,
-    );
   }
 }
 

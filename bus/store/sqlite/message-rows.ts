@@ -17,7 +17,7 @@ export class MessageRows {
   constructor(database: Database) {
     this.#find = database.prepare<[string], MessageRow>('SELECT * FROM message WHERE id = ?');
     this.#create = database.prepare<unknown[]>(
-      `INSERT INTO message (last_at, queued, delivered, dead, parts, state, id, at, class, type, source, key, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO message (n, last_at, queued, delivered, dead, parts, state, id, at, class, type, source, key, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
     );
     // SQLite rewrites every index whose column an UPDATE names: so each names only what changed.
@@ -35,9 +35,9 @@ export class MessageRows {
   }
 
   /** @returns undefined when there is one with this id */
-  create(row: Omit<MessageRow, 'n'>): MessageRow | undefined {
-    const { changes, lastInsertRowid } = this.#create.run(...progress(row), row.state, row.id, row.at, ...about(row));
-    return changes === 0 ? undefined : this.#remember({ ...row, n: Number(lastInsertRowid) });
+  create(row: MessageRow): MessageRow | undefined {
+    const { changes } = this.#create.run(row.n, ...progress(row), row.state, row.id, row.at, ...about(row));
+    return changes === 0 ? undefined : this.#remember(row);
   }
 
   update(before: MessageRow, row: MessageRow): MessageRow {
@@ -65,10 +65,10 @@ export class MessageRows {
   }
 }
 
-function progress(row: Omit<MessageRow, 'n'>): readonly (string | number)[] {
+function progress(row: MessageRow): readonly (string | number)[] {
   return [row.last_at, row.queued, row.delivered, row.dead, row.parts];
 }
 
-function about(row: Omit<MessageRow, 'n'>): readonly (string | number | null)[] {
+function about(row: MessageRow): readonly (string | number | null)[] {
   return [row.class, row.type, row.source, row.key, row.traceparent];
 }

@@ -58,10 +58,9 @@ export function storeOperations(database: Database) {
         return Math.min(pages, free);
       },
     },
-    rolledBack: (): void => {
-      names.forget();
-      history.rolledBack();
-    },
+    deferred: history.deferred,
+    committed: history.committed,
+    rolledBack: history.rolledBack,
   };
 }
 

@@ -21,17 +21,17 @@ CREATE TABLE message (
 CREATE UNIQUE INDEX message_id ON message (id);
 CREATE INDEX message_key ON message (key, at) WHERE key IS NOT NULL;
 CREATE INDEX message_state ON message (state, at);
-CREATE INDEX message_at ON message (at);
 CREATE INDEX message_class ON message (class, at);
 CREATE TABLE message_count (state INTEGER PRIMARY KEY, messages INTEGER NOT NULL) STRICT;
 
+-- What was appended and is not folded into the tables above and below: journal.ts. The size counts the events of a row.
+CREATE TABLE journal (seq INTEGER PRIMARY KEY, size INTEGER NOT NULL, events TEXT NOT NULL) STRICT;
+
 -- The live tail asks for what came after a number, which must not come again after a prune: pruned_seq keeps the last one.
 CREATE TABLE pruned_seq (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
-CREATE TABLE event (
-  seq INTEGER PRIMARY KEY, message INTEGER NOT NULL, kind INTEGER NOT NULL, at INTEGER NOT NULL, revision INTEGER NOT NULL, node INTEGER NOT NULL,
-  route INTEGER, rule INTEGER, endpoint INTEGER, delivery TEXT, code INTEGER, attempt INTEGER, duration INTEGER, size INTEGER, place TEXT, detail TEXT, data TEXT
-) STRICT;
-CREATE INDEX event_message ON event (message);
+-- The events of one message in one fold (event-text.ts); seq is the first one's number, and the message's where the message began with it.
+CREATE TABLE event (seq INTEGER PRIMARY KEY, message INTEGER NOT NULL, events TEXT NOT NULL, data TEXT) STRICT;
+CREATE INDEX event_later ON event (message) WHERE message <> seq;
 
 -- Sets of names (types, sources, routes, endpoints, codes) that messages have to do with: classes.ts.
 CREATE TABLE class (id INTEGER PRIMARY KEY, facets TEXT NOT NULL UNIQUE) STRICT;

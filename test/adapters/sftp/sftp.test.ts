@@ -3,13 +3,13 @@ import { connect, createServer, type Server as Listener, type Socket } from 'nod
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Delivery, Secret } from '../../../adapters/contract/index.js';
-import { writeOptions } from '../../../adapters/files/options.js';
+import { readOptions, writeOptions } from '../../../adapters/files/options.js';
 import { publish } from '../../../adapters/files/publish.js';
 import { SftpAdapter } from '../../../adapters/sftp/adapter.js';
 import { SftpClient } from '../../../adapters/sftp/client.js';
 import { connectOptions } from '../../../adapters/sftp/config.js';
 import { Remote } from '../../../adapters/sftp/remote.js';
-import { realClock, recordingLog } from '../../kit/fakes.js';
+import { memoryState, realClock, recordingLog } from '../../kit/fakes.js';
 import { type Server, type SshdAccess, startSshd } from '../../services/servers.js';
 import { Runner, signal, values } from '../files/runner.js';
 import { descendants, kill, signalEach } from './kill.js';
@@ -61,6 +61,12 @@ const delivery = (key: string, payload = { total: 2n }): Delivery => ({
   traceparent: undefined,
 });
 
+async function remoteNames(folder: string): Promise<readonly string[]> {
+  const space = remote();
+  await space.open(signal);
+  return (await space.list(folder, signal)).map((entry) => entry.name);
+}
+
 function portOf(listener: Listener): number {
   const address = listener.address();
   return typeof address === 'object' && address ? address.port : 0;
@@ -96,6 +102,22 @@ describe('connecting', () => {
     expect((await probe({ host_key: WRONG })).at(-1)).toMatchObject({ name: 'host key', ok: false, fix: expect.stringContaining('fingerprint') });
     expect((await probe({ user: 'nobody-here' })).at(-1)).toMatchObject({ name: 'login', ok: false });
     expect((await probe({ port: 1 })).at(-1)).toMatchObject({ name: 'tcp', ok: false });
+  });
+
+  test('the probe lists the folders that are read and tries a temporary file where files are written', async () => {
+    const system = new SftpAdapter(realClock, recordingLog()).system('erp', options());
+    const endpoint = (name: string, config: unknown) => ({ name, config, state: memoryState() });
+    system.inbound?.(endpoint('erp.in', readOptions.parse({ path: 'in', csv: {} })));
+    system.outbound?.(endpoint('erp.out', writeOptions.parse({ path: 'out/{id}', json: {} })));
+    system.outbound?.(endpoint('erp.gone', writeOptions.parse({ path: 'gone/{id}', json: {} })));
+    const steps = await system.probe(signal);
+    expect(steps.slice(4).map((step) => [step.name, step.ok, step.ok ? '' : step.fix])).toEqual([
+      ['list in', true, ''],
+      ['write out', true, ''],
+      ['write gone', false, expect.stringContaining('Create the folder')],
+    ]);
+    expect(await remoteNames('out')).toEqual([]);
+    await system.close();
   });
 
   test('F20 a server that accepts and stays silent is NotConnected within the deadline', async () => {

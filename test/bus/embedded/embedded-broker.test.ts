@@ -1,14 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Container } from 'inversify';
 import { CLOCK, LOGGER } from '../../../adapters/contract/index.js';
 import { BROKER } from '../../../bus/broker.js';
 import { brokerModule } from '../../../bus/broker.module.js';
 import { EmbeddedBroker } from '../../../bus/embedded/embedded-broker.js';
 import { readHeaders, writeHeaders } from '../../../bus/embedded/headers.js';
-import { acking, eventually, ids, message, publishAll } from '../../kit/broker/harness.js';
+import { acking, eventually, Inbox, ids, message, publishAll } from '../../kit/broker/harness.js';
 import { clock, recorder } from '../../kit/broker/services.js';
 
 const never = new AbortController().signal;
@@ -75,11 +76,47 @@ describe('the embedded broker alone', () => {
     await inbox.until(stored.length + 1);
   });
 
+  test('when the thread of the file ends, another takes over: what was in work comes again, old acks mean nothing', async () => {
+    const posts = jest.spyOn(Worker.prototype, 'postMessage');
+    const broker = make();
+    await broker.open(never);
+    await broker.declare({ name: 'a' });
+    await publishAll(broker, 'a', ids(6));
+    const inbox = new Inbox();
+    const consumer = await broker.consume('a', { prefetch: 4 }, inbox.onMessage);
+    const old = await inbox.until(4);
+    const [worker] = posts.mock.contexts;
+    posts.mockRestore();
+    if (!(worker instanceof Worker)) throw new Error('no worker was used');
+    const unsure = broker.publish('a', message('unsure')).catch((error: unknown) => error);
+    await worker.terminate();
+    expect(broker.health).toMatchObject({ connected: false });
+    await expect(broker.publish('a', message('no'))).rejects.toMatchObject({ reason: 'rejected' });
+    await eventually('it is open again', () => broker.health.connected);
+    expect([undefined, 'unknown']).toContain(((await unsure) as { reason?: string } | undefined)?.reason);
+    await inbox.until(8);
+    for (const received of old) received.ack();
+    expect(consumer.unsettled).toBe(4);
+    expect(inbox.ids).toEqual([...ids(4), ...ids(4)]);
+    expect(inbox.all.slice(4).map(({ deliveryCount }) => deliveryCount)).toEqual([1, 1, 1, 1]);
+    for (const received of inbox.all.slice(4)) received.ack();
+    await inbox.until(10);
+    expect(inbox.ids.slice(8)).toEqual(ids(2, 4));
+  });
+
   test('channels keep apart, and a removed one leaves its place to another', async () => {
     const broker = make();
     await broker.open(never);
     for (const name of ['a', 'b', 'c']) await broker.declare({ name });
-    await Promise.all(['a', 'b', 'c'].map((name) => publishAll(broker, name, ids(50).map((id) => `${name}-${id}`))));
+    await Promise.all(
+      ['a', 'b', 'c'].map((name) =>
+        publishAll(
+          broker,
+          name,
+          ids(50).map((id) => `${name}-${id}`),
+        ),
+      ),
+    );
     const b = acking();
     const consumer = await broker.consume('b', { prefetch: 10 }, b.onMessage);
     await b.until(50);

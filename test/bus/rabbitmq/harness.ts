@@ -5,7 +5,7 @@ import type { BrokerHarness, BrokerPlace, Load } from '../../kit/broker/index.js
 import { clock, recorder } from '../../kit/broker/services.js';
 import { startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type Proxy, startProxy } from './proxy.js';
+import { type FaultProxy, startProxy } from './fault-proxy.js';
 
 export const rabbitmq: BrokerHarness = {
   severalNodes: true,
@@ -15,7 +15,7 @@ export const rabbitmq: BrokerHarness = {
   place: async (): Promise<BrokerPlace> => {
     const prefix = `t${unique()}`;
     let url = new URL((await services.rabbitmq()).url);
-    const proxies = new Map<Broker, Proxy>();
+    const proxies = new Map<Broker, FaultProxy>();
     const cleanups: (() => Promise<void>)[] = [];
     return {
       open: async () => {

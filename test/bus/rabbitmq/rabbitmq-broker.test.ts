@@ -3,11 +3,11 @@ import { connect } from 'amqplib';
 import type { Broker } from '../../../bus/broker.js';
 import { fromAmqp, toAmqp } from '../../../bus/rabbitmq/headers.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
-import { aMoment, acking, eventually, Inbox, ids, message, publishAll, unique } from '../../kit/broker/harness.js';
+import { acking, aMoment, eventually, Inbox, ids, message, publishAll, unique } from '../../kit/broker/harness.js';
 import { clock, recorder } from '../../kit/broker/services.js';
-import { freePort } from '../../services/servers.js';
+import { freePort, startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type Proxy, startProxy } from './proxy.js';
+import { type FaultProxy, startProxy } from './fault-proxy.js';
 
 describe('the RabbitMQ broker alone', () => {
   const cleanups: (() => Promise<void>)[] = [];
@@ -16,7 +16,7 @@ describe('the RabbitMQ broker alone', () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   });
 
-  async function through(change: (url: URL) => void = () => undefined, prefix = `t${unique()}`): Promise<{ broker: Broker; proxy: Proxy; prefix: string }> {
+  async function through(change: (url: URL) => void = () => undefined, prefix = `t${unique()}`): Promise<{ broker: Broker; proxy: FaultProxy; prefix: string }> {
     const url = new URL((await services.rabbitmq()).url);
     const proxy = await startProxy(Number(url.port));
     url.port = String(proxy.port);
@@ -103,19 +103,19 @@ describe('the RabbitMQ broker alone', () => {
 
   test('nobody there is NotConnected, a wrong password or virtual host is Misconfigured; no password is told', async () => {
     const { url } = await services.rabbitmq();
-    const attempt = async (change: (url: URL) => void): Promise<unknown> => {
+    const attempt = async (part: 'port' | 'password' | 'pathname', value: string): Promise<unknown> => {
       const wrong = new URL(url);
-      change(wrong);
+      wrong[part] = value;
       const broker = new RabbitmqBroker({ urls: [wrong.href], clock, log: recorder() });
       cleanups.push(() => broker.close());
       return broker.open(AbortSignal.timeout(20_000)).catch((error: unknown) => error);
     };
     const free = await freePort();
-    expect(await attempt((to) => void (to.port = String(free)))).toMatchObject({ name: 'NotConnected', code: 'E510' });
-    const refused = await attempt((to) => void (to.password = 'hunter2'));
+    expect(await attempt('port', String(free))).toMatchObject({ name: 'NotConnected', code: 'E510' });
+    const refused = await attempt('password', 'hunter2');
     expect(refused).toMatchObject({ name: 'Misconfigured', code: 'E511' });
     expect(String(refused)).not.toContain('hunter2');
-    expect(await attempt((to) => void (to.pathname = '/nowhere'))).toMatchObject({ name: 'Misconfigured', code: 'E511' });
+    expect(await attempt('pathname', '/nowhere')).toMatchObject({ name: 'Misconfigured', code: 'E511' });
   });
 
   test('queues are quorum queues with an unlimited delivery limit, named by prefix and generation', async () => {
@@ -158,6 +158,26 @@ describe('the RabbitMQ broker alone', () => {
     expect(await publishOnce()).toBeGreaterThan(1_000);
     expect(await publishOnce()).toBeLessThan(1_000);
   });
+
+  test('during an alarm of the broker publishing says why it stops, and everything else goes on', async () => {
+    const server = await startRabbitmq(['vm_memory_high_watermark.absolute = 1KB']);
+    cleanups.push(() => server.stop());
+    const broker = new RabbitmqBroker({ urls: [server.access.url], settleMs: 0, clock, log: recorder() });
+    cleanups.push(() => broker.close());
+    await broker.open(AbortSignal.timeout(20_000));
+    await broker.declare({ name: 'a' });
+    // The broker stops reading when it sees the first publish.
+    const first = broker.publish('a', message('one')).catch((error: unknown) => error);
+    await eventually('it is blocked', () => broker.health.detail !== undefined);
+    expect(broker.health).toEqual({ connected: true, detail: 'memory alarm' });
+    await expect(broker.publish('a', message('two'))).rejects.toMatchObject({ reason: 'rejected', message: 'publishing to a: not sent: memory alarm' });
+    await broker.declare({ name: 'b' });
+    const consumer = await broker.consume('b', { prefetch: 1 }, () => undefined);
+    expect(await broker.depth('b')).toMatchObject({ ready: 0, consumers: 1 });
+    await consumer.close();
+    await broker.close();
+    expect(await first).toMatchObject({ reason: 'unknown' });
+  }, 60_000);
 
   test('headers: exact integers, no header of the broker', () => {
     expect(toAmqp({ a: 1n, b: 2, c: 2.5 })).toEqual({ a: { int64: '1' }, b: 2, c: { '!': 'double', value: 2.5 } });

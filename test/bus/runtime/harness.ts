@@ -135,7 +135,7 @@ export function system(name: string, parts: { readonly inbound?: Inbound; readon
       close: async () => undefined,
     }),
     inbound: inbound ? [{ name: `${name}.things`, config: {}, schedule, maxRecords: 10, expect: undefined }] : [],
-    outbound: outbound ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4 }] : [],
+    outbound: outbound ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4, usesLedger: true }] : [],
   };
 }
 

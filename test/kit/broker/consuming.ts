@@ -141,6 +141,23 @@ export function consuming(harness: BrokerHarness): void {
       expect(all.all.map(({ deliveryCount }) => deliveryCount)).toEqual([1, 1, 1, 1, 1, ...Array<number>(15).fill(0)]);
     }));
 
+  test('a consumer that throws, against its contract, harms neither its message nor the next', () =>
+    withPlace(harness, async (_place, open) => {
+      const broker = await open();
+      await broker.declare({ name: 'throws' });
+      await publishAll(broker, 'throws', ids(3));
+      const inbox = new Inbox((received) => {
+        if (received.id === 'm000000' && !received.redelivered) throw new Error('a bug');
+        received.ack();
+      });
+      const consumer = await broker.consume('throws', { prefetch: 2 }, inbox.onMessage);
+      await inbox.until(3);
+      expect(consumer.unsettled).toBe(1);
+      inbox.all[0]?.requeue();
+      await inbox.until(4);
+      expect(inbox.ids).toEqual(['m000000', 'm000001', 'm000002', 'm000000']);
+    }));
+
   test('several consumers share a channel', () =>
     withPlace(harness, async (_place, open) => {
       const broker = await open();

@@ -51,7 +51,7 @@ function bindSqlite(value: Value, column: Column): Bind {
   if (value instanceof Decimal) return decimal(value, column);
   if (typeof value === 'string' && affinity !== 'NONE') {
     const kept = Decimal.parse(value) ? String(Number(value)) : value;
-    if (kept !== value) throw new InvalidMessage('E333', `${column.name}: the column would turn the text ${value} into ${kept}`);
+    if (kept !== value) throw new InvalidMessage('E333', `${column.name}: the column would change the text ${value}`);
   }
   return encode(value, column) as Bind;
 }

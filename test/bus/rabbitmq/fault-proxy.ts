@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** Stands between a client and a server, to take the connection away. */
-export interface Proxy {
+export interface FaultProxy {
   readonly port: number;
   /** Resets every connection. New ones are accepted. */
   cut(): void;
@@ -12,7 +12,7 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: number): Promise<Proxy> {
+export async function startProxy(target: number): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(target, '127.0.0.1');
@@ -35,6 +35,7 @@ export async function startProxy(target: number): Promise<Proxy> {
   const cut = (): void => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
+  let closing: Promise<void> | undefined;
   return {
     port,
     cut,
@@ -45,9 +46,10 @@ export async function startProxy(target: number): Promise<Proxy> {
       return sockets.size / 2;
     },
     async close() {
-      server.close();
+      closing ??= new Promise((done) => server.close(() => done()));
       cut();
-      await Promise.resolve();
+      for (const socket of sockets) socket.destroy();
+      await closing;
     },
   };
 }
