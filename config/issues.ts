@@ -31,6 +31,9 @@ export function findingsOf(issues: readonly Issue[], schema: Schema, value: unkn
         },
       ];
     }
+    if (found instanceof Secret && isSecretPlace(schema, path)) {
+      return [{ ...here, code: 'E106', message: `the secret \`${found.name}\` does not fit: ${issue.message}` }];
+    }
     if (found instanceof Secret) {
       const message = `the secret \`${found.name}\` cannot stand here`;
       return [{ ...here, code: 'E114', message, label: 'no place for a secret' }];
