@@ -278,7 +278,7 @@ export class Target {
         }
         await this.outbound.open(signal);
         if (failure !== undefined) this.log.info('target-recovered', `${this.config.name} can be reached again`);
-        if (!this.isPaused) this.health.reopened(clock.now().getTime());
+        this.health.reopened(clock.now().getTime());
         telemetry.systemUp.set({ system: systemOf(this.config.name) }, 1);
         this.linkUp.open();
         return;
