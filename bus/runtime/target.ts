@@ -190,7 +190,9 @@ export class Target {
       queued = decodeDelivery(received);
     } catch (error) {
       const letter = foreignLetter(received, this.config.name, error, clock.now().getTime());
-      await this.durably(() => store.deadLetters.add([letter]));
+      const { messageId, at, code, reason: detail, endpoint } = letter;
+      const event: HistoryEvent = { messageId, kind: 'dead', at, revision: 0, node: this.services.node, endpoint, code, detail };
+      await Promise.all([this.durably(() => store.deadLetters.add([letter])), this.durably(() => store.history.append([event]))]);
       received.ack();
       return;
     }
