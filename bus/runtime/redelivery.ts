@@ -73,8 +73,19 @@ export class Redelivery {
       await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
       return;
     }
-    const [taken] = await this.intake.accept(letter.endpoint, [recordOf(letter)], { patienceMs: 10_000, signal, again: true });
-    if (taken?.result === 'dead') throw new Error('it failed again; `signalbox trace` shows why');
+    await this.takeAgain(letter, signal);
+  }
+
+  /** The record goes through its routes as they are now; what that makes of this letter's part is found out first. */
+  private async takeAgain(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
+    const record = recordOf(letter);
+    const outcome = this.routing.handler.receive(letter.endpoint, record, this.clock.now()).find(({ messageId }) => messageId === letter.messageId);
+    if (!outcome) throw new Error(`route ${letter.route} does not read ${letter.endpoint} any more`);
+    await this.intake.accept(letter.endpoint, [record], { patienceMs: 10_000, signal, again: true });
+    if ([outcome.failure, ...outcome.failures].some((failed) => failed?.id === letter.id)) throw new Error('it failed again; `signalbox trace` shows why');
+    if (letter.rule === undefined || outcome.deliveries.some(({ id }) => id === letter.id)) return;
+    const detail = 'the routes of today make no such delivery of it';
+    await this.store.history.append([{ ...this.event(letter, 'discarded', { who: this.node }), detail }]);
   }
 
   private event(letter: StoredDeadLetter, kind: 'redelivered' | 'discarded' | 'dead', by: By): HistoryEvent {
