@@ -8,6 +8,8 @@ export interface EndpointReport {
   readonly direction: 'inbound' | 'outbound';
   readonly state: EndpointCondition;
   readonly detail: string | undefined;
+  /** When the trouble began that the state tells of; undefined while all is well. */
+  readonly since: number | undefined;
   readonly lastSuccessAt: number | undefined;
   readonly lastFailureAt: number | undefined;
   readonly nextAt: number | undefined;
@@ -22,6 +24,7 @@ export class EndpointHealth {
   private lastSuccessAt: number | undefined;
   private lastFailureAt: number | undefined;
   private consecutive = 0;
+  private troubledAt: number | undefined;
   nextAt: number | undefined;
   count = 0;
   failed = 0;
@@ -37,6 +40,7 @@ export class EndpointHealth {
     this.state = 'ok';
     this.detail = undefined;
     this.consecutive = 0;
+    this.troubledAt = undefined;
     this.count += records;
     if (records > 0 || this.expect === undefined) this.lastSuccessAt = at;
   }
@@ -54,6 +58,7 @@ export class EndpointHealth {
     this.consecutive++;
     this.state = failure && kindOf(failure) === 'misconfigured' ? 'misconfigured' : this.consecutive > 2 ? 'failing' : 'retrying';
     this.lastFailureAt = at;
+    this.troubledAt ??= at;
     this.detail = `${failure ? `${failure.code} ` : ''}${describe(error)}; ${next}`;
   }
 
@@ -67,14 +72,14 @@ export class EndpointHealth {
   }
 
   report(now: number): EndpointReport {
-    const silent = this.expect !== undefined && this.state === 'ok' && now - (this.lastSuccessAt ?? this.startedAt) > this.expect.everyMs;
+    const spokeAt = this.lastSuccessAt ?? this.startedAt;
+    const silent = this.expect !== undefined && this.state === 'ok' && now - spokeAt > this.expect.everyMs;
     return {
       name: this.name,
       direction: this.direction,
       state: silent ? 'silent' : this.state,
-      detail: silent
-        ? `nothing since ${new Date(this.lastSuccessAt ?? this.startedAt).toISOString()}, expected at least ${this.expect?.atLeast} every ${(this.expect?.everyMs ?? 0) / 60_000} min`
-        : this.detail,
+      detail: silent ? `nothing came, expected at least ${this.expect?.atLeast} every ${words(this.expect?.everyMs ?? 0)}` : this.detail,
+      since: silent ? spokeAt : TROUBLED.has(this.state) ? this.troubledAt : undefined,
       lastSuccessAt: this.lastSuccessAt,
       lastFailureAt: this.lastFailureAt,
       nextAt: this.nextAt,
@@ -82,4 +87,12 @@ export class EndpointHealth {
       failed: this.failed,
     };
   }
+}
+
+const TROUBLED: ReadonlySet<EndpointCondition> = new Set(['retrying', 'failing', 'misconfigured']);
+
+/** `90 s`, `30 min`, `2 h`: the largest unit that says it exactly. */
+function words(ms: number): string {
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`;
 }
