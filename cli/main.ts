@@ -61,7 +61,7 @@ function createProgram(): Command {
   for (const command of [program, ...below(program)]) {
     command
       .exitOverride()
-      .showHelpAfterError(`  = help: ${fullName(command)} --help`)
+      .showHelpAfterError(`Usage: ${command.createHelp().commandUsage(command)}\n  = help: ${fullName(command)} --help`)
       .configureHelp({ showGlobalOptions: true, sortSubcommands: false });
   }
   return program;
