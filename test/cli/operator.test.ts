@@ -23,7 +23,9 @@ describe('status', () => {
     expect(out).toMatch(/^signalbox 0\.1\.0 on erpgw01 {3}running 12d {3}pid 4711 {3}revision 41 by anna, 3d ago$/m);
     expect(out).toMatch(/^bus embedded ok {3}store sqlite 41 MB$/m);
     expect(out).toMatch(/^messages {2}active 3 {3}delivered 4702 {3}filtered 104 {3}dead 9 {3}parked 0$/m);
-    expect(out).toMatch(/^accounting +soap +FAILING +128 +49m00s +-\n {2}accounting\.BookInvoice {2}since 2026-03-02 09:14: circuit open .*; next try 09:15:06\n {2}signalbox systems test accounting$/m);
+    expect(out).toMatch(
+      /^accounting +soap +FAILING +128 +49m00s +-\n {2}accounting\.BookInvoice {2}since 2026-03-02 09:14: circuit open .*; next try 09:15:06\n {2}signalbox systems test accounting$/m,
+    );
   });
 
   test('is a problem when the bus is not connected, also when quiet', async () => {
