@@ -5,7 +5,7 @@ import { EXIT, usage } from '../failure.js';
 import { emit } from '../output.js';
 import { connect, type Globals, globals } from '../session.js';
 import { table } from '../table.js';
-import { age, bytes, clockTime, dateTime, duration, localTimes, moment, paint, plural, safe, stateWord } from '../text.js';
+import { age, bytes, clockTime, duration, localTimes, moment, paint, plural, safe, stateWord } from '../text.js';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -48,7 +48,7 @@ export function statusText(status: Status): string {
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
   if (status.refused) {
     lines.push(
-      `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${dateTime(status.refused.at)}    signalbox check`,
+      `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${moment(status.refused.at)}    signalbox check`,
     );
   }
   return `${lines.join('\n')}\n\n${systemsTable(status.systems)}`;

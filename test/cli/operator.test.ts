@@ -157,9 +157,9 @@ describe('messages', () => {
 
 describe('dlq', () => {
   test('list shows the groups, and the letters of one', async () => {
-    expect((await run('dlq', 'list')).out).toMatch(/^G7A2 +3 +E400 +accounting\.BookInvoice +orders-out .* InvalidPeriod$/m);
+    expect((await run('dlq', 'list')).out).toMatch(/^G7A2 +3 +E400 +accounting\.BookInvoice +orders-out .*\n {2}InvalidPeriod$/m);
     expect((await run('dlq', 'list', '--group')).out).toMatch(/^G7A2 +3/m);
-    expect((await run('dlq', 'list', '--group', 'G7A2')).out).toMatch(/^d-1 +01JQ8M4Z7KAAAAAA +4711 +G7A2 +E400/m);
+    expect((await run('dlq', 'list', '--group', 'G7A2')).out).toMatch(/^d-1 +4711 +G7A2 +E400/m);
   });
 
   test('show prints the original content, as text or as bytes', async () => {
