@@ -1,6 +1,6 @@
 import type { Broker } from '../broker.js';
 import type { RunningHttpHost } from './http.js';
-import type { Telemetry } from './telemetry.js';
+import { systemOf, type Telemetry } from './telemetry.js';
 
 export interface HealthSubjects {
   readonly telemetry: Telemetry;
@@ -9,8 +9,17 @@ export interface HealthSubjects {
   readonly status: () => Promise<{
     readonly revision: { readonly number: number };
     readonly store: { readonly bytes: number };
-    readonly systems: readonly { readonly endpoints: readonly { readonly name: string; readonly waiting: number | undefined }[] }[];
+    readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
+    readonly systems: readonly { readonly endpoints: readonly EndpointFigures[] }[];
   }>;
+}
+
+interface EndpointFigures {
+  readonly name: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly state: string;
+  readonly waiting: number | undefined;
+  readonly oldestMs: number | undefined;
 }
 
 /**
@@ -36,7 +45,15 @@ export function addHealthPages(http: RunningHttpHost, { telemetry, broker, statu
   http.get('/metrics', async () => {
     const now = await status();
     telemetry.storeBytes.set(now.store.bytes);
-    for (const { name, waiting } of now.systems.flatMap(({ endpoints }) => endpoints)) if (waiting !== undefined) telemetry.backlog.set({ endpoint: name }, waiting);
+    // What is gone since the last scrape (an endpoint, the last letter of a code) must not keep its old value.
+    for (const gauge of [telemetry.backlog, telemetry.backlogOldest, telemetry.sourceSilent, telemetry.deadLetters]) gauge.reset();
+    for (const { name, direction, state, waiting, oldestMs } of now.systems.flatMap(({ endpoints }) => endpoints)) {
+      if (direction === 'inbound') telemetry.sourceSilent.set({ system: systemOf(name), source: name }, state === 'silent' ? 1 : 0);
+      if (waiting === undefined) continue;
+      telemetry.backlog.set({ endpoint: name }, waiting);
+      telemetry.backlogOldest.set({ endpoint: name }, (oldestMs ?? 0) / 1_000);
+    }
+    for (const { endpoint, code, count } of now.deadLettersBy) telemetry.deadLetters.inc({ endpoint, code }, count);
     return { status: 200, headers: { 'content-type': telemetry.registry.contentType }, body: await telemetry.registry.metrics() };
   });
 }
