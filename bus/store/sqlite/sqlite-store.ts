@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
-import { toJournal } from './journal-text.js';
+import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
 
 /** Rows per step of a prune: some milliseconds of the worker's time. */
@@ -58,7 +58,7 @@ export class SqliteStore implements Store {
   };
 
   readonly history: History = {
-    append: async (events) => this.#database.write('history.append', toJournal(events)),
+    append: async (events) => this.#database.write('history.append', toRows(events)),
     events: async (messageId) => this.#database.read('history.events', messageId),
     message: async (messageId) => this.#database.read('history.message', messageId),
     search: async (query) => this.#database.read('history.search', query),
