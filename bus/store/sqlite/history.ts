@@ -23,7 +23,7 @@ export function historyOperations(database: Database, names: Names) {
   const search = historySearch(database, classes);
   const message = database.prepare<[string], MessageRow>('SELECT * FROM message WHERE id = ?');
   const row = database.prepare<[number], EventRow>('SELECT seq, message, events, data FROM event WHERE seq = ?');
-  const since = database.prepare<[number], EventRow>('SELECT seq, message, events, data FROM event WHERE seq >= ? ORDER BY seq');
+  const since = database.prepare<[number], EventRow>('SELECT seq, message, events, data FROM event WHERE seq >= ? AND seq NOT IN (SELECT seq FROM unfolded) ORDER BY seq');
   const byPrefix = database.prepare<[string, string, number], string>('SELECT id FROM message WHERE id >= ? AND id < ? ORDER BY id LIMIT ?').pluck();
   const counts = database.prepare<[], { state: number; messages: number }>('SELECT state, messages FROM message_count');
   const old = database.prepare<[number, number, number, number], MessageRow>(

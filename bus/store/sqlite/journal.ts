@@ -4,7 +4,7 @@ import { type Database, sqliteFailure } from '../../sqlite/database.js';
 import type { EventRow, EventText } from './event-text.js';
 
 /** Rows folded in one transaction. The more, the more messages are written once, in their final state; the longer an append may have to wait (some 20 ms). */
-const STEP = 2_000;
+const STEP = 1_000;
 /** All but the content, which no summary needs. */
 const ROWS = 'SELECT seq, message, events, NULL AS data FROM event';
 
