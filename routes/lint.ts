@@ -11,9 +11,10 @@ export function lintRoutes(context: RouteContext): void {
     if ('from' in config) lintInbound(name, config, subscribed, context);
     else lintOutbound(name, config, context);
   }
-  const read = new Set(Object.values(input.routes).map((config) => ('from' in config ? config.from : undefined)));
+  const read = new Set(Object.values(input.routes).flatMap((config) => ('from' in config ? [config.from] : [])));
   for (const source of input.sources.keys()) {
-    if (read.has(source)) continue;
+    // Without any inbound route the configuration is being begun.
+    if (read.size === 0 || read.has(source)) continue;
     const dot = source.indexOf('.');
     context.report({
       severity: 'warning',

@@ -87,6 +87,11 @@ export const busCodes = {
     meaning: 'The thread that owns the files ended, or was never started.',
     fix: 'Look for the first error in the log before this one: disk full or disk errors end the thread.',
   },
+  E520: {
+    title: 'the endpoint is paused',
+    meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',
+    fix: '`signalbox systems resume` lets it go on.',
+  },
   E530: {
     title: 'a database file did not take a setting',
     meaning: 'SQLite reads back another value than the one that was set. Without it what Signalbox writes would not be safe, so it does not start.',

@@ -1,10 +1,13 @@
 import type { Broker } from '../broker.js';
+import { describe } from '../errors.js';
 import type { RunningHttpHost } from './http.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 
 export interface HealthSubjects {
   readonly telemetry: Telemetry;
   readonly broker: Broker;
+  /** Writes a little into the store: a full disk can still be read. */
+  readonly writeStore: () => Promise<unknown>;
   /** What the pages read; the same figures as `signalbox status`. */
   readonly status: () => Promise<{
     readonly revision: { readonly number: number };
@@ -26,7 +29,7 @@ interface EndpointFigures {
  * `/livez` (the event loop turns), `/readyz` (bus and store work; a dead target never makes us unready; `?verbose` gives a line per check),
  * `/metrics` (Prometheus text format 0.0.4).
  */
-export function addHealthPages(http: RunningHttpHost, { telemetry, broker, status }: HealthSubjects): void {
+export function addHealthPages(http: RunningHttpHost, { telemetry, broker, writeStore, status }: HealthSubjects): void {
   const text = { 'content-type': 'text/plain; charset=utf-8' };
   http.get('/livez', async () => ({ status: 200, headers: text, body: 'ok\n' }));
   http.get('/readyz', async ({ query }) => {
@@ -34,11 +37,11 @@ export function addHealthPages(http: RunningHttpHost, { telemetry, broker, statu
     let ready = broker.health.connected;
     lines.push(`${ready ? 'ok  ' : 'FAIL'} bus ${broker.kind}${broker.health.detail === undefined ? '' : ` ${broker.health.detail}`}`);
     try {
-      const { revision } = await status();
+      const [{ revision }] = await Promise.all([status(), writeStore()]);
       lines.push('ok   store', `ok   config revision ${revision.number}`);
-    } catch {
+    } catch (error) {
       ready = false;
-      lines.push('FAIL store');
+      lines.push(`FAIL store ${describe(error)}`);
     }
     return { status: ready ? 200 : 503, headers: text, body: 'verbose' in query ? `${lines.join('\n')}\n` : ready ? 'ok\n' : 'not ready\n' };
   });

@@ -1,6 +1,6 @@
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
-import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
-import type { Clock } from '../../adapters/contract/services.js';
+import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
+import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
 import type { Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
@@ -35,6 +35,7 @@ export class Intake {
     @inject(TELEMETRY) private readonly telemetry: Telemetry,
     @inject(TRAFFIC) private readonly traffic: Traffic,
     @inject(CLOCK) private readonly clock: Clock,
+    @inject(LOGGER) private readonly log: Logger,
     @inject(NODE) private readonly node: string,
   ) {}
 
@@ -56,11 +57,10 @@ export class Intake {
     const results = records.map((record): Accepted => {
       if (known.has(record.id)) {
         this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
-        return { result: 'duplicate', messageId: '' };
+        return { result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' };
       }
       known.add(record.id);
       fresh.push(record.id);
-      this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint });
       const outcomes = receive(handler, endpoint, record, now);
       for (const outcome of outcomes) {
         work.admit(endpoint, record, outcome);
@@ -71,6 +71,8 @@ export class Intake {
     });
     await settleAll(publishes);
     await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters), this.store.dedupe.add(endpoint, fresh, now)]);
+    this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
+    this.report(endpoint, work.letters);
     return results;
   }
 
@@ -99,6 +101,19 @@ export class Intake {
         if (signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
         work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), route: dispatch.route, rule: dispatch.rule, endpoint: dispatch.endpoint, id: dispatch.id });
       }
+    });
+  }
+
+  /** One line for a batch, however many of its records failed. */
+  private report(endpoint: string, letters: readonly DeadLetter[]): void {
+    const [first] = letters;
+    if (!first) return;
+    const more = letters.length > 1 ? ` (and ${letters.length - 1} more of this batch)` : '';
+    this.log.warn('dead-letter', `a record of ${endpoint} went to the dead letters: ${first.reason}${more}`, {
+      message_id: first.messageId,
+      code: first.code,
+      route: first.route,
+      rule: first.rule,
     });
   }
 

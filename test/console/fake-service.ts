@@ -101,7 +101,16 @@ const systems: readonly SystemStatus[] = [
     name: 'accounting',
     adapter: 'soap',
     state: 'failing',
-    endpoints: [endpoint('accounting.BookInvoice', 'outbound', { state: 'failing', since: AT, lastFailureAt: AT + 4_000, detail: `circuit open ${HOSTILE}; next try in 60 s`, waiting: 128, oldestMs: 2_940_000 })],
+    endpoints: [
+      endpoint('accounting.BookInvoice', 'outbound', {
+        state: 'failing',
+        since: AT,
+        lastFailureAt: AT + 4_000,
+        detail: `circuit open ${HOSTILE}; next try in 60 s`,
+        waiting: 128,
+        oldestMs: 2_940_000,
+      }),
+    ],
   },
 ];
 
