@@ -76,7 +76,8 @@ export function operations(database: Database) {
   const counters = new Map<number, number>();
 
   const nextSeq = (queue: number): number => {
-    const known = counters.get(queue) ?? Math.max(last.get((queue + 1) * SPAN)?.seq ?? 0, queue * SPAN);
+    // Above what was handed out too: its rows may be gone already, and below that mark nobody looks any more.
+    const known = counters.get(queue) ?? Math.max(last.get((queue + 1) * SPAN)?.seq ?? 0, byId.get(queue)?.handed ?? 0, queue * SPAN);
     counters.set(queue, known + 1);
     return known + 1;
   };

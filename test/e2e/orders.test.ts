@@ -43,7 +43,7 @@ describe('the main job, end to end', () => {
       async () => [await world.arrived(), expected],
     );
     // Nothing may come after: what is still queued or waits for a retry would be one too many.
-    await until(() => isIdle(ask<Status>(world, 'status')), 'the channels are empty', 60_000);
+    await until(() => isIdle(ask<Status>(world, 'status')), 'the channels are empty', 120_000);
     expect(await world.arrived()).toEqual(expected);
     expect(ask<Status>(world, 'status').deadLetters).toBe(deadLetters);
     const numbers = world.fileNames().map((name) => name.split('_')[1] ?? '');
@@ -53,7 +53,7 @@ describe('the main job, end to end', () => {
 
     expect(await stop(child, 'SIGTERM')).toBe(0);
     expect(readFileSync(join(world.directory, 'run.log'), 'utf8')).not.toContain('token-of-');
-  }, 900_000);
+  }, 1_200_000);
 });
 
 function isIdle({ systems, messages }: Status): boolean {

@@ -45,6 +45,24 @@ describe('the embedded broker alone', () => {
     expect(second.health).toEqual({ connected: true, detail: undefined });
   });
 
+  test('what is published after a restart is taken, also when the backlog before it was handed out and acked first', async () => {
+    const first = make();
+    await first.open(never);
+    await first.declare({ name: 'a' });
+    for (const id of ids(3)) await first.publish('a', message(id));
+    await first.close();
+    const second = make();
+    await second.open(never);
+    await second.declare({ name: 'a' });
+    const inbox = acking();
+    await second.consume('a', { prefetch: 10 }, inbox.onMessage);
+    await inbox.until(3);
+    await eventually('the acks are written', async () => (await second.depth('a')).unsettled === 0 && (await second.depth('a')).ready === 0);
+    await second.publish('a', message('new'));
+    await inbox.until(4);
+    expect(inbox.ids.at(-1)).toBe('new');
+  });
+
   test('a full disk rejects; what was stored stays, and room that is made can be used again', async () => {
     const broker = make(1024 * 1024);
     await broker.open(never);
