@@ -35,7 +35,7 @@ export interface TargetConfig {
 /** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
 const SUSPECT_COUNT = 3;
 /** So often begun as a suspect without an end, it is set aside. */
-const POISON_COUNT = 2;
+const POISON_COUNT = 4;
 /** For an adapter that does not heed its signal, and for calls under way on a link that another call has found dead. */
 const LAST_MS = 5_000;
 const STORE_RETRY_MS = 5_000;

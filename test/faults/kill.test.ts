@@ -65,7 +65,7 @@ describe('a process that is killed', () => {
     legacy = new Database(join(directory, 'legacy.db'));
     legacy.exec('PRAGMA journal_mode = WAL; CREATE TABLE orders (num INTEGER PRIMARY KEY AUTOINCREMENT, amount TEXT, status TEXT)');
     const ledger = new Database(join(directory, 'ledger.db'));
-    ledger.exec('CREATE TABLE bookings (row INTEGER PRIMARY KEY AUTOINCREMENT, number TEXT, amount NUMERIC)'); // takes the same number twice, if it is given twice
+    ledger.exec('PRAGMA journal_mode = WAL; CREATE TABLE bookings (row INTEGER PRIMARY KEY AUTOINCREMENT, number TEXT, amount NUMERIC)'); // takes the same number twice, if it is given twice
     ledger.close();
   });
   afterEach(async () => {

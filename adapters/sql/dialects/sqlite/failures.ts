@@ -10,6 +10,8 @@ export function classifySqlite(error: unknown): AnyFailure | undefined {
   const options = { cause: error };
   if (/^SQLITE_(CANTOPEN|IOERR|PROTOCOL)/.test(code) || /directory does not exist/.test(message)) return new NotConnected('E420', message, options);
   if (/^SQLITE_(NOTADB|CORRUPT)/.test(code)) return new Misconfigured('E421', message, options);
+  // A process was killed while it wrote: the next one to open the file for writing repairs it.
+  if (/^SQLITE_READONLY_(RECOVERY|ROLLBACK|CANTLOCK|CANTINIT)/.test(code)) return new NotConnected('E420', message, options);
   if (/^SQLITE_(READONLY|PERM|AUTH)/.test(code)) return new Misconfigured('E423', message, options);
   if (/^SQLITE_(BUSY|LOCKED|FULL|NOMEM|INTERRUPT)/.test(code)) return new TryAgain('E424', message, options);
   if (/^SQLITE_CONSTRAINT_(NOTNULL|DATATYPE)/.test(code)) return new InvalidMessage('E332', message, options);
