@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../adapters/contract/services.js';
 
+/** A longer one ends at once (Node: 2^31 - 1 ms); a monthly schedule waits longer. */
+const LONGEST_TIMER_MS = 86_400_000;
+
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     try {
-      await sleep(ms, undefined, signal ? { signal } : {});
+      for (let left = ms; left > LONGEST_TIMER_MS; left -= LONGEST_TIMER_MS) await sleep(LONGEST_TIMER_MS, undefined, signal ? { signal } : {});
+      await sleep(ms % LONGEST_TIMER_MS, undefined, signal ? { signal } : {});
     } catch (error) {
       signal?.throwIfAborted(); // node's own AbortError would hide the reason
       throw error;

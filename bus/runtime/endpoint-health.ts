@@ -22,6 +22,7 @@ export class EndpointHealth {
   private lastSuccessAt: number | undefined;
   private lastFailureAt: number | undefined;
   private consecutive = 0;
+  private isPaused = false;
   nextAt: number | undefined;
   count = 0;
   failed = 0;
@@ -62,11 +63,15 @@ export class EndpointHealth {
   }
 
   setPaused(paused: boolean): void {
-    this.state = paused ? 'paused' : 'starting';
-    this.detail = paused ? 'paused by hand' : undefined;
+    this.isPaused = paused;
   }
 
   report(now: number): EndpointReport {
+    const report = this.running(now);
+    return this.isPaused ? { ...report, state: 'paused', detail: 'paused by hand' } : report;
+  }
+
+  private running(now: number): EndpointReport {
     const silent = this.expect !== undefined && this.state === 'ok' && now - (this.lastSuccessAt ?? this.startedAt) > this.expect.everyMs;
     return {
       name: this.name,

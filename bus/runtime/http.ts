@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { HttpHost, HttpReply, HttpRequest, HttpRoute, Logger } from '../../adapters/contract/index.js';
 import { describe, Misconfigured } from '../errors.js';
 import { headersOf, queryOf, readBody, TooLarge } from './http-request.js';
+import { settledWithin } from './settled-within.js';
 
 export interface HttpHostOptions {
   readonly host: string;
@@ -200,15 +201,6 @@ class Host implements RunningHttpHost {
     if (this.draining || !discard(request.raw)) reply.header('connection', 'close');
     return reply.send(answer.body);
   }
-}
-
-async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((done) => {
-    timer = setTimeout(done, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 /**

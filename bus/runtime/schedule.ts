@@ -10,10 +10,11 @@ export interface Schedule {
 
 /**
  * Milliseconds from `now` (the end of the last poll, or the start) to the next one. An interval runs on elapsed time, so a clock change does not
- * move it; a cron expression names wall-clock times (each once, also when the clock is put back).
+ * move it; a cron expression names wall-clock times (each once, also when the clock is put back). `again`: the last poll failed, so
+ * its turn is still due.
  */
-export function untilNext(schedule: Schedule, now: Date, first: boolean): number {
-  const planned = schedule.cron === undefined ? (first ? 0 : (schedule.everyMs ?? 30_000)) : untilCron(schedule.cron, schedule.zone, now);
+export function untilNext(schedule: Schedule, now: Date, turn: 'first' | 'next' | 'again'): number {
+  const planned = turn === 'again' ? 0 : schedule.cron === undefined ? (turn === 'first' ? 0 : (schedule.everyMs ?? 30_000)) : untilCron(schedule.cron, schedule.zone, now);
   if (!schedule.between) return planned;
   const at = new Date(now.getTime() + planned);
   if (isWithin(at, schedule.between, schedule.zone)) return planned;

@@ -31,7 +31,7 @@ export interface Source {
   start(): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** Stops reading; a batch under way is finished, or read again later. */
+  /** Stops reading; a batch under way is finished, or read again later. Does not throw. */
   stop(): Promise<void>;
 }
 
@@ -88,13 +88,13 @@ export class PolledSource implements Source {
   private async loop(signal: AbortSignal): Promise<void> {
     const { clock, store, node } = this.services;
     let isOpen = false;
-    let first = true;
+    let turn: Parameters<typeof untilNext>[2] = 'first';
     while (!signal.aborted) {
       try {
         await this.gate.pass(signal);
-        await this.rest(untilNext(this.config.schedule, clock.now(), first), signal);
+        await this.rest(untilNext(this.config.schedule, clock.now(), turn), signal);
         if (!this.gate.isOpen) continue;
-        first = false;
+        turn = 'next';
         const epoch = await store.leases.acquire(`source:${this.config.name}`, node, LEASE_MS, clock.now());
         if (epoch === undefined) continue;
         if (!isOpen) await this.inbound.open(signal);
@@ -104,13 +104,17 @@ export class PolledSource implements Source {
       } catch (error) {
         if (signal.aborted) break;
         isOpen = false;
+        turn = 'again';
         await this.close();
-        await this.failed(error, signal);
-        first = true;
+        await this.rest(this.failed(error), signal).catch(() => undefined); // aborted: the loop ends
       }
     }
     await this.close();
-    await store.leases.release(`source:${this.config.name}`, node);
+    try {
+      await store.leases.release(`source:${this.config.name}`, node);
+    } catch (error) {
+      this.log.warn('lease-kept', `the lease of ${this.config.name} could not be given back, it expires by itself: ${describe(error)}`);
+    }
   }
 
   /** One poll under the lease, which is renewed while it runs. @returns records taken */
@@ -157,12 +161,13 @@ export class PolledSource implements Source {
     const now = clock.now().getTime();
     if (this.health.failures > 0) log.info('source-recovered', `${this.config.name} can be read again`, { endpoint: this.config.name });
     this.health.succeeded(now, count);
-    this.health.nextAt = now + untilNext(this.config.schedule, new Date(now), false);
+    this.health.nextAt = now + untilNext(this.config.schedule, new Date(now), 'next');
     telemetry.sourceSuccess.set({ system: systemOf(this.config.name), source: this.config.name }, now / 1000);
     telemetry.systemUp.set({ system: systemOf(this.config.name) }, 1);
   }
 
-  private async failed(error: unknown, signal: AbortSignal): Promise<void> {
+  /** @returns how long to wait */
+  private failed(error: unknown): number {
     const { clock, telemetry } = this.services;
     const failure = failureOf(error);
     const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
@@ -171,7 +176,7 @@ export class PolledSource implements Source {
     this.health.brokeDown(error, clock.now().getTime(), next);
     telemetry.systemUp.set({ system: systemOf(this.config.name) }, 0);
     if (news) this.log.warn('source-failed', `reading ${this.config.name} failed: ${describe(error)}; ${next}`, { code: failure?.code });
-    await this.rest(wait, signal);
+    return wait;
   }
 
   /** Waits, unless somebody resumes the endpoint. */
@@ -199,6 +204,7 @@ export class ListeningSource implements Source {
   private readonly health: EndpointHealth;
   private stopping = new AbortController();
   private opening: Promise<void> | undefined;
+  private isOpen = false;
   private isPaused = false;
 
   constructor(
@@ -220,20 +226,28 @@ export class ListeningSource implements Source {
 
   async pause(): Promise<void> {
     this.isPaused = true;
-    await this.stop();
     this.health.setPaused(true);
+    await this.stop();
   }
 
   async resume(): Promise<void> {
     this.isPaused = false;
     this.health.setPaused(false);
+    if (this.isOpen) return;
+    await this.stop();
     await this.start();
   }
 
   async stop(): Promise<void> {
+    const { log } = this.services;
     this.stopping.abort(new Error('stopping'));
     await this.opening;
-    await this.inbound.close();
+    this.isOpen = false;
+    try {
+      await this.inbound.close();
+    } catch (error) {
+      log.debug('close-failed', `closing ${this.config.name} failed: ${describe(error)}`);
+    }
   }
 
   private async open(signal: AbortSignal): Promise<void> {
@@ -248,6 +262,7 @@ export class ListeningSource implements Source {
           telemetry.sourceSuccess.set({ system: systemOf(name), source: name }, now / 1000);
           return result ?? { result: 'duplicate', messageId: '' };
         }, signal);
+        this.isOpen = true;
         this.health.succeeded(clock.now().getTime(), 0);
         return;
       } catch (error) {

@@ -9,6 +9,7 @@ import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
+import { settledWithin } from './settled-within.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
 import { Target, type TargetConfig } from './target.js';
 import type { Telemetry } from './telemetry.js';
@@ -38,6 +39,10 @@ interface RunningSystem {
   readonly targets: ReadonlyMap<string, Target>;
 }
 
+/** An adapter's `close` has 5 s by its contract. */
+const CLOSE_MS = 6_000;
+/** After its drain time a target waits for what it aborted, then closes. */
+const TARGET_CLOSE_MS = 2 * CLOSE_MS;
 const PAUSES = 'signalbox.pauses';
 
 /**
@@ -47,6 +52,7 @@ const PAUSES = 'signalbox.pauses';
 @injectable()
 export class Supervisor {
   private readonly running = new Map<string, RunningSystem>();
+  private changing: Promise<unknown> = Promise.resolve();
   private drainMs = 30_000;
 
   constructor(
@@ -65,7 +71,28 @@ export class Supervisor {
    * Lets `plan` run in place of what runs now. Messages already in a channel are delivered by whoever serves that endpoint
    * afterwards. @returns names of the systems that were started, stopped or restarted
    */
-  async apply(plan: RunPlan): Promise<readonly string[]> {
+  apply(plan: RunPlan): Promise<readonly string[]> {
+    return this.alone(() => this.applyNow(plan));
+  }
+
+  /** Stops reading, finishes what is under way within the drain time, closes the systems. */
+  stop(): Promise<void> {
+    return this.alone(() => this.stopNow());
+  }
+
+  /** @returns the endpoints that were meant; empty when there is none of that name */
+  setPaused(name: string, paused: boolean): Promise<readonly string[]> {
+    return this.alone(() => this.setPausedNow(name, paused));
+  }
+
+  /** One change at a time: an endpoint that is being replaced cannot be resumed. */
+  private alone<T>(change: () => Promise<T>): Promise<T> {
+    const next = this.changing.then(change);
+    this.changing = next.catch(() => undefined); // the caller of `alone` gets the error
+    return next;
+  }
+
+  private async applyNow(plan: RunPlan): Promise<readonly string[]> {
     const wanted = new Map(plan.systems.map((system) => [system.name, system]));
     const gone = [...this.running.values()].filter(({ plan: { name, digest } }) => wanted.get(name)?.digest !== digest);
     const fresh = plan.systems.filter((system) => this.running.get(system.name)?.plan.digest !== system.digest);
@@ -96,8 +123,7 @@ export class Supervisor {
     return [...new Set([...gone.map(({ plan: { name } }) => name), ...fresh.map(({ name }) => name)])].sort();
   }
 
-  /** Stops reading, finishes what is under way within the drain time, closes the systems. */
-  async stop(): Promise<void> {
+  private async stopNow(): Promise<void> {
     const systems = [...this.running.values()];
     await Promise.all(systems.map((system) => this.stopSources(system)));
     await Promise.all(systems.map((system) => this.stopTargets(system)));
@@ -118,8 +144,7 @@ export class Supervisor {
     return this.running.get(name)?.connected.probe(signal);
   }
 
-  /** @returns the endpoints that were meant; empty when there is none of that name */
-  async setPaused(name: string, paused: boolean): Promise<readonly string[]> {
+  private async setPausedNow(name: string, paused: boolean): Promise<readonly string[]> {
     const endpoints = [...this.running.values()]
       .flatMap(({ plan, sources, targets }) => [...sources, ...targets].map(([endpoint, running]) => ({ system: plan.name, endpoint, running })))
       .filter(({ system, endpoint }) => system === name || endpoint === name);
@@ -156,15 +181,17 @@ export class Supervisor {
   }
 
   private async stopSources({ sources }: RunningSystem): Promise<void> {
-    await Promise.all([...sources.values()].map((source) => source.stop()));
+    await Promise.all([...sources].map(([name, source]) => this.end(name, source.stop(), this.drainMs)));
   }
 
   private async stopTargets({ plan, targets, connected }: RunningSystem): Promise<void> {
-    await Promise.all([...targets.values()].map((target) => target.stop(this.drainMs)));
-    try {
-      await connected.close();
-    } catch (error) {
-      this.log.warn('close-failed', `closing ${plan.name} failed: ${describe(error)}`);
-    }
+    await Promise.all([...targets].map(([name, target]) => this.end(name, target.stop(this.drainMs), this.drainMs + TARGET_CLOSE_MS)));
+    await this.end(plan.name, connected.close(), CLOSE_MS);
+  }
+
+  /** Waits for an end, but one that fails or does not come must not keep the others from theirs. */
+  private async end(name: string, ending: Promise<void>, limitMs: number): Promise<void> {
+    const reported = ending.catch((error: unknown) => this.log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
+    if (!(await settledWithin(limitMs, reported))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
   }
 }

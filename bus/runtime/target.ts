@@ -9,6 +9,8 @@ import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './e
 import { Gate } from './gate.js';
 import type { DurablePublisher } from './publisher.js';
 import { reopenDelay, retryDelay } from './retry.js';
+import { settledWithin } from './settled-within.js';
+import { Suspects } from './suspects.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import type { Routing } from './tokens.js';
 
@@ -30,8 +32,13 @@ export interface TargetConfig {
   readonly usesLedger: boolean;
 }
 
-/** Handed out this often without an end, a message is set aside: it probably kills the process that handles it. */
-const POISON_COUNT = 5;
+/** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
+const SUSPECT_COUNT = 3;
+/** So often begun as a suspect without an end, it is set aside. */
+const POISON_COUNT = 2;
+/** For an adapter that does not heed its signal, and for calls under way on a link that another call has found dead. */
+const LAST_MS = 5_000;
+const STORE_RETRY_MS = 5_000;
 const MISCONFIGURED_RETRY_MS = 300_000;
 
 /**
@@ -46,7 +53,14 @@ export class Target {
   private readonly channel: string;
   private stopping = new AbortController();
   private consumer: Consumer | undefined;
+  private readonly suspects: Suspects;
+  /** The last work on each delivery id: the same delivery may come twice (publish of unknown outcome, lost session). */
+  private readonly underWay = new Map<string, Promise<void>>();
+  private readonly calls = new Set<Promise<Receipt>>();
   private active = 0;
+  private isAlone = false;
+  /** Counts the openings: a late failure of one before says nothing about the one that is open now. */
+  private link = 0;
   private opening: Promise<void> | undefined;
   private isPaused = false;
   private wake = new AbortController();
@@ -59,6 +73,7 @@ export class Target {
     this.channel = channelOf(config.name);
     this.health = new EndpointHealth(config.name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: config.name });
+    this.suspects = new Suspects(config.name, services.store.endpointState);
   }
 
   get report(): EndpointReport {
@@ -95,9 +110,10 @@ export class Target {
     if (!this.linkUp.isOpen) this.stopping.abort(new Error('stopping'));
     await closing;
     this.stopping.abort(new Error('stopping'));
-    await this.opening;
-    await this.closeOutbound();
     this.consumer = undefined;
+    const ended = await settledWithin(LAST_MS, Promise.all([this.opening, ...this.underWay.values()]));
+    if (!ended) this.log.warn('stop-late', `a call of ${this.config.name} does not heed its signal and was left behind`);
+    await this.closeOutbound();
   }
 
   private async consume(): Promise<void> {
@@ -108,15 +124,29 @@ export class Target {
   }
 
   private next(): void {
-    while (this.active < this.config.parallel && !this.stopping.signal.aborted) {
+    while (!this.stopping.signal.aborted) {
+      const isSuspect = (this.queue[0]?.deliveryCount ?? 0) >= SUSPECT_COUNT;
+      if (this.active >= (isSuspect || this.isAlone ? 1 : this.config.parallel)) return;
       const received = this.queue.shift();
       if (!received) return;
-      this.active++;
-      void this.handle(received).finally(() => {
+      this.begin(received, isSuspect);
+    }
+  }
+
+  private begin(received: Received, isSuspect: boolean): void {
+    const { id } = received;
+    this.active++;
+    this.isAlone = isSuspect;
+    const before = this.underWay.get(id) ?? Promise.resolve();
+    const work = before
+      .then(() => this.handle(received, isSuspect))
+      .finally(() => {
+        if (this.underWay.get(id) === work) this.underWay.delete(id);
         this.active--;
+        this.isAlone = false;
         this.next();
       });
-    }
+    this.underWay.set(id, work);
   }
 
   private returnQueued(): void {
@@ -124,33 +154,55 @@ export class Target {
   }
 
   /** Never rejects: whatever happens, the message is settled or stays unsettled and comes again. */
-  private async handle(received: Received): Promise<void> {
+  private async handle(received: Received, isSuspect: boolean): Promise<void> {
     const { signal } = this.stopping;
     try {
-      await this.settle(received, signal);
+      const begun = isSuspect ? await this.durably(() => this.suspects.begin(received.id), signal) : 0;
+      await this.settle(received, begun, signal);
     } catch (error) {
-      if (!signal.aborted)
+      if (!signal.aborted) {
         this.log.error('settle-failed', `a delivery to ${this.config.name} could not be settled and will come again: ${describe(error)}`, { delivery_id: received.id });
+        await this.services.clock.sleep(STORE_RETRY_MS, signal).catch(() => undefined); // aborted: it goes back at once
+      }
       received.requeue();
+    }
+    if (isSuspect) await this.suspects.end(received.id).catch((error: unknown) => this.log.debug('suspect-kept', describe(error)));
+  }
+
+  /** What must be written before a message is settled is written, however long that takes: handing it out again would call the target again. */
+  private async durably<T>(write: () => Promise<T>, signal = this.stopping.signal): Promise<T> {
+    const { clock } = this.services;
+    for (let failures = 0; ; failures++) {
+      try {
+        return await write();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (failures === 0) this.log.error('store-failed', `what became of deliveries to ${this.config.name} cannot be recorded, they wait: ${describe(error)}`);
+        await clock.sleep(Math.min(reopenDelay(failures), STORE_RETRY_MS), signal);
+      }
     }
   }
 
-  private async settle(received: Received, signal: AbortSignal): Promise<void> {
+  private async settle(received: Received, begun: number, signal: AbortSignal): Promise<void> {
     const { store, telemetry, clock } = this.services;
     let queued: QueuedDelivery;
     try {
       queued = decodeDelivery(received);
     } catch (error) {
-      await store.deadLetters.add([foreignLetter(received, this.config.name, error, clock.now().getTime())]);
+      const letter = foreignLetter(received, this.config.name, error, clock.now().getTime());
+      await this.durably(() => store.deadLetters.add([letter]));
       received.ack();
       return;
     }
-    if (received.deliveryCount >= POISON_COUNT) {
+    if (begun >= POISON_COUNT) {
       await this.bury(received, queued, { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` });
       return;
     }
-    if (this.config.usesLedger && (await store.ledger.get([received.id])).get(received.id)?.state === 'done') {
+    if (this.config.usesLedger && (await this.durably(() => store.ledger.get([received.id]))).get(received.id)?.state === 'done') {
       telemetry.attempts.inc({ endpoint: this.config.name, result: 'duplicate' });
+      // Perhaps the process ended between the ledger and the history.
+      const event = this.event(queued, 'duplicate', clock.now().getTime(), { detail: 'was delivered before' });
+      await this.durably(() => store.history.append([event]));
       received.ack();
       return;
     }
@@ -168,14 +220,19 @@ export class Target {
   private async send(queued: QueuedDelivery, signal: AbortSignal): Promise<Receipt> {
     for (;;) {
       await this.linkUp.pass(signal);
+      const { link } = this;
+      const call = (async () => this.outbound.send(queued.delivery, signal))(); // one that throws at once is no different
+      this.calls.add(call);
       try {
-        return await this.outbound.send(queued.delivery, signal);
+        return await call;
       } catch (error) {
         const failure = failureOf(error);
         const kind = failure && kindOf(failure);
         if (kind !== 'not-connected' && kind !== 'misconfigured') throw error;
         this.services.telemetry.attempts.inc({ endpoint: this.config.name, result: kind });
-        this.reopen(failure);
+        if (link === this.link) this.reopen(failure);
+      } finally {
+        this.calls.delete(call);
       }
     }
   }
@@ -184,15 +241,14 @@ export class Target {
     const { store, telemetry, clock } = this.services;
     const now = clock.now().getTime();
     const { name } = this.config;
+    const event = this.event(queued, 'delivered', now, {
+      detail: receipt.duplicate ? `${receipt.detail} (had it already)` : receipt.detail,
+      attempt: queued.delivery.attempt,
+      durationMs: Math.round(durationMs * 10) / 10,
+    });
     await Promise.all([
-      this.config.usesLedger ? store.ledger.put([{ deliveryId: received.id, endpoint: name, state: 'done', at: now }]) : undefined,
-      store.history.append([
-        this.event(queued, 'delivered', now, {
-          detail: receipt.duplicate ? `${receipt.detail} (had it already)` : receipt.detail,
-          attempt: queued.delivery.attempt,
-          durationMs: Math.round(durationMs * 10) / 10,
-        }),
-      ]),
+      this.config.usesLedger ? this.durably(() => store.ledger.put([{ deliveryId: received.id, endpoint: name, state: 'done', at: now }])) : undefined,
+      this.durably(() => store.history.append([event])),
     ]);
     received.ack();
     this.health.succeeded(now, 1);
@@ -218,10 +274,11 @@ export class Target {
       return;
     }
     const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs);
-    await publisher.publish(this.channel, withAttempt(received, attempt + 1), 60_000, this.stopping.signal, waitMs);
+    await publisher.publish(this.channel, withAttempt(received, attempt + 1), Number.POSITIVE_INFINITY, this.stopping.signal, waitMs);
     const now = clock.now().getTime();
     const next = `attempt ${attempt} of ${policy.attempts}, next ${new Date(now + waitMs).toISOString()}`;
-    await store.history.append([this.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt })]);
+    const event = this.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt });
+    await this.durably(() => store.history.append([event]));
     received.ack();
     this.health.brokeDown(error, now, next);
   }
@@ -230,10 +287,8 @@ export class Target {
     const { store, telemetry, clock } = this.services;
     const now = clock.now().getTime();
     const letter = { ...deliveryLetter(received, queued, error ?? new Error(cause.reason), now), code: cause.code, reason: cause.reason };
-    await Promise.all([
-      store.deadLetters.add([letter]),
-      store.history.append([this.event(queued, 'dead', now, { code: cause.code, detail: cause.reason, attempt: queued.delivery.attempt })]),
-    ]);
+    const event = this.event(queued, 'dead', now, { code: cause.code, detail: cause.reason, attempt: queued.delivery.attempt });
+    await Promise.all([this.durably(() => store.deadLetters.add([letter])), this.durably(() => store.history.append([event]))]);
     received.ack();
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.config.name} went to the dead letters: ${cause.reason}`, {
@@ -260,9 +315,9 @@ export class Target {
     };
   }
 
-  /** Closes the gate and opens the link again with back-off; one such loop at a time. */
+  /** Closes the gate and opens the link again with back-off; called once for each link. */
   private reopen(cause?: AnyFailure): void {
-    if (this.opening && !this.linkUp.isOpen) return;
+    this.link++;
     this.linkUp.close();
     this.opening = this.open(cause, this.stopping.signal);
   }
@@ -273,12 +328,14 @@ export class Target {
     while (!signal.aborted) {
       try {
         if (failure !== undefined) {
+          // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls));
           await this.closeOutbound();
           await this.waitAfter(failure, signal);
         }
         await this.outbound.open(signal);
         if (failure !== undefined) this.log.info('target-recovered', `${this.config.name} can be reached again`);
-        if (!this.isPaused) this.health.reopened(clock.now().getTime());
+        this.health.reopened(clock.now().getTime());
         telemetry.systemUp.set({ system: systemOf(this.config.name) }, 1);
         this.linkUp.open();
         return;

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
@@ -9,17 +10,21 @@ import type { StoreOperations } from './operations.js';
 /** Rows per step of a prune: some milliseconds of the worker's time. */
 const STEP = 500;
 const VACUUM_PAGES = 500;
+const REOPEN_MS = 1_000;
 
 /** The store of one box: `<directory>/store.db`, owned by a thread of its own. */
 export class SqliteStore implements Store {
   readonly #directory: string;
+  readonly #closing = new AbortController();
   #opened: WorkerDatabase<StoreOperations> | undefined;
+  #reopening: Promise<void> | undefined;
+  #problem = 'the store is not open';
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** May be called again after the disk failed (E534, E536): opens anew. */
+  /** When the disk fails later (E534, E536), the store is opened anew by itself; until then every call is refused. */
   async open(signal: AbortSignal): Promise<void> {
     if (this.#opened !== undefined) return;
     try {
@@ -27,11 +32,25 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw new Misconfigured('E537', `${this.#directory}: ${describe(error)}`, { cause: error });
     }
-    const onBroken = (): void => {
+    const onBroken = (reason: Error): void => {
+      this.#problem = `the store is opened again after: ${describe(reason)}`;
       this.#opened = undefined;
+      this.#reopening = this.#reopen();
     };
     const path = join(this.#directory, 'store.db');
     this.#opened = await WorkerDatabase.start<StoreOperations>(new URL('./store-worker.js', import.meta.url), { path }, signal, { onBroken });
+  }
+
+  async #reopen(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted && this.#opened === undefined) {
+      try {
+        await sleep(REOPEN_MS, undefined, { signal });
+        await this.open(signal);
+      } catch (error) {
+        this.#problem = `the store cannot be opened again: ${describe(error)}`;
+      }
+    }
   }
 
   readonly checkpoints: Checkpoints = {
@@ -112,12 +131,14 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#reopening;
     await this.#opened?.close();
     this.#opened = undefined;
   }
 
   get #database(): WorkerDatabase<StoreOperations> {
-    if (this.#opened === undefined) throw new NotConnected('E536', 'the store is not open');
+    if (this.#opened === undefined) throw new NotConnected('E536', this.#problem);
     return this.#opened;
   }
 }

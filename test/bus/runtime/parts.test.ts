@@ -33,26 +33,26 @@ describe('schedule', () => {
   const always = { everyMs: 30_000, cron: undefined, between: undefined, zone: 'Europe/Berlin' };
 
   test('the first poll is at once, the next after the interval', () => {
-    expect(untilNext(always, new Date(), true)).toBe(0);
-    expect(untilNext(always, new Date(), false)).toBe(30_000);
+    expect(untilNext(always, new Date(), 'first')).toBe(0);
+    expect(untilNext(always, new Date(), 'next')).toBe(30_000);
   });
 
   test('outside its window it waits for the opening, in its own zone', () => {
     const day = { ...always, between: { from: '06:00', to: '22:00' } };
-    expect(untilNext(day, new Date('2026-07-01T03:00:00Z'), true)).toBe(3_600_000); // 05:00 in Berlin
-    expect(untilNext(day, new Date('2026-07-01T12:00:00Z'), true)).toBe(0);
+    expect(untilNext(day, new Date('2026-07-01T03:00:00Z'), 'first')).toBe(3_600_000); // 05:00 in Berlin
+    expect(untilNext(day, new Date('2026-07-01T12:00:00Z'), 'first')).toBe(0);
   });
 
   test('a window over midnight is one window', () => {
     const night = { ...always, between: { from: '22:00', to: '06:00' }, zone: 'UTC' };
-    expect(untilNext(night, new Date('2026-07-01T23:00:00Z'), true)).toBe(0);
-    expect(untilNext(night, new Date('2026-07-01T12:00:00Z'), true)).toBe(36_000_000);
+    expect(untilNext(night, new Date('2026-07-01T23:00:00Z'), 'first')).toBe(0);
+    expect(untilNext(night, new Date('2026-07-01T12:00:00Z'), 'first')).toBe(36_000_000);
   });
 
   test('a cron time that the clock change repeats comes once', () => {
     const nightly = { everyMs: undefined, cron: '30 2 * * *', between: undefined, zone: 'Europe/Berlin' };
-    const first = new Date(Date.parse('2026-10-24T22:00:00Z') + untilNext(nightly, new Date('2026-10-24T22:00:00Z'), false));
-    const second = new Date(first.getTime() + 1000 + untilNext(nightly, new Date(first.getTime() + 1000), false));
+    const first = new Date(Date.parse('2026-10-24T22:00:00Z') + untilNext(nightly, new Date('2026-10-24T22:00:00Z'), 'next'));
+    const second = new Date(first.getTime() + 1000 + untilNext(nightly, new Date(first.getTime() + 1000), 'next'));
     expect(second.getTime() - first.getTime()).toBeGreaterThan(23 * 3_600_000);
   });
 });
