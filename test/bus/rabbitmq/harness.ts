@@ -5,7 +5,7 @@ import type { BrokerHarness, BrokerPlace, Load } from '../../kit/broker/index.js
 import { clock, recorder } from '../../kit/broker/services.js';
 import { startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type FaultProxy, startProxy } from './fault-proxy.js';
+import { type FaultProxy, startProxy } from '../../faults/proxy.js';
 
 export const rabbitmq: BrokerHarness = {
   severalNodes: true,

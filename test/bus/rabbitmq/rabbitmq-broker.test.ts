@@ -7,7 +7,7 @@ import { acking, aMoment, eventually, Inbox, ids, message, publishAll, unique } 
 import { clock, recorder } from '../../kit/broker/services.js';
 import { freePort, startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type FaultProxy, startProxy } from './fault-proxy.js';
+import { type FaultProxy, startProxy } from '../../faults/proxy.js';
 
 describe('the RabbitMQ broker alone', () => {
   const cleanups: (() => Promise<void>)[] = [];
@@ -49,7 +49,7 @@ describe('the RabbitMQ broker alone', () => {
     const inbox = new Inbox();
     const consumer = await broker.consume('orders', { prefetch: 4 }, inbox.onMessage);
     const old = await inbox.until(4);
-    proxy.cut();
+    proxy.reset();
     await eventually('it notices', () => !broker.health.connected);
     expect(broker.health.detail).toMatch(/connection lost \d+ s ago/);
     expect(consumer.unsettled).toBe(0);

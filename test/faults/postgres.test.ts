@@ -1,0 +1,3 @@
+import { faultsAt } from './network.js';
+
+faultsAt('source', ['black hole', 'SIGKILL and restart']);

@@ -1,0 +1,3 @@
+import { faultsAt } from './network.js';
+
+faultsAt('bus', ['black hole', 'SIGKILL and restart']);

@@ -1,0 +1,3 @@
+import { faultsAt } from './network.js';
+
+faultsAt('partner', ['black hole', 'SIGKILL and restart']);

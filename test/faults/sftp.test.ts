@@ -1,0 +1,3 @@
+import { faultsAt } from './network.js';
+
+faultsAt('files', ['black hole', 'SIGKILL and restart']);
