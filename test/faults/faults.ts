@@ -82,7 +82,7 @@ export const FAULTS = {
 export type FaultName = keyof typeof FAULTS;
 
 /** Rows flow, the fault comes and goes while more follow, and in the end each row must have had one effect at each target. */
-export async function round(world: FaultWorld, place: Place, name: string, fault: Fault, rows = isFull ? 1_000 : 400): Promise<void> {
+export async function round(world: FaultWorld, place: Place, name: string, fault: Fault, rows = 400): Promise<void> {
   world.newRound();
   const logged = world.log('error').length;
   const pid = world.child?.pid;

@@ -82,8 +82,8 @@ export class FaultWorld {
     const files = new Map<string, number>();
     for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '', wanted);
     const reports = new Map<string, number>();
-    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT no, count(*) AS n FROM ${this.name} GROUP BY no`)) ?? [[]];
-    for (const row of rows) count(reports, String(row['no']), wanted, Number(row['n']));
+    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name} GROUP BY number`)) ?? [[]];
+    for (const row of rows) count(reports, String(row['number']), wanted, Number(row['n']));
     const partner = new Map([...this.partner.effects].filter(([ref]) => wanted.has(ref)));
     return { files, partner, reports };
   }
@@ -172,9 +172,9 @@ export class FaultWorld {
     const reports = mysql.createPool({ ...mariadb, connectionLimit: 1 });
     this.reports = reports;
     this.closing.push(() => reports.end());
-    await source.query(`CREATE SCHEMA ${this.name}; CREATE TABLE ${this.name}.ord (no bigint PRIMARY KEY, name text)`);
+    await source.query(`CREATE SCHEMA ${this.name}; CREATE TABLE ${this.name}.ord (number bigint PRIMARY KEY, name text)`);
     // No unique key: a second effect would be a second row.
-    await reports.query(`CREATE TABLE ${this.name} (id bigint AUTO_INCREMENT PRIMARY KEY, no bigint NOT NULL, name varchar(100), KEY (no))`);
+    await reports.query(`CREATE TABLE ${this.name} (id bigint AUTO_INCREMENT PRIMARY KEY, number bigint NOT NULL, name varchar(100), KEY (number))`);
     this.folder = join(sshd.directory, this.name);
     mkdirSync(this.folder);
   }
@@ -194,13 +194,13 @@ bus: {urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?he
 defaults:
   retry: {attempts: 5, wait: 1s..4s, factor: 2, jitter: 20%}
 types:
-  Order: {no: required text, name: required text}
+  Order: {number: required text, name: required text}
 systems:
   source:
     adapter: sql
     connect: ${database('postgres', 'source', postgres)}
     read:
-      orders: {table: ${this.name}.ord, key: no, columns: {no: integer, name: text}, schedule: {every: 500ms}}
+      orders: {table: ${this.name}.ord, key: number, columns: {number: integer, name: text}, schedule: {every: 500ms}}
   files:
     adapter: sftp
     connect: {host: 127.0.0.1, port: ${port('files')}, user: ${sshd.username}, key: "\${secret:files}", host_key: "${sshd.hostKey}", timeout: 2s, connect_timeout: 2s, keepalive: 1s}
@@ -215,19 +215,19 @@ systems:
     adapter: sql
     connect: ${database('mariadb', 'reports', mariadb)}
     write:
-      orders: {table: ${this.name}, mode: insert, columns: {no: integer, name: text}}
+      orders: {table: ${this.name}, mode: insert, columns: {number: integer, name: text}}
 routes:
   orders-in:
     from: source.orders
     publish: Order
-    key: order.no
-    map: {no: text(record.no), name: record.name}
+    key: order.number
+    map: {number: text(record.number), name: record.name}
   orders-out:
     subscribe: Order
     deliver:
-      - {name: files, to: files.orders, map: {no: order.no, name: order.name}}
-      - {name: partner, to: partner.bookings, map: {ref: order.no, name: order.name}}
-      - {name: reports, to: reports.orders, map: {no: int(order.no), name: order.name}}
+      - {name: files, to: files.orders, map: {number: order.number, name: order.name}}
+      - {name: partner, to: partner.bookings, map: {ref: order.number, name: order.name}}
+      - {name: reports, to: reports.orders, map: {number: integer(order.number), name: order.name}}
 `,
     );
   }
