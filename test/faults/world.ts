@@ -82,7 +82,7 @@ export class FaultWorld {
     const files = new Map<string, number>();
     for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '', wanted);
     const reports = new Map<string, number>();
-    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name} GROUP BY number`)) ?? [[]];
+    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number`)) ?? [[]];
     for (const row of rows) count(reports, String(row['number']), wanted, Number(row['n']));
     const partner = new Map([...this.partner.effects].filter(([ref]) => wanted.has(ref)));
     return { files, partner, reports };
@@ -154,7 +154,7 @@ export class FaultWorld {
       this.closing.push(() => proxy.close());
     }
     await this.prepare(postgres, mariadb, sshd);
-    this.configure(busUrl, postgres, mariadb, sshd);
+    this.configure(busUrl, postgres, { ...mariadb, database: this.name }, sshd);
     writeFileSync(join(this.directory, 'run.log'), '');
     const child = run(this);
     this.child = child;
@@ -172,9 +172,11 @@ export class FaultWorld {
     const reports = mysql.createPool({ ...mariadb, connectionLimit: 1 });
     this.reports = reports;
     this.closing.push(() => reports.end());
+    // A database of its own: worlds have the same names of endpoints and so the same ids, which must not meet in one inbox.
+    await reports.query(`CREATE DATABASE ${this.name}`);
     await source.query(`CREATE SCHEMA ${this.name}; CREATE TABLE ${this.name}.ord (number bigint PRIMARY KEY, name text)`);
     // No unique key: a second effect would be a second row.
-    await reports.query(`CREATE TABLE ${this.name} (id bigint AUTO_INCREMENT PRIMARY KEY, number bigint NOT NULL, name varchar(100), KEY (number))`);
+    await reports.query(`CREATE TABLE ${this.name}.orders (id bigint AUTO_INCREMENT PRIMARY KEY, number bigint NOT NULL, name varchar(100), KEY (number))`);
     this.folder = join(sshd.directory, this.name);
     mkdirSync(this.folder);
   }
@@ -215,7 +217,7 @@ systems:
     adapter: sql
     connect: ${database('mariadb', 'reports', mariadb)}
     write:
-      orders: {table: ${this.name}, mode: insert, columns: {number: integer, name: text}}
+      orders: {table: orders, mode: insert, columns: {number: integer, name: text}}
 routes:
   orders-in:
     from: source.orders
