@@ -25,7 +25,7 @@ import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
 import { sqliteStoreModule } from './bus/store/store.module.js';
-import { changedRouting } from './config/changes.js';
+import { changedRouting, needsRestart } from './config/changes.js';
 import type { Configuration } from './config/configuration.js';
 import { renderDiagnostics } from './config/diagnostics.js';
 import { type LoadResult, loadConfiguration } from './config/load.js';
@@ -79,7 +79,8 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   // Before anything is opened: a second instance learns who is there, not that a file is locked.
   await refuseLiveSocket(socketPath);
 
-  const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: redactor(configuration.secrets) });
+  const redaction = { of: redactor(configuration.secrets) };
+  const log = createLog({ level: options.log?.level ?? 'info', format: options.log?.format ?? 'json', redact: (line) => redaction.of(line) });
   const http = httpHost(configuration, log);
   const container = new Container();
   const services = {
@@ -93,7 +94,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
   await store.open(AbortSignal.timeout(120_000));
-  const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log);
+  const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log, redaction);
   try {
     await openPatiently(broker, log);
     await assembly.start(configuration, loaded, http, socketPath);
@@ -163,6 +164,8 @@ class Assembly implements Signalbox {
   private readonly ended = Promise.withResolvers<number>();
   private readonly supervisor: Supervisor;
   private readonly loadedAdapters = new Set<string>();
+  /** What was started with, and what runs since the last reload. */
+  private started: Configuration | undefined;
   private configuration: Configuration | undefined;
   private live: Live | undefined;
   private operations: Operations | undefined;
@@ -180,6 +183,7 @@ class Assembly implements Signalbox {
     private readonly store: Store,
     private readonly broker: Broker,
     private readonly log: Logger,
+    private readonly redaction: { of: (line: string) => string },
   ) {
     this.done = this.ended.promise;
     this.supervisor = container.get(Supervisor);
@@ -204,14 +208,21 @@ class Assembly implements Signalbox {
     this.operations = new Operations(this.live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
     this.http = http;
     if (http) {
-      addHealthPages(http, { telemetry: this.container.get<Telemetry>(TELEMETRY), status: () => this.service.status(), broker: this.broker });
-      await http.start();
+      addHealthPages(http, {
+        telemetry: this.container.get<Telemetry>(TELEMETRY),
+        status: () => this.service.status(),
+        writeStore: () => this.store.leases.acquire('signalbox.readyz', this.node, 60_000, new Date()),
+        broker: this.broker,
+      });
     }
     await this.supervisor.apply(await this.plan(configuration, revision.number));
+    this.started = configuration;
     this.configuration = configuration;
+    // Only now: before its route is there a webhook would get 404, and a sender takes that for final.
+    await http?.start();
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
-    this.pruning = setInterval(() => void this.prune(configuration), 600_000);
+    this.pruning = setInterval(() => void this.prune(), 600_000);
     const warnings = loaded.diagnostics.length;
     this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
   }
@@ -266,9 +277,12 @@ class Assembly implements Signalbox {
       this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
       return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
     }
+    this.redaction.of = redactor(configuration.secrets);
     const { revision, isNew } = await this.record(configuration, by.who);
     const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
-    const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : [])];
+    const later = this.started ? needsRestart(this.started, configuration) : [];
+    const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : []), ...later.map((name) => `${name} (after a restart)`)];
+    if (later.length > 0) this.log.warn('restart-needed', `a change of ${later.join(' and ')} takes effect when Signalbox is started again`);
     this.configuration = configuration;
     live.revision = revision;
     live.routes = routeSummaries(configuration);
@@ -305,7 +319,9 @@ class Assembly implements Signalbox {
     };
   }
 
-  private async prune({ settings: { retention } }: Configuration): Promise<void> {
+  private async prune(): Promise<void> {
+    if (!this.configuration) return;
+    const { retention } = this.configuration.settings;
     try {
       const removed = await this.store.prune(new Date(), retention);
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);

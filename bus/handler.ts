@@ -17,6 +17,8 @@ export interface Handler {
   receive(endpoint: string, record: SourceRecord, now: Date): readonly Outcome[];
   /** Routes a canonical message that entered through the embedding API. */
   route(message: Message, now: Date): Outcome;
+  /** Ids of the messages that `receive` makes of a record with this id, one per route: for a sender who sends it again. */
+  messageIds(endpoint: string, recordId: string): readonly string[];
   /** Names of the inbound endpoints that have a route. */
   readonly sources: readonly string[];
   /** Names of the outbound endpoints some rule delivers to. */

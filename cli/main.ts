@@ -59,9 +59,16 @@ function createProgram(): Command {
     .addHelpText('after', '\nExit codes: 0 ok, 1 problem, 2 usage, 3 not running.');
   for (const create of commands) program.addCommand(create());
   for (const command of [program, ...below(program)]) {
-    command.exitOverride().showHelpAfterError().configureHelp({ showGlobalOptions: true, sortSubcommands: false });
+    command
+      .exitOverride()
+      .showHelpAfterError(`Usage: ${command.createHelp().commandUsage(command)}\n  = help: ${fullName(command)} --help`)
+      .configureHelp({ showGlobalOptions: true, sortSubcommands: false });
   }
   return program;
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 function* below(command: Command): Iterable<Command> {

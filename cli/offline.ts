@@ -26,7 +26,7 @@ export async function check(directory: string, { withoutSecrets = false }: Check
 
 /** The state directory the configuration names; undefined when it does not load. */
 export async function stateDirectory(directory: string): Promise<string | undefined> {
-  return (await check(directory, { withoutSecrets: true })).configuration?.settings.stateDirectory;
+  return (await check(directory, { withoutSecrets: true })).settings?.stateDirectory;
 }
 
 /** Runs the tests `wanted` picks. */

@@ -85,6 +85,19 @@ export function clockTime(at: number): string {
   return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
+/** Instants our own texts name (`next 2026-03-02T08:14:02.113Z`) in local time: `next 09:14:02`, with its day when that is not today. */
+export function localTimes(text: string, now: number = Date.now()): string {
+  return text.replace(
+    /\b(next|since|until) (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z)/g,
+    (_, word: string, instant: string) => `${word} ${moment(Date.parse(instant), now)}`,
+  );
+}
+
+/** `09:14:02` today, else `2026-03-02 09:14`, local. */
+export function moment(at: number, now: number = Date.now()): string {
+  return day(at) === day(now) ? clockTime(at).slice(0, 8) : dateTime(at).slice(0, 16);
+}
+
 /** `2026-03-02`, local. */
 export function day(at: number): string {
   const date = new Date(at);

@@ -1,11 +1,13 @@
 import type { EventKind, MessageState, MessageSummary, StoredEvent } from '../bus/store/contract.js';
 import { payloadText } from './payload.js';
 import { table } from './table.js';
-import { bytes, clockTime, day, duration, paint, safe } from './text.js';
+import { bytes, clockTime, day, duration, localTimes, paint, safe } from './text.js';
 
 /** The steps of one message, as `signalbox trace` prints them. */
 export function traceText(message: MessageSummary, events: readonly StoredEvent[], payloads: boolean): string {
-  return `${headline(message)}\n${payloads ? stepsWithPayloads(events) : stepsTable(events)}`;
+  const lines = [...headline(message), payloads ? stepsWithPayloads(events) : stepsTable(events)];
+  if (message.state === 'dead') lines.push(`next  ${paint('cyan', `signalbox dlq show ${safe(message.id)}`)}`);
+  return lines.join('\n');
 }
 
 export function eventWord(kind: EventKind): string {
@@ -34,50 +36,84 @@ export function delivered({ queued, delivered: done, dead }: MessageSummary): st
   return parts.join(', ');
 }
 
-function headline(message: MessageSummary): string {
-  return [
+function headline(message: MessageSummary): string[] {
+  const what = [
     `${paint('bold', safe([message.type ?? message.source, message.key ?? ''].join(' ').trim()))}  ${messageState(message.state)}`,
     delivered(message),
     `in ${duration(message.lastAt - message.at)}`,
     `on ${day(message.at)}`,
-    `message ${safe(message.id)}`,
-    message.traceparent === undefined ? '' : `trace ${safe(message.traceparent.split('-')[1] ?? message.traceparent)}`,
-  ]
-    .filter((part) => part !== '')
-    .join('   ');
+  ];
+  const ids = [`message ${safe(message.id)}`, message.traceparent === undefined ? '' : `trace ${safe(message.traceparent.split('-')[1] ?? message.traceparent)}`];
+  return [what, ids].map((parts) => parts.filter((part) => part !== '').join('   '));
 }
 
-const COLUMNS = ['TIME', 'STEP', 'WHERE', 'CODE', { title: 'ATTEMPT', align: 'right' }, 'DETAIL', { title: 'TOOK', align: 'right' }, 'PLACE'] as const;
+const COLUMNS = ['TIME', 'STEP', 'WHERE', { title: 'TRY', align: 'right' }, 'DETAIL', { title: 'TOOK', align: 'right' }, 'PLACE'] as const;
+
+interface Row {
+  readonly cells: readonly string[];
+  readonly event: StoredEvent;
+}
 
 function stepsTable(events: readonly StoredEvent[]): string {
-  return table(COLUMNS, cells(events));
+  return table(
+    COLUMNS,
+    rows(events).map(({ cells }) => cells),
+  );
 }
 
 /** Content belongs under its step, so the table is cut between its lines. */
 function stepsWithPayloads(events: readonly StoredEvent[]): string {
-  const [title = '', ...lines] = table(COLUMNS, cells(events)).split('\n');
-  return [title, ...lines.flatMap((line, at) => [line, ...content(events[at])])].join('\n');
+  const all = rows(events);
+  const [title = '', ...lines] = table(
+    COLUMNS,
+    all.map(({ cells }) => cells),
+  ).split('\n');
+  return [title, ...lines.flatMap((line, at) => [line, ...content(all[at]?.event)])].join('\n');
 }
 
 function content(event: StoredEvent | undefined): string[] {
   return event?.data === undefined ? [] : [payloadText(event.data, '      ')];
 }
 
-function cells(events: readonly StoredEvent[]): string[][] {
+/** One row per step. What a rule decided stands in the row of what it sent; a rule that sent nothing has a row of its own. */
+function rows(events: readonly StoredEvent[]): Row[] {
+  const sent = new Set(events.filter(({ kind }) => kind === 'queued' || kind === 'dead').map(ruleOf));
+  const decided = new Map(events.filter(({ kind, rule }) => kind === 'note' && rule !== undefined).map((event) => [ruleOf(event), event.detail ?? '']));
+  const newest = new Map(events.map((event) => [event.deliveryId, event]));
   let before = '';
-  return events.map((event) => {
+  return events.flatMap((event) => {
+    const { kind, rule, route } = event;
+    if (kind === 'note' && rule !== undefined && sent.has(ruleOf(event))) return [];
     const today = day(event.at);
-    const first = before === '' || before === today;
+    const time = before === '' || before === today ? clockTime(event.at) : `${today} ${clockTime(event.at)}`;
     before = today;
-    return [
-      first ? clockTime(event.at) : `${today} ${clockTime(event.at)}`,
-      eventWord(event.kind),
-      eventWhere(event),
-      safe(event.code ?? ''),
-      event.attempt === undefined ? '' : String(event.attempt),
-      [safe(event.detail ?? ''), event.message?.size === undefined ? '' : bytes(event.message.size)].filter(Boolean).join('  '),
+    const delivering = rule !== undefined && event.endpoint !== undefined && kind !== 'queued';
+    const where = delivering ? `  ${safe(event.endpoint ?? '')}` : safe(rule === undefined ? (event.endpoint ?? route ?? '') : `${route ?? ''}/${rule}`);
+    const size = event.message?.size;
+    const detail = [
+      event.code === undefined ? '' : safe(event.code),
+      kind === 'queued' ? safe(`> ${event.endpoint ?? ''}`) : '',
+      safe(kind === 'queued' ? (decided.get(ruleOf(event)) ?? '') : detailOf(event, newest.get(event.deliveryId) === event)),
+      size === undefined ? '' : bytes(size),
+    ];
+    const cells = [
+      time,
+      kind === 'note' && rule !== undefined ? 'no match' : eventWord(kind),
+      where,
+      event.attempt === undefined || (event.attempt === 1 && kind === 'delivered') ? '' : String(event.attempt),
+      detail.filter(Boolean).join('  '),
       event.durationMs === undefined ? '' : duration(event.durationMs),
       safe(event.place ?? ''),
     ];
+    return [{ cells, event }];
   });
+}
+
+function ruleOf({ route, rule }: StoredEvent): string {
+  return `${route ?? ''}/${rule ?? ''}`;
+}
+
+/** What comes next is news with the newest attempt only. */
+function detailOf({ kind, detail = '' }: StoredEvent, isNewest: boolean): string {
+  return kind === 'retry' && !isNewest ? detail.replace(/; attempt \d+ of \d+, next [^;]*$/, '') : localTimes(detail);
 }

@@ -12,6 +12,13 @@ export function changedRouting(before: Configuration, after: Configuration): rea
   ];
 }
 
+/** Settings that a reload cannot change in a running process. */
+export function needsRestart(started: Configuration, now: Configuration): readonly string[] {
+  const { settings: before } = started;
+  const { settings: after } = now;
+  return (['bus', 'listen', 'stateDirectory'] as const).filter((name) => text(before[name]) !== text(after[name])).map((name) => (name === 'stateDirectory' ? 'store' : name));
+}
+
 function differing(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): readonly string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return names.filter((name) => text(before[name]) !== text(after[name]));

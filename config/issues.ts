@@ -31,6 +31,9 @@ export function findingsOf(issues: readonly Issue[], schema: Schema, value: unkn
         },
       ];
     }
+    if (found instanceof Secret && isSecretPlace(schema, path)) {
+      return [{ ...here, code: 'E106', message: `the secret \`${found.name}\` does not fit: ${issue.message}` }];
+    }
     if (found instanceof Secret) {
       const message = `the secret \`${found.name}\` cannot stand here`;
       return [{ ...here, code: 'E114', message, label: 'no place for a secret' }];
@@ -142,9 +145,7 @@ function unionFindings(
       { severity: 'error', code: 'E106', path: [...at, ...below], message: `\`${discriminator}\`: expected one of ${options.join(', ')}, got ${actualWords(actual)}`, ...help },
     ];
   }
-  const near = issue.errors
-    .filter((errors) => !errors.some((error) => error.path.length === 0 && (error.code === 'invalid_type' || error.code === 'invalid_value')))
-    .toSorted((a, b) => weight(a) - weight(b))[0];
+  const near = issue.errors.filter((errors) => !errors.some(isOtherKind)).toSorted((a, b) => weight(a) - weight(b))[0];
   if (near && typeof found === 'object' && found !== null) {
     const moved = near.map((error) => ({ ...error, path: [...path, ...error.path] }));
     return findingsOf(moved, schema, value, at, extraKeys);
@@ -153,7 +154,27 @@ function unionFindings(
   const key = here.path.at(-1);
   const named = typeof key === 'string' ? `\`${key}\`: ` : '';
   const own = near?.find((error) => error.message !== 'Invalid input' && error.code !== 'too_small' && error.code !== 'too_big');
-  return [{ ...here, message: `${named}${own && /^expected/.test(own.message) ? own.message : `expected ${expectedWords(schemasAt(schema, path))}`}, got ${actualWords(found)}` }];
+  const meant =
+    typeof found === 'string'
+      ? nearest(
+          found,
+          issue.errors.flat().flatMap((error) => (error.code === 'invalid_value' ? error.values.map(String) : [])),
+        )
+      : undefined;
+  return [
+    {
+      ...here,
+      message: `${named}${own && /^expected/.test(own.message) ? own.message : `expected ${expectedWords(schemasAt(schema, path))}`}, got ${actualWords(found)}`,
+      ...(meant === undefined ? {} : { help: `did you mean \`${meant}\`?` }),
+    },
+  ];
+}
+
+/** The value is of another kind than this alternative takes. */
+function isOtherKind(error: Issue): boolean {
+  if (error.path.length > 0) return false;
+  if (error.code === 'invalid_union') return error.errors.length > 0 && error.errors.every((errors) => errors.some(isOtherKind));
+  return error.code === 'invalid_type' || error.code === 'invalid_value';
 }
 
 /** Fewer wrong keys and more known ones are nearer. */

@@ -7,7 +7,7 @@ import { compileRoutes } from '../routes/compile.js';
 import type { RoutesInput } from '../routes/input.js';
 import { defaultsConfig, type RouteConfig, routeSchema, type TypeConfig, typeConfig } from '../routes/model.js';
 import { Check } from './check.js';
-import type { Configuration } from './configuration.js';
+import type { Configuration, Settings } from './configuration.js';
 import type { Diagnostic, Sources } from './diagnostics.js';
 import { filesDigest } from './digest.js';
 import { type ConfigurationFiles, filesOf, readProblem } from './files.js';
@@ -40,6 +40,8 @@ export interface LoadOptions {
 export interface LoadResult {
   /** Undefined when there is an error. */
   readonly configuration?: Configuration;
+  /** As far as they could be read, also when something else is wrong: where the state of a running instance is. */
+  readonly settings?: Settings;
   /** All problems, sorted by place. */
   readonly diagnostics: readonly Diagnostic[];
   /** Texts by path for `renderDiagnostics`, with plain-text secrets masked. */
@@ -68,9 +70,9 @@ export async function loadConfiguration(directory: string, options: LoadOptions)
   const diagnostics = settle([...parsed.flatMap((file) => file.diagnostics), ...merged, ...inputs.diagnostics], check);
   const texts = [...parsed.map(({ source }) => [source.path, source.text] as const), ...inputs.texts];
   const sources = masked(new Map(texts), check);
-  if (diagnostics.some((diagnostic) => diagnostic.severity === 'error')) return { diagnostics, sources };
+  if (diagnostics.some((diagnostic) => diagnostic.severity === 'error')) return { settings: loaded.settings, diagnostics, sources };
   const contents = texts.map(([path, text]) => ({ path, text })).toSorted((a, b) => (a.path < b.path ? -1 : 1));
-  return { configuration: { digest: filesDigest(contents), files: contents, secrets: [...resolver.secrets.values()], ...loaded }, diagnostics, sources };
+  return { settings: loaded.settings, configuration: { digest: filesDigest(contents), files: contents, secrets: [...resolver.secrets.values()], ...loaded }, diagnostics, sources };
 }
 
 async function listFiles(directory: string, files: ConfigurationFiles): Promise<{ readonly list: readonly string[] } | { readonly problem: Diagnostic }> {

@@ -8,7 +8,7 @@ import type { Settings } from './configuration.js';
 
 const amqpUrl = z
   .union([z.string(), z.instanceof(Secret)])
-  .refine((value) => /^amqps?:\/\/[^\s/]+/.test(revealed(value)), 'expected a URL such as amqp://user:${secret:rabbitmq}@host:5672/vhost')
+  .refine((value) => /^amqps?:\/\/[^\s/]+/.test(revealed(value)), 'expected embedded or a URL such as amqp://user:${secret:rabbitmq}@host:5672/vhost')
   .meta({ title: 'Broker URL', examples: ['amqps://signalbox:${secret:rabbitmq}@mq1.corp.local:5671/'] });
 const urls = z.array(amqpUrl).min(1).max(20).meta({ title: 'Broker URLs', description: 'Nodes of one RabbitMQ cluster.' });
 

@@ -10,7 +10,7 @@ export function settle(diagnostics: readonly Diagnostic[], check: Check): Diagno
   const refused = new Set(diagnostics.filter(({ code }) => code === 'E105').map(placeKey));
   const misfits = new Set<string>();
   for (const finding of check.findings) {
-    if (check.tree.isBroken(finding.path) || (check.resolver.isPoisoned(finding.path) && !isReference(finding))) continue;
+    if (isEcho(finding, check.findings) || check.tree.isBroken(finding.path) || (check.resolver.isPoisoned(finding.path) && !isReference(finding))) continue;
     const { path, atKey, range, ...rest } = finding;
     const place = check.tree.place(finding, check.resolver.isSubstituted(path));
     // One problem with a value is enough, and what was refused as YAML has no value.
@@ -33,6 +33,20 @@ export function settle(diagnostics: readonly Diagnostic[], check: Check): Diagno
     const key = `${placeKey(diagnostic)} ${diagnostic.code} ${diagnostic.message}`;
     return !seen.has(key) && seen.add(key);
   });
+}
+
+/** What another finding already says, or would not be said once that is mended: one mistake is reported once. */
+function isEcho({ code, path }: Finding, all: readonly Finding[]): boolean {
+  if (code === 'E107') return all.some((other) => other.code === 'E104' && isSibling(other.path, path) && other.help === `did you mean \`${String(path.at(-1))}\`?`);
+  // A lint over options of which one is wrong.
+  if (code === 'E118')
+    return all.some((other) => (other.code === 'E104' || other.code === 'E106' || other.code === 'E107') && other.path[0] === path[0] && other.path[1] === path[1]);
+  if (code === 'W201') return all.some((other) => other.code === 'E221' && other.path.at(-1) === 'subscribe');
+  return code === 'W202' && all.some((other) => other.code === 'E233');
+}
+
+function isSibling(one: Finding['path'], other: Finding['path']): boolean {
+  return one.length === other.length && one.slice(0, -1).every((step, at) => step === other[at]);
 }
 
 function placeKey({ file, line, column }: Place): string {

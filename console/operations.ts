@@ -56,6 +56,7 @@ export class Operations implements Service {
       store: { kind: 'sqlite', bytes },
       messages,
       deadLetters: groups.reduce((sum, group) => sum + group.count, 0),
+      deadLettersBy: groups.map(({ endpoint, code, count }) => ({ endpoint, code, count })),
       systems,
     };
   }

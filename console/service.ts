@@ -71,6 +71,8 @@ export interface Status {
   readonly store: { readonly kind: string; readonly bytes: number };
   readonly messages: Readonly<Record<MessageState, number>>;
   readonly deadLetters: number;
+  /** Open dead letters by where they stand and why, for the metrics. */
+  readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
   readonly systems: readonly SystemStatus[];
 }
 
@@ -87,6 +89,8 @@ export interface EndpointStatus {
   readonly state: EndpointState;
   /** One line: why it is not ok, since when, what happens next. */
   readonly detail: string | undefined;
+  /** When the trouble began that the state tells of. Milliseconds since the epoch; undefined while all is well. */
+  readonly since: number | undefined;
   /** Inbound: when a poll last succeeded or a call came in; outbound: last delivery. Milliseconds since the epoch. */
   readonly lastSuccessAt: number | undefined;
   readonly lastFailureAt: number | undefined;

@@ -1,7 +1,7 @@
 import { InvalidMessage } from '../bus/errors.js';
 import type { Finding } from '../bus/finding.js';
 import type { Handler, Outcome, RetryPolicy } from '../bus/handler.js';
-import { deliveryId, type Message } from '../bus/message.js';
+import { deliveryId, type Message, messageId } from '../bus/message.js';
 import { msgOf, type RouteContext } from './context.js';
 import { Bindings } from './expression/runtime.js';
 import { compileInbound, type InboundRoute, ruleFailure } from './inbound-route.js';
@@ -74,6 +74,7 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
     revision,
     sources: [...bySource.keys()],
     targets: [...new Set(outbound.flatMap((route) => route.rules.map((rule) => rule.endpoint)))],
+    messageIds: (endpoint, recordId) => (bySource.get(endpoint) ?? []).map((route) => messageId(endpoint, recordId, route.name)),
     retry: (route, rule) => retries.byRule.get(`${route}/${rule}`) ?? retries.standard,
     receive: (endpoint, record, now) =>
       (bySource.get(endpoint) ?? []).map((route) => {

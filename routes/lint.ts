@@ -11,6 +11,20 @@ export function lintRoutes(context: RouteContext): void {
     if ('from' in config) lintInbound(name, config, subscribed, context);
     else lintOutbound(name, config, context);
   }
+  const read = new Set(Object.values(input.routes).flatMap((config) => ('from' in config ? [config.from] : [])));
+  for (const source of input.sources.keys()) {
+    // Without any inbound route the configuration is being begun.
+    if (read.size === 0 || read.has(source)) continue;
+    const dot = source.indexOf('.');
+    context.report({
+      severity: 'warning',
+      code: 'W204',
+      path: ['systems', source.slice(0, dot), 'read', source.slice(dot + 1)],
+      atKey: true,
+      message: `no route reads ${source}: it waits until one does`,
+      help: `add a route with \`from: ${source}\``,
+    });
+  }
   for (const table of Object.keys(input.tables)) {
     if (!context.usedTables.has(table))
       context.report({ severity: 'warning', code: 'W202', path: ['tables', table], atKey: true, message: `no mapping uses the table \`${table}\`` });

@@ -37,6 +37,21 @@ export const busCodes = {
     meaning: 'An endpoint wants to be called over HTTP, but this Signalbox does not listen.',
     fix: 'Add `listen: "127.0.0.1:8080"` to the settings, and TLS where it leaves the machine.',
   },
+  E507: {
+    title: 'no route reads the endpoint',
+    meaning: 'The endpoint is configured, but no inbound route takes what it reads. Nothing is read or accepted there, so nothing is lost.',
+    fix: 'Add a route with `from:` this endpoint and reload, or remove the endpoint.',
+  },
+  E508: {
+    title: 'the adapter does not offer the endpoint',
+    meaning: 'The adapter could not set up the system or one of its endpoints. The others go on; messages for the endpoint wait in its channel.',
+    fix: 'Read the reason in `signalbox status`; correct the configuration or install the right version of the adapter package, then reload.',
+  },
+  E509: {
+    title: 'messages wait for an endpoint that is not configured any more',
+    meaning: 'The system or endpoint was removed from the configuration while its channel held messages. They are kept.',
+    fix: 'Configure the endpoint again and reload: they are delivered. Remove it when its channel is empty.',
+  },
   E510: {
     title: 'RabbitMQ is not reachable',
     meaning: 'No node of the list accepted a connection, or the connection was lost. Signalbox tries all nodes again with growing waits; sources wait meanwhile.',
@@ -71,6 +86,11 @@ export const busCodes = {
     title: 'the embedded bus is not open',
     meaning: 'The thread that owns the files ended, or was never started.',
     fix: 'Look for the first error in the log before this one: disk full or disk errors end the thread.',
+  },
+  E520: {
+    title: 'the endpoint is paused',
+    meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',
+    fix: '`signalbox systems resume` lets it go on.',
   },
   E530: {
     title: 'a database file did not take a setting',

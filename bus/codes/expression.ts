@@ -137,4 +137,9 @@ export const expressionCodes = {
     meaning: 'A rule without `when` takes every message.',
     fix: 'Remove `otherwise`, or give the rule a condition.',
   },
+  W204: {
+    title: 'no route reads an inbound endpoint',
+    meaning: 'What such an endpoint has could go nowhere, so it is not read, and callers of a webhook are told to come again.',
+    fix: 'Add an inbound route with `from:` and the name of the endpoint, or remove the endpoint.',
+  },
 } as const satisfies CodeTable;

@@ -8,6 +8,8 @@ export interface EndpointReport {
   readonly direction: 'inbound' | 'outbound';
   readonly state: EndpointCondition;
   readonly detail: string | undefined;
+  /** When the trouble began that the state tells of; undefined while all is well. */
+  readonly since: number | undefined;
   readonly lastSuccessAt: number | undefined;
   readonly lastFailureAt: number | undefined;
   readonly nextAt: number | undefined;
@@ -23,6 +25,9 @@ export class EndpointHealth {
   private lastFailureAt: number | undefined;
   private consecutive = 0;
   private isPaused = false;
+  private troubledAt: number | undefined;
+  /** Records of the last `expect.everyMs`, newest last. */
+  private recent: { readonly at: number; readonly records: number }[] = [];
   nextAt: number | undefined;
   count = 0;
   failed = 0;
@@ -38,7 +43,9 @@ export class EndpointHealth {
     this.state = 'ok';
     this.detail = undefined;
     this.consecutive = 0;
+    this.troubledAt = undefined;
     this.count += records;
+    if (records > 0 && this.expect) this.recent.push({ at, records });
     if (records > 0 || this.expect === undefined) this.lastSuccessAt = at;
   }
 
@@ -55,6 +62,7 @@ export class EndpointHealth {
     this.consecutive++;
     this.state = failure && kindOf(failure) === 'misconfigured' ? 'misconfigured' : this.consecutive > 2 ? 'failing' : 'retrying';
     this.lastFailureAt = at;
+    this.troubledAt ??= at;
     this.detail = `${failure ? `${failure.code} ` : ''}${describe(error)}; ${next}`;
   }
 
@@ -72,14 +80,14 @@ export class EndpointHealth {
   }
 
   private running(now: number): EndpointReport {
-    const silent = this.expect !== undefined && this.state === 'ok' && now - (this.lastSuccessAt ?? this.startedAt) > this.expect.everyMs;
+    const spokeAt = this.lastSuccessAt ?? this.startedAt;
+    const silent = this.state === 'ok' && this.isSilent(now);
     return {
       name: this.name,
       direction: this.direction,
       state: silent ? 'silent' : this.state,
-      detail: silent
-        ? `nothing since ${new Date(this.lastSuccessAt ?? this.startedAt).toISOString()}, expected at least ${this.expect?.atLeast} every ${(this.expect?.everyMs ?? 0) / 60_000} min`
-        : this.detail,
+      detail: silent ? `too little came, expected at least ${this.expect?.atLeast} every ${words(this.expect?.everyMs ?? 0)}` : this.detail,
+      since: silent ? spokeAt : TROUBLED.has(this.state) ? this.troubledAt : undefined,
       lastSuccessAt: this.lastSuccessAt,
       lastFailureAt: this.lastFailureAt,
       nextAt: this.nextAt,
@@ -87,4 +95,20 @@ export class EndpointHealth {
       failed: this.failed,
     };
   }
+
+  /** Fewer records than expected in the last interval; a source that has just started gets one whole interval. */
+  private isSilent(now: number): boolean {
+    if (!this.expect || now - this.startedAt <= this.expect.everyMs) return false;
+    const since = now - this.expect.everyMs;
+    this.recent = this.recent.filter(({ at }) => at >= since);
+    return this.recent.reduce((sum, { records }) => sum + records, 0) < this.expect.atLeast;
+  }
+}
+
+const TROUBLED: ReadonlySet<EndpointCondition> = new Set(['retrying', 'failing', 'misconfigured']);
+
+/** `90 s`, `30 min`, `2 h`: the largest unit that says it exactly. */
+function words(ms: number): string {
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`;
 }

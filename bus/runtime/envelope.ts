@@ -8,7 +8,7 @@ import { isRecord } from '../value.js';
 
 /**
  * A delivery as it lies in its target's channel: attributes of the message as headers (CloudEvents AMQP binding 1.0,
- * `cloudEvents:` prefix), ours with `sb-`, the mapped payload as exact JSON in the body.
+ * `cloudEvents:` prefix), what routing said of the delivery in one of ours (each AMQP header costs), the mapped payload as exact JSON in the body.
  */
 export interface QueuedDelivery {
   readonly delivery: Delivery;
@@ -18,14 +18,30 @@ export interface QueuedDelivery {
   readonly revision: number;
 }
 
+/** Attempt number; the only header that changes from one hand-out to the next. */
+export const ATTEMPT = 'sb-attempt';
+const PLAN = 'sb-delivery';
+
+interface Plan {
+  readonly route: string;
+  readonly rule: string;
+  readonly endpoint: string;
+  readonly revision: number;
+  readonly key?: string | undefined;
+  /** Absent when it is the delivery's id. */
+  readonly idempotencyKey?: string;
+}
+
 /** Name of the channel that holds the deliveries of one outbound endpoint. */
 export function channelOf(endpoint: string): string {
   return `target.${endpoint}`;
 }
 
 export function encodeDispatch(dispatch: Dispatch, message: Message, revision: number): OutgoingMessage {
+  const { id, route, rule, endpoint, key, idempotencyKey } = dispatch;
+  const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }) };
   return {
-    id: dispatch.id,
+    id,
     headers: {
       'cloudEvents:specversion': message.specversion,
       'cloudEvents:id': message.id,
@@ -33,13 +49,8 @@ export function encodeDispatch(dispatch: Dispatch, message: Message, revision: n
       'cloudEvents:type': message.type,
       'cloudEvents:time': message.time,
       ...(message.traceparent === undefined ? {} : { 'cloudEvents:traceparent': message.traceparent }),
-      'sb-route': dispatch.route,
-      'sb-rule': dispatch.rule,
-      'sb-endpoint': dispatch.endpoint,
-      'sb-idempotency-key': dispatch.idempotencyKey,
-      'sb-attempt': 1,
-      'sb-revision': revision,
-      ...(dispatch.key === undefined ? {} : { 'sb-key': dispatch.key }),
+      [PLAN]: JSON.stringify(plan),
+      [ATTEMPT]: 1,
     },
     body: Buffer.from(writeJson(dispatch.payload)),
   };
@@ -47,7 +58,7 @@ export function encodeDispatch(dispatch: Dispatch, message: Message, revision: n
 
 /** The same delivery for a later attempt. */
 export function withAttempt(message: OutgoingMessage, attempt: number): OutgoingMessage {
-  return { id: message.id, headers: { ...message.headers, 'sb-attempt': attempt }, body: message.body };
+  return { id: message.id, headers: { ...message.headers, [ATTEMPT]: attempt }, body: message.body };
 }
 
 /** @throws InvalidMessage when the message in the channel is none of ours */
@@ -58,28 +69,35 @@ export function decodeDelivery(message: OutgoingMessage): QueuedDelivery {
     if (typeof value !== 'string') throw new InvalidMessage('E501', `header ${name} is missing`);
     return value;
   };
-  const number = (name: string, fallback: number): number => {
-    const value = headers[name];
-    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : fallback;
-  };
-  const payload = parsePayload(message.body);
+  const plan = parsePlan(text(PLAN));
+  const attempt = headers[ATTEMPT];
   return {
     delivery: {
       id: message.id,
       messageId: text('cloudEvents:id'),
       type: text('cloudEvents:type'),
       time: text('cloudEvents:time'),
-      key: optionalText(headers, 'sb-key'),
-      idempotencyKey: text('sb-idempotency-key'),
-      payload,
-      attempt: number('sb-attempt', 1),
+      key: plan.key,
+      idempotencyKey: plan.idempotencyKey ?? message.id,
+      payload: parsePayload(message.body),
+      attempt: typeof attempt === 'number' || typeof attempt === 'bigint' ? Number(attempt) : 1,
       traceparent: optionalText(headers, 'cloudEvents:traceparent'),
     },
-    route: text('sb-route'),
-    rule: text('sb-rule'),
-    endpoint: text('sb-endpoint'),
-    revision: number('sb-revision', 0),
+    route: plan.route,
+    rule: plan.rule,
+    endpoint: plan.endpoint,
+    revision: plan.revision,
   };
+}
+
+function parsePlan(text: string): Plan {
+  try {
+    const plan = JSON.parse(text) as Partial<Plan> | null;
+    if (plan && typeof plan.route === 'string' && typeof plan.rule === 'string' && typeof plan.endpoint === 'string') return { ...plan, revision: Number(plan.revision) } as Plan;
+  } catch (cause) {
+    throw new InvalidMessage('E501', `header ${PLAN} is no JSON`, { cause });
+  }
+  throw new InvalidMessage('E501', `header ${PLAN} does not say where the message belongs`);
 }
 
 function parsePayload(body: Uint8Array): Delivery['payload'] {

@@ -1,10 +1,10 @@
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
-import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
-import type { Clock } from '../../adapters/contract/services.js';
-import { failureOf, InvalidMessage } from '../errors.js';
-import type { Outcome, RuleFailure } from '../handler.js';
+import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
+import type { Clock, Logger } from '../../adapters/contract/services.js';
+import { failureOf, kindOf, TryAgain } from '../errors.js';
+import type { Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
-import type { Message } from '../message.js';
+import { deriveId, type Message } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
 import { causeOf, recordLetter } from './dead-letter.js';
@@ -35,24 +35,33 @@ export class Intake {
     @inject(TELEMETRY) private readonly telemetry: Telemetry,
     @inject(TRAFFIC) private readonly traffic: Traffic,
     @inject(CLOCK) private readonly clock: Clock,
+    @inject(LOGGER) private readonly log: Logger,
     @inject(NODE) private readonly node: string,
   ) {}
 
-  /** Results in the order of the records. @throws TryAgain when the bus does not take them; nothing is lost, the source reads them again */
+  /** Whether some route reads this endpoint now; what comes from others must not be taken. */
+  takes(endpoint: string): boolean {
+    return this.routing.handler.sources.includes(endpoint);
+  }
+
+  /** Results in the order of the records. @throws TryAgain, NotConnected when bus or store do not take them; nothing is lost, the source reads them again */
   async accept(endpoint: string, records: readonly SourceRecord[], options: IntakeOptions): Promise<readonly Accepted[]> {
+    if (!this.takes(endpoint)) throw new TryAgain('E507', `no route reads ${endpoint}`);
     const ids = records.map((record) => record.id);
-    const seen = options.again || records.length === 0 ? new Set<string>() : await this.store.dedupe.seen(endpoint, ids);
+    const known = new Set(options.again || records.length === 0 ? [] : await this.store.dedupe.seen(endpoint, ids));
     const now = this.clock.now();
     const { handler } = this.routing;
     const work = new Admission(this.node, handler.revision, now.getTime());
     const publishes: Promise<void>[] = [];
+    const fresh: string[] = [];
     const results = records.map((record): Accepted => {
-      if (seen.has(record.id)) {
+      if (known.has(record.id)) {
         this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
-        return { result: 'duplicate', messageId: '' };
+        return { result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' };
       }
-      this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint });
-      const outcomes = handler.receive(endpoint, record, now);
+      known.add(record.id);
+      fresh.push(record.id);
+      const outcomes = receive(handler, endpoint, record, now);
       for (const outcome of outcomes) {
         work.admit(endpoint, record, outcome);
         this.count(outcome);
@@ -61,8 +70,9 @@ export class Intake {
       return summarise(outcomes);
     });
     await settleAll(publishes);
-    const fresh = ids.filter((id) => !seen.has(id));
     await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters), this.store.dedupe.add(endpoint, fresh, now)]);
+    this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
+    this.report(endpoint, work.letters);
     return results;
   }
 
@@ -87,9 +97,23 @@ export class Intake {
         await this.publisher.publish(channelOf(dispatch.endpoint), encodeDispatch(dispatch, message, work.revision), patienceMs, signal);
       } catch (error) {
         const failure = failureOf(error);
-        if (!(failure instanceof InvalidMessage)) throw error;
-        work.refuse(endpoint, record, outcome.messageId, { failure, route: dispatch.route, rule: dispatch.rule, endpoint: dispatch.endpoint, id: dispatch.id });
+        // A bug must not make the source read this record again and again.
+        if (signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
+        work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), route: dispatch.route, rule: dispatch.rule, endpoint: dispatch.endpoint, id: dispatch.id });
       }
+    });
+  }
+
+  /** One line for a batch, however many of its records failed. */
+  private report(endpoint: string, letters: readonly DeadLetter[]): void {
+    const [first] = letters;
+    if (!first) return;
+    const more = letters.length > 1 ? ` (and ${letters.length - 1} more of this batch)` : '';
+    this.log.warn('dead-letter', `a record of ${endpoint} went to the dead letters: ${first.reason}${more}`, {
+      message_id: first.messageId,
+      code: first.code,
+      route: first.route,
+      rule: first.rule,
     });
   }
 
@@ -161,6 +185,20 @@ class Admission {
 export function settlementOf(results: readonly Accepted[], reason: string | undefined): Settlement {
   const count = (result: Accepted['result']): number => results.filter((accepted) => accepted.result === result).length;
   return { accepted: count('accepted') + count('duplicate'), filtered: count('filtered'), dead: count('dead'), reason };
+}
+
+/** One record that a bug stumbles over must not hold up those behind it. */
+function receive(handler: Handler, endpoint: string, record: SourceRecord, now: Date): readonly Outcome[] {
+  try {
+    return handler.receive(endpoint, record, now);
+  } catch (error) {
+    const id = deriveId('unroutable', endpoint, record.id);
+    return [{ messageId: id, route: endpoint, failure: { failure: asError(error), route: endpoint, id }, deliveries: [], failures: [], notes: [] }];
+  }
+}
+
+function asError(error: unknown): Error {
+  return Error.isError(error) ? (error as Error) : new Error(String(error));
 }
 
 function failuresOf(outcome: Outcome): readonly RuleFailure[] {

@@ -1,5 +1,6 @@
 import { createLogger, format, transports } from 'winston';
 import type { LogFields, Logger } from '../../adapters/contract/services.js';
+import { Repeats } from './repeats.js';
 
 export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'off';
@@ -28,9 +29,12 @@ export function createLog(options: LogOptions): Logger {
     format: format.combine(format((info) => ({ ...info, time: new Date().toISOString() }))(), line),
     transports: [new transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })],
   });
+  const repeats = new Repeats();
   const of = (bound: LogFields): Logger => {
     const write = (level: string) => (event: string, message: string, fields?: LogFields) => {
-      root.log({ level, event, message, ...bound, ...fields });
+      const all = { ...bound, ...fields };
+      const shown = level === 'warn' || level === 'error' ? repeats.take(event, all, Date.now()) : { folded: 0 };
+      if (shown) root.log({ level, event, message, ...all, ...(shown.folded === 0 ? {} : { folded: shown.folded }) });
     };
     return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error'), with: (fields) => of({ ...bound, ...fields }) };
   };

@@ -5,7 +5,7 @@ import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
-import { channelOf } from './envelope.js';
+import { channelOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
@@ -69,13 +69,23 @@ export class Redelivery {
 
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
     if (letter.stage === 'delivery') {
-      const { 'sb-attempt': _, 'sb-revision': revision, ...headers } = letter.headers;
-      const message = { id: letter.id, headers: { ...headers, 'sb-attempt': 1, 'sb-revision': Number(revision ?? 0) }, body: letter.content };
+      const message = withAttempt({ id: letter.id, headers: letter.headers, body: letter.content }, 1);
       await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
       return;
     }
-    const [taken] = await this.intake.accept(letter.endpoint, [recordOf(letter)], { patienceMs: 10_000, signal, again: true });
-    if (taken?.result === 'dead') throw new Error('it failed again; `signalbox trace` shows why');
+    await this.takeAgain(letter, signal);
+  }
+
+  /** The record goes through its routes as they are now; what that makes of this letter's part is found out first. */
+  private async takeAgain(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
+    const record = recordOf(letter);
+    const outcome = this.routing.handler.receive(letter.endpoint, record, this.clock.now()).find(({ messageId }) => messageId === letter.messageId);
+    if (!outcome) throw new Error(`route ${letter.route} does not read ${letter.endpoint} any more`);
+    await this.intake.accept(letter.endpoint, [record], { patienceMs: 10_000, signal, again: true });
+    if ([outcome.failure, ...outcome.failures].some((failed) => failed?.id === letter.id)) throw new Error('it failed again; `signalbox trace` shows why');
+    if (letter.rule === undefined || outcome.deliveries.some(({ id }) => id === letter.id)) return;
+    const detail = 'the routes of today make no such delivery of it';
+    await this.store.history.append([{ ...this.event(letter, 'discarded', { who: this.node }), detail }]);
   }
 
   private event(letter: StoredDeadLetter, kind: 'redelivered' | 'discarded' | 'dead', by: By): HistoryEvent {

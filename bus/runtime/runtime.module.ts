@@ -21,5 +21,5 @@ function unconfigured(): Routing {
   const fail = (): never => {
     throw new Error('no revision runs yet');
   };
-  return { handler: { revision: 0, receive: fail, route: fail, retry: fail, sources: [], targets: [] } };
+  return { handler: { revision: 0, receive: fail, route: fail, retry: fail, messageIds: fail, sources: [], targets: [] } };
 }

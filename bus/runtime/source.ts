@@ -1,6 +1,6 @@
 import type { Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { describe, failureOf, kindOf } from '../errors.js';
+import { describe, failureOf, kindOf, Misconfigured, TryAgain } from '../errors.js';
 import type { Store } from '../store/contract.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { Gate } from './gate.js';
@@ -86,7 +86,7 @@ export class PolledSource implements Source {
   }
 
   private async loop(signal: AbortSignal): Promise<void> {
-    const { clock, store, node } = this.services;
+    const { clock, intake, store, node } = this.services;
     let isOpen = false;
     let turn: Parameters<typeof untilNext>[2] = 'first';
     while (!signal.aborted) {
@@ -95,6 +95,7 @@ export class PolledSource implements Source {
         await this.rest(untilNext(this.config.schedule, clock.now(), turn), signal);
         if (!this.gate.isOpen) continue;
         turn = 'next';
+        if (!intake.takes(this.config.name)) throw new Misconfigured('E507', `no route reads ${this.config.name}`);
         const epoch = await store.leases.acquire(`source:${this.config.name}`, node, LEASE_MS, clock.now());
         if (epoch === undefined) continue;
         if (!isOpen) await this.inbound.open(signal);
@@ -221,13 +222,13 @@ export class ListeningSource implements Source {
 
   async start(): Promise<void> {
     this.stopping = new AbortController();
-    if (!this.isPaused) this.opening = this.open(this.stopping.signal);
+    this.opening = this.open(this.stopping.signal);
   }
 
+  /** Goes on answering, so that callers come again instead of giving up. */
   async pause(): Promise<void> {
     this.isPaused = true;
     this.health.setPaused(true);
-    await this.stop();
   }
 
   async resume(): Promise<void> {
@@ -256,6 +257,7 @@ export class ListeningSource implements Source {
     while (!signal.aborted) {
       try {
         await this.inbound.open(async (record, callSignal) => {
+          if (this.isPaused) throw new TryAgain('E520', `${name} is paused`);
           const [result] = await intake.accept(name, [record], { patienceMs: 8_000, signal: callSignal });
           const now = clock.now().getTime();
           this.health.succeeded(now, 1);

@@ -2,17 +2,18 @@ import type { ConnectedSystem, ProbeStep } from '../../adapters/contract/endpoin
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker } from '../broker.js';
-import { describe } from '../errors.js';
+import { describe, failureOf, Misconfigured } from '../errors.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
+import { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
 import { settledWithin } from './settled-within.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
 import { Target, type TargetConfig } from './target.js';
-import type { Telemetry } from './telemetry.js';
+import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
 
 /** What should run: made by the composition root from a checked configuration. */
@@ -35,8 +36,8 @@ export interface SystemPlan {
 interface RunningSystem {
   readonly plan: SystemPlan;
   readonly connected: ConnectedSystem;
-  readonly sources: ReadonlyMap<string, Source>;
-  readonly targets: ReadonlyMap<string, Target>;
+  readonly sources: Map<string, Source>;
+  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'pause' | 'resume' | 'stop'>>;
 }
 
 /** An adapter's `close` has 5 s by its contract. */
@@ -44,6 +45,8 @@ const CLOSE_MS = 6_000;
 /** After its drain time a target waits for what it aborted, then closes. */
 const TARGET_CLOSE_MS = 2 * CLOSE_MS;
 const PAUSES = 'signalbox.pauses';
+/** Names of the targets there ever were: their channels may hold messages. */
+const TARGETS = 'signalbox.targets';
 
 /**
  * Starts and stops everything in an explicit order (container deactivation order is not dependency order): targets before sources when starting,
@@ -53,6 +56,7 @@ const PAUSES = 'signalbox.pauses';
 export class Supervisor {
   private readonly running = new Map<string, RunningSystem>();
   private changing: Promise<unknown> = Promise.resolve();
+  private readonly orphans = new Map<string, FailedEndpoint>();
   private drainMs = 30_000;
 
   constructor(
@@ -94,11 +98,13 @@ export class Supervisor {
 
   private async applyNow(plan: RunPlan): Promise<readonly string[]> {
     const wanted = new Map(plan.systems.map((system) => [system.name, system]));
-    const gone = [...this.running.values()].filter(({ plan: { name, digest } }) => wanted.get(name)?.digest !== digest);
-    const fresh = plan.systems.filter((system) => this.running.get(system.name)?.plan.digest !== system.digest);
+    const gone = [...this.running.values()].filter((system) => wanted.get(system.plan.name)?.digest !== system.plan.digest || hasFailed(system));
+    const leaving = new Set(gone.map((system) => system.plan.name));
+    const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
     for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
     for (const system of gone) await this.stopSources(system);
+    const routed = new Set(this.routing.handler.sources);
     this.routing.handler = plan.handler;
     this.drainMs = plan.drainMs;
     for (const system of gone) {
@@ -106,20 +112,18 @@ export class Supervisor {
       this.running.delete(system.plan.name);
     }
     const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
+    for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
+      if (this.intake.takes(name) && !routed.has(name) && !paused.has(name)) await source.resume();
+    }
     const started = fresh.map((system) => this.build(system));
     for (const system of started) {
       this.running.set(system.plan.name, system);
-      for (const [name, target] of system.targets) {
-        if (paused.has(name)) await target.pause();
-        await target.start();
-      }
+      for (const [name, target] of system.targets) await this.begin(system.targets, name, target, 'outbound', paused.has(name));
     }
-    for (const system of started) {
-      for (const [name, source] of system.sources) {
-        if (paused.has(name)) await source.pause();
-        await source.start();
-      }
+    for (const { sources } of started) {
+      for (const [name, source] of sources) await this.begin(sources, name, source, 'inbound', paused.has(name));
     }
+    await this.findOrphans(plan);
     return [...new Set([...gone.map(({ plan: { name } }) => name), ...fresh.map(({ name }) => name)])].sort();
   }
 
@@ -130,14 +134,18 @@ export class Supervisor {
     this.running.clear();
   }
 
-  /** Reports of all endpoints, by system. */
+  /** Reports of all endpoints, by system; a target that was removed while messages wait for it is among them. */
   reports(): ReadonlyMap<string, { readonly adapter: string; readonly endpoints: readonly EndpointReport[] }> {
-    return new Map(
-      [...this.running.values()].map(({ plan, sources, targets }) => [
-        plan.name,
-        { adapter: plan.adapter, endpoints: [...sources.values(), ...targets.values()].map((endpoint) => endpoint.report) },
-      ]),
-    );
+    const reports = new Map<string, { readonly adapter: string; readonly endpoints: EndpointReport[] }>();
+    for (const { plan, sources, targets } of this.running.values()) {
+      reports.set(plan.name, { adapter: plan.adapter, endpoints: [...sources.values(), ...targets.values()].map((endpoint) => endpoint.report) });
+    }
+    for (const [name, orphan] of this.orphans) {
+      const system = reports.get(systemOf(name)) ?? { adapter: 'removed', endpoints: [] };
+      system.endpoints.push(orphan.report);
+      reports.set(systemOf(name), system);
+    }
+    return reports;
   }
 
   async probe(name: string, signal: AbortSignal): Promise<readonly ProbeStep[] | undefined> {
@@ -153,22 +161,87 @@ export class Supervisor {
     return endpoints.map(({ endpoint }) => endpoint);
   }
 
+  /** An adapter that throws takes nothing down but what it was asked for. */
   private build(plan: SystemPlan): RunningSystem {
-    const connected = plan.connect();
     const { broker, publisher, store, routing, clock, log, telemetry, node, intake } = this;
-    const sources = new Map<string, Source>();
-    for (const config of plan.inbound) {
-      const inbound = connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-      if (!inbound) continue;
-      const services = { intake, store, clock, log, telemetry, node };
-      sources.set(config.name, inbound.kind === 'polling' ? new PolledSource(inbound, config, services) : new ListeningSource(inbound, config, services));
+    const make = <T>(name: string, direction: 'inbound' | 'outbound', construct: () => T | undefined): T | FailedEndpoint => {
+      try {
+        const made = construct();
+        if (made === undefined) throw new Misconfigured('E508', `the adapter ${plan.adapter} has no ${direction} endpoints`);
+        return made;
+      } catch (error) {
+        return this.fail(name, direction, error);
+      }
+    };
+    const connected = this.connect(plan);
+    const sources = plan.inbound.map((config) => {
+      const construct = (): Source | undefined => {
+        const inbound = connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
+        const services = { intake, store, clock, log, telemetry, node };
+        return inbound && (inbound.kind === 'polling' ? new PolledSource(inbound, config, services) : new ListeningSource(inbound, config, services));
+      };
+      return [config.name, make(config.name, 'inbound', construct)] as const;
+    });
+    const targets = plan.outbound.map((config) => {
+      const construct = (): Target | undefined => {
+        const outbound = connected.outbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
+        return outbound && new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node });
+      };
+      return [config.name, make(config.name, 'outbound', construct)] as const;
+    });
+    return { plan, connected, sources: new Map(sources), targets: new Map(targets) };
+  }
+
+  private connect(plan: SystemPlan): ConnectedSystem {
+    try {
+      return plan.connect();
+    } catch (error) {
+      const refuse = (): never => {
+        throw error;
+      };
+      const probe = async (): Promise<readonly ProbeStep[]> => [{ name: 'connect', ok: false, detail: describe(error) }];
+      return { inbound: refuse, outbound: refuse, probe, close: async () => undefined };
     }
-    const targets = new Map<string, Target>();
-    for (const config of plan.outbound) {
-      const outbound = connected.outbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-      if (outbound) targets.set(config.name, new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node }));
+  }
+
+  private fail(name: string, direction: 'inbound' | 'outbound', error: unknown): FailedEndpoint {
+    const reason = failureOf(error) ?? new Misconfigured('E508', describe(error), { cause: error });
+    this.log.error('endpoint-failed', `${name} could not be set up: ${describe(error)}`, { endpoint: name, code: reason.code });
+    return new FailedEndpoint(name, direction, reason, () => this.clock.now().getTime());
+  }
+
+  private async begin<T extends Pick<Source, 'start' | 'pause'>>(
+    all: Map<string, T | FailedEndpoint>,
+    name: string,
+    endpoint: T,
+    direction: 'inbound' | 'outbound',
+    paused: boolean,
+  ) {
+    try {
+      if (paused) await endpoint.pause();
+      await endpoint.start();
+    } catch (error) {
+      all.set(name, this.fail(name, direction, error));
     }
-    return { plan, connected, sources, targets };
+  }
+
+  /** Messages must not wait unseen for a target that was removed from the configuration. */
+  private async findOrphans(plan: RunPlan): Promise<void> {
+    const configured = new Set(plan.systems.flatMap(({ outbound }) => outbound.map(({ name }) => name)));
+    this.orphans.clear();
+    try {
+      const known = await this.store.endpointState.list(TARGETS, '', 10_000);
+      await this.store.endpointState.put(TARGETS, new Map([...configured].filter((name) => !known.has(name)).map((name) => [name, this.clock.now().toISOString()])));
+      for (const name of known.keys()) {
+        if (configured.has(name)) continue;
+        await this.broker.declare({ name: channelOf(name) });
+        const { ready, unsettled, delayed = 0 } = await this.broker.depth(channelOf(name));
+        const waiting = ready + unsettled + delayed;
+        if (waiting > 0) this.orphans.set(name, this.fail(name, 'outbound', new Misconfigured('E509', `${waiting} messages wait for ${name}, which is not configured any more`)));
+      }
+    } catch (error) {
+      this.log.warn('channels-unknown', `whether messages wait for removed targets could not be found out: ${describe(error)}`);
+    }
   }
 
   private stateOf(endpoint: string): EndpointState {
@@ -194,4 +267,8 @@ export class Supervisor {
     const reported = ending.catch((error: unknown) => this.log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
     if (!(await settledWithin(limitMs, reported))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
   }
+}
+
+function hasFailed({ sources, targets }: RunningSystem): boolean {
+  return [...sources.values(), ...targets.values()].some((endpoint) => endpoint instanceof FailedEndpoint);
 }

@@ -190,7 +190,9 @@ export class Target {
       queued = decodeDelivery(received);
     } catch (error) {
       const letter = foreignLetter(received, this.config.name, error, clock.now().getTime());
-      await this.durably(() => store.deadLetters.add([letter]));
+      const { messageId, at, code, reason: detail, endpoint } = letter;
+      const event: HistoryEvent = { messageId, kind: 'dead', at, revision: 0, node: this.services.node, endpoint, code, detail };
+      await Promise.all([this.durably(() => store.deadLetters.add([letter])), this.durably(() => store.history.append([event]))]);
       received.ack();
       return;
     }
@@ -206,10 +208,9 @@ export class Target {
       received.ack();
       return;
     }
-    const started = clock.monotonic();
     try {
-      const receipt = await this.send(queued, signal);
-      await this.delivered(received, queued, receipt, clock.monotonic() - started);
+      const { receipt, durationMs } = await this.send(queued, signal);
+      await this.delivered(received, queued, receipt, durationMs);
     } catch (error) {
       if (signal.aborted) throw error;
       await this.failed(received, queued, error);
@@ -217,14 +218,15 @@ export class Target {
   }
 
   /** Sends, and sends again when the link was lost, until there is an answer about this delivery. */
-  private async send(queued: QueuedDelivery, signal: AbortSignal): Promise<Receipt> {
+  private async send(queued: QueuedDelivery, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
     for (;;) {
       await this.linkUp.pass(signal);
       const { link } = this;
+      const started = this.services.clock.monotonic();
       const call = (async () => this.outbound.send(queued.delivery, signal))(); // one that throws at once is no different
       this.calls.add(call);
       try {
-        return await call;
+        return { receipt: await call, durationMs: this.services.clock.monotonic() - started };
       } catch (error) {
         const failure = failureOf(error);
         const kind = failure && kindOf(failure);
@@ -270,6 +272,7 @@ export class Target {
     const policy = routing.handler.retry(queued.route, queued.rule);
     const { attempt } = queued.delivery;
     if (attempt >= policy.attempts) {
+      this.health.brokeDown(error, clock.now().getTime(), `given up after attempt ${attempt}, it is in the dead letters`);
       await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
       return;
     }

@@ -19,6 +19,8 @@ export class Telemetry {
   readonly sourceSuccess = this.gauge('signalbox_source_last_success_timestamp_seconds', 'Last good poll or call', ['system', 'source']);
   readonly systemUp = this.gauge('signalbox_system_up', '1 when the last contact worked, 0 when it failed', ['system']);
   readonly backlog = this.gauge('signalbox_backlog_messages', 'Messages waiting for a target', ['endpoint']);
+  readonly backlogOldest = this.gauge('signalbox_backlog_oldest_seconds', 'Age of the oldest message waiting for a target', ['endpoint']);
+  readonly sourceSilent = this.gauge('signalbox_source_silent', '1 when a source that should have spoken did not', ['system', 'source']);
   readonly deadLetters = this.gauge('signalbox_dead_letters', 'Open dead letters', ['endpoint', 'code']);
   readonly configInfo = this.gauge('signalbox_config_info', 'Revision that runs', ['revision']);
   readonly reloadSuccess = this.gauge('signalbox_config_reload_success', '1 when the last reload was applied', []);
@@ -26,6 +28,8 @@ export class Telemetry {
 
   constructor(version: string) {
     this.gauge('signalbox_build_info', 'Version that runs', ['version']).set({ version }, 1);
+    // What runs at the start has been loaded without an error; a refused reload says otherwise.
+    this.reloadSuccess.set(1);
     collectDefaultMetrics({ register: this.registry });
   }
 

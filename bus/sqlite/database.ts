@@ -62,15 +62,20 @@ function migrate(database: Database, path: string, migrations: readonly string[]
 export function sqliteFailure(error: unknown, path: string): AnyFailure | undefined {
   const known = failureOf(error);
   if (known !== undefined) return known;
-  if (!(error instanceof Sqlite.SqliteError))
-    return error instanceof TypeError && /directory does not exist/.test(error.message) ? failure('E537', Misconfigured, path, error) : undefined;
-  const code = error.code;
+  if (!Error.isError(error)) return undefined;
+  const code = sqliteCode(error);
+  if (code === undefined) return error.name === 'TypeError' && /directory does not exist/.test(error.message) ? failure('E537', Misconfigured, path, error) : undefined;
   if (code === 'SQLITE_FULL') return failure('E533', TryAgain, path, error);
   if (code.startsWith('SQLITE_IOERR')) return failure('E534', NotConnected, path, error);
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return failure('E531', NotConnected, path, error);
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return failure('E535', Misconfigured, path, error);
   if (code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY') || code === 'SQLITE_PERM') return failure('E537', Misconfigured, path, error);
   return undefined;
+}
+
+/** By its name: the native part makes errors of the first copy of the library that was loaded, whichever copy asks. */
+function sqliteCode(error: Error): string | undefined {
+  return error.name === 'SqliteError' && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 type Setting = readonly [name: string, set: string, expected: string | number];

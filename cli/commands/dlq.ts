@@ -8,7 +8,7 @@ import { emit, talk } from '../output.js';
 import { contentText } from '../payload.js';
 import { actor, connect, globals, named } from '../session.js';
 import { cut, pairs, table } from '../table.js';
-import { age, bytes, dateTime, paint, plural, safe, safeLines } from '../text.js';
+import { age, bytes, dateTime, moment, paint, plural, safe, safeLines } from '../text.js';
 import { wholeNumber } from '../values.js';
 
 /** Letters of one call, so that a long job shows progress and can be stopped between calls. */
@@ -33,10 +33,10 @@ export function dlqCommand(): Command {
       const service = await connect(all);
       if (typeof options.group === 'string') {
         const letters = await lettersOf(service, options.group, options.limit);
-        emit(all.output, letters, () => letterTable(letters));
+        emit(all.output, letters, () => lettersText(letters));
       } else {
         const groups = await service.deadLetterGroups();
-        emit(all.output, groups, () => (groups.length === 0 ? 'no dead letters' : groupTable(groups)));
+        emit(all.output, groups, () => (groups.length === 0 ? 'no dead letters' : groupsText(groups)));
       }
     });
   dlq
@@ -51,7 +51,7 @@ export function dlqCommand(): Command {
       if (only !== undefined && second === undefined) {
         const letter = await service.deadLetter(only.id);
         emit(all.output, { ...letter, ...portable(letter.content) }, () => letterText(letter));
-      } else emit(all.output, letters, () => letterTable(letters));
+      } else emit(all.output, letters, () => lettersText(letters));
     });
   changing(dlq, 'redeliver', 'Hand the same payload to the same target again').action((references: readonly string[], options: ChangeOptions, command: Command) =>
     change('redeliver', references, options, command),
@@ -136,37 +136,51 @@ function sample(letters: readonly DeadLetterSummary[]): void {
   if (letters.length > SAMPLE) talk(`and ${letters.length - SAMPLE} more`);
 }
 
-function groupTable(groups: readonly DeadLetterGroup[]): string {
-  return table(
-    ['GROUP', { title: 'COUNT', align: 'right' }, 'CODE', 'ENDPOINT', 'ROUTE', 'FIRST', 'LAST', 'REASON'],
+/** Each group with its newest reason below it, then what can be done. */
+function groupsText(groups: readonly DeadLetterGroup[]): string {
+  const [title = '', ...lines] = table(
+    ['GROUP', { title: 'COUNT', align: 'right' }, 'CODE', 'ENDPOINT', 'ROUTE', 'FIRST', 'LAST'],
     groups.map((group) => [
       safe(group.group),
       String(group.count),
       paint('red', safe(group.code)),
       safe(group.endpoint),
       safe(group.route),
-      age(group.firstAt),
-      age(group.lastAt),
-      cut(safe(group.reason), 100),
+      moment(group.firstAt),
+      moment(group.lastAt),
     ]),
-  );
+  ).split('\n');
+  const name = safe(groups[0]?.group ?? '');
+  return [
+    title,
+    ...lines.flatMap((line, at) => [line, `  ${reason(groups[at]?.reason)}`]),
+    `next  ${paint('cyan', `signalbox dlq show ${name}`)}   or ${paint('cyan', `signalbox dlq redeliver ${name} --first 1`)}`,
+  ].join('\n');
+}
+
+function reason(text = ''): string {
+  return cut(safe(text), Math.max(60, (process.stdout.columns ?? 122) - 2));
 }
 
 function letterTable(letters: readonly DeadLetterSummary[]): string {
-  return table(
-    ['LETTER', 'MESSAGE', 'KEY', 'GROUP', 'CODE', 'ENDPOINT', { title: 'ATTEMPTS', align: 'right' }, 'WHEN', 'REASON'],
+  const [title = '', ...lines] = table(
+    ['LETTER', 'KEY', 'GROUP', 'CODE', 'ENDPOINT', { title: 'TRIES', align: 'right' }, 'WHEN'],
     letters.map((letter) => [
       safe(letter.id),
-      letter.id === letter.messageId ? '' : safe(letter.messageId),
       safe(letter.key ?? ''),
       safe(letter.group),
       paint('red', safe(letter.code)),
       safe(letter.endpoint),
       String(letter.attempts),
-      dateTime(letter.at),
-      cut(safe(letter.reason), 100),
+      moment(letter.at),
     ]),
-  );
+  ).split('\n');
+  // A group's letters share their reason up to its numbers: said once while it stays the same.
+  return [title, ...lines.flatMap((line, at) => (letters[at]?.reason === letters[at + 1]?.reason ? [line] : [line, `  ${reason(letters[at]?.reason)}`]))].join('\n');
+}
+
+function lettersText(letters: readonly DeadLetterSummary[]): string {
+  return `${letterTable(letters)}\nnext  ${paint('cyan', `signalbox dlq show ${safe(letters[0]?.id ?? '')}`)}`;
 }
 
 function letterText(letter: StoredDeadLetter): string {
@@ -191,6 +205,7 @@ function letterText(letter: StoredDeadLetter): string {
     ...(headers === '' ? [] : [`headers\n${headers.replaceAll(/^/gm, '  ')}`]),
     `content  ${bytes(letter.content.length)}\n${contentText(letter.content, '  ')}`,
     ...stack,
+    ...(letter.state === 'open' ? [`next  ${paint('cyan', `signalbox dlq redeliver ${safe(letter.id)}`)}`] : []),
   ];
   return parts.join('\n\n');
 }

@@ -25,6 +25,9 @@ export function messagesCommand(): Command {
       const query = parseQuery(words.join(' '), options.limit, Date.now());
       const found = await (await connect(all)).searchMessages(query);
       emit(all.output, found, () => (found.length === 0 ? 'no messages' : summaryTable(found)));
+      const { source, endpoint } = query;
+      const system = [source, endpoint].find((name) => name !== undefined && !name.includes('.'));
+      if (found.length === 0 && system !== undefined) talk(`${system} is no endpoint: write system.endpoint, such as ${system}.orders`);
       if (found.length === options.limit) talk(`the newest ${options.limit}; there may be more: --limit`);
     });
   messages

@@ -18,8 +18,9 @@ export function reloadCommand(): Command {
 }
 
 export function reloadText({ applied, revision, report, changed }: ReloadResult): string {
-  const lines = report.trim() === '' ? [] : [safeLines(report.trimEnd())];
-  if (!applied) lines.push(`${paint('red', 'NOT APPLIED')}  revision ${revision} runs on`);
-  else lines.push(`${paint('green', 'applied')}  revision ${revision}   ${changed.length === 0 ? 'nothing changed' : `changed: ${safe(changed.join(', '))}`}`);
-  return lines.join('\n');
+  const text = safeLines(report.trimEnd());
+  if (!applied) return [text, `${paint('red', 'NOT APPLIED')}  revision ${revision} runs on`].filter(Boolean).join('\n');
+  // Warnings stopped nothing: their number is enough here, `signalbox check` has them all.
+  const warnings = text.includes('warning[') ? `   ${text.slice(text.lastIndexOf('\n') + 1)}    signalbox check` : '';
+  return `${paint('green', 'applied')}  revision ${revision}   ${changed.length === 0 ? 'nothing changed' : `changed: ${safe(changed.join(', '))}`}${warnings}`;
 }

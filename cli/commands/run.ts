@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { CommandFailure } from '../failure.js';
+import { talk } from '../output.js';
 import { globals } from '../session.js';
 import { untilStopped } from '../until-stopped.js';
 
@@ -21,12 +22,17 @@ export function runCommand(): Command {
       const format = options.logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json');
       // Loaded here only: it pulls in everything.
       const { startSignalbox } = await import('../../signalbox.js');
+      // Before there is something to reload, the signal would end the process.
+      const early = (): void => talk('SIGHUP: still starting, nothing to reload yet');
+      process.on('SIGHUP', early);
       const running = await startSignalbox({
         directory: config,
         log: { format, ...(options.logLevel === undefined ? {} : { level: options.logLevel }) },
         ...(socket === undefined ? {} : { socketPath: socket }),
       }).catch(refused);
-      process.exitCode = await untilStopped(running);
+      const stopped = untilStopped(running);
+      process.off('SIGHUP', early);
+      process.exitCode = await stopped;
     });
 }
 

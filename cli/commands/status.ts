@@ -5,7 +5,7 @@ import { EXIT, usage } from '../failure.js';
 import { emit } from '../output.js';
 import { connect, type Globals, globals } from '../session.js';
 import { table } from '../table.js';
-import { age, bytes, dateTime, duration, paint, plural, safe, stateWord } from '../text.js';
+import { age, bytes, clockTime, duration, localTimes, moment, paint, plural, safe, stateWord } from '../text.js';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -40,7 +40,7 @@ export function statusText(status: Status): string {
       `${paint('bold', 'signalbox')} ${safe(status.version)} on ${safe(status.node)}`,
       `running ${duration(Date.now() - status.startedAt)}`,
       `pid ${status.pid}`,
-      `revision ${revision.number} by ${safe(revision.by)}, ${age(revision.at)}`,
+      `revision ${revision.number}${revision.by === 'start' ? '' : ` by ${safe(revision.by)}`}, ${age(revision.at)}`,
     ].join('   '),
     `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
     `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
@@ -48,7 +48,7 @@ export function statusText(status: Status): string {
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
   if (status.refused) {
     lines.push(
-      `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${dateTime(status.refused.at)}    signalbox check`,
+      `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${moment(status.refused.at)}    signalbox check`,
     );
   }
   return `${lines.join('\n')}\n\n${systemsTable(status.systems)}`;
@@ -56,8 +56,8 @@ export function statusText(status: Status): string {
 
 export function systemsTable(systems: readonly SystemStatus[]): string {
   if (systems.length === 0) return 'no systems';
-  return table(
-    ['SYSTEM', 'ADAPTER', 'STATE', { title: 'WAITING', align: 'right' }, { title: 'OLDEST', align: 'right' }, 'LAST OK', 'DETAIL'],
+  const [title = '', ...lines] = table(
+    ['SYSTEM', 'ADAPTER', 'STATE', { title: 'WAITING', align: 'right' }, { title: 'OLDEST', align: 'right' }, 'LAST OK'],
     systems.map((system) => {
       const waiting = system.endpoints.reduce((sum, endpoint) => sum + (endpoint.waiting ?? 0), 0);
       const oldest = Math.max(0, ...system.endpoints.map((endpoint) => endpoint.oldestMs ?? 0));
@@ -69,17 +69,27 @@ export function systemsTable(systems: readonly SystemStatus[]): string {
         waiting === 0 ? '' : String(waiting),
         oldest === 0 ? '' : duration(oldest),
         last === 0 ? '-' : age(last),
-        [detail(system), next(system)].filter(Boolean).join('    '),
       ];
     }),
-  );
+  ).split('\n');
+  return [title, ...lines.flatMap((line, at) => [line, ...explanation(systems[at])])].join('\n');
 }
 
-function detail(system: SystemStatus): string {
-  return system.endpoints
-    .filter((endpoint): endpoint is EndpointStatus & { detail: string } => endpoint.detail !== undefined)
-    .map((endpoint) => `${safe(endpoint.name)}: ${safe(endpoint.detail)}`)
-    .join('; ');
+/** Under the row of a system that is not well: why, since when, what happens next, and the command that helps. */
+function explanation(system: SystemStatus | undefined): string[] {
+  if (system === undefined) return [];
+  const lines = system.endpoints.filter(({ detail }) => detail !== undefined).map((endpoint) => `${safe(endpoint.name)}  ${endpointDetail(endpoint)}`);
+  return [...lines, next(system)].filter((line) => line !== '').map((line) => `  ${line}`);
+}
+
+/** `since 08:51:10: E400 connection refused; next try 09:40:05, messages wait`. */
+export function endpointDetail({ detail = '', since, lastFailureAt }: EndpointStatus): string {
+  // What was counted from the failure is a time of day by now.
+  const text =
+    lastFailureAt === undefined
+      ? detail
+      : detail.replace(/\bnext try in (\d+) s\b/, (_, seconds: string) => `next try ${clockTime(lastFailureAt + Number(seconds) * 1_000).slice(0, 8)}`);
+  return `${since === undefined ? '' : `since ${moment(since)}: `}${safe(localTimes(text))}`;
 }
 
 /** The command that helps with the state. */

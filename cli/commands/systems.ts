@@ -6,7 +6,7 @@ import { emit, talk } from '../output.js';
 import { actor, connect, globals, named } from '../session.js';
 import { pairs, table } from '../table.js';
 import { age, duration, paint, safe, stateWord } from '../text.js';
-import { systemsTable } from './status.js';
+import { endpointDetail, systemsTable } from './status.js';
 
 export function systemsCommand(): Command {
   const systems = new Command('systems').description('The systems outside: state, connection tests, pause');
@@ -70,7 +70,7 @@ function systemText(system: SystemStatus): string {
 function endpointText(endpoint: EndpointStatus): string {
   const inbound = endpoint.direction === 'inbound';
   const rows = pairs([
-    ['state', `${stateWord(endpoint.state)}${endpoint.detail === undefined ? '' : `  ${safe(endpoint.detail)}`}`],
+    ['state', `${stateWord(endpoint.state)}${endpoint.detail === undefined ? '' : `  ${endpointDetail(endpoint)}`}`],
     [inbound ? 'read' : 'delivered', `${endpoint.count} since the start, ${endpoint.failed} failed`],
     ['last ok', age(endpoint.lastSuccessAt)],
     ['last failure', endpoint.lastFailureAt === undefined ? undefined : age(endpoint.lastFailureAt)],
@@ -83,12 +83,16 @@ function endpointText(endpoint: EndpointStatus): string {
 
 function probeText(steps: readonly ProbeStep[]): string {
   if (steps.length === 0) return 'nothing to test';
-  return table(
+  const [title = '', ...lines] = table(
     ['RESULT', 'STEP', 'DETAIL'],
-    steps.map((step) => [
-      step.ok ? paint('green', 'ok') : paint('red', 'FAIL'),
-      safe(step.name),
-      `${safe(step.detail)}${step.fix === undefined || step.ok ? '' : `    = help: ${safe(step.fix)}`}`,
-    ]),
-  );
+    steps.map((step) => [step.ok ? paint('green', 'ok') : paint('red', 'FAIL'), safe(step.name), safe(step.detail)]),
+  ).split('\n');
+  return [title, ...lines.flatMap((line, at) => [line, ...help(steps[at])])].join('\n');
+}
+
+/** Without the advice to run this very command. */
+function help(step: ProbeStep | undefined): string[] {
+  if (step?.fix === undefined || step.ok) return [];
+  const text = step.fix.replace(/[;,]? *`signalbox systems test <name>`[^.;]*/, '').trim();
+  return text === '' ? [] : [`  = help: ${safe(text)}`];
 }

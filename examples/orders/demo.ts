@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { emitKeypressEvents } from 'node:readline';
 import { LiveLines } from '../../cli/live.js';
+import { paint, plural, safe } from '../../cli/text.js';
 import { startSignalbox } from '../../signalbox.js';
 import { LegacyErp } from './legacy.js';
 import { startPartner } from './partners.js';
@@ -30,6 +31,7 @@ const { service } = signalbox;
 const status = await service.status();
 say(`signalbox ${status.version} demo | ${status.bus.kind} bus, NOT FOR PRODUCTION | config ${relative(process.cwd(), source) || '.'} | files in ${directory}`);
 say(`  systems  ${status.systems.map(({ name, adapter }) => `${name} (${adapter})`).join('   ')}`);
+say(`  look     npx signalbox status --socket ${join(directory, 'state', 'signalbox.sock')}     (in another shell)`);
 const keys = 'n new order   f drop a file   b break accounting   r repair and redeliver   d dead letters   q quit';
 if (process.stdin.isTTY) say(`  keys     ${keys}`);
 
@@ -73,7 +75,7 @@ async function press(key: string): Promise<void> {
   else if (key === 'f') legacy.dropFile();
   else if (key === 'b') {
     accounting.broken = true;
-    say('  accounting is closed: watch its orders wait for the next attempt');
+    say(`  accounting is ${paint('red', 'closed')}: orders of 1000 and more wait for their next attempt, everything else goes on; r opens it again`);
   } else if (key === 'r') {
     accounting.broken = false;
     await service.resume('accounting', { who: 'demo' });
@@ -82,9 +84,12 @@ async function press(key: string): Promise<void> {
       letters.filter(({ endpoint }) => endpoint.startsWith('accounting')).map(({ id }) => id),
       { who: 'demo', reason: 'repaired' },
     );
-    say(`  accounting is open again; ${redelivered} redelivered, the rest goes at its next attempt`);
+    const waiting = (await service.system('accounting')).endpoints.reduce((sum, endpoint) => sum + (endpoint.waiting ?? 0), 0);
+    say(`  accounting is ${paint('green', 'open')} again; ${plural(redelivered, 'dead letter')} redelivered, ${waiting} waiting for their next attempt`);
   } else if (key === 'd') {
-    for (const { group, count, code, reason } of await service.deadLetterGroups()) say(`  ${group}  ${count}  ${code} ${reason}`);
+    const groups = await service.deadLetterGroups();
+    for (const { group, count, code, route, reason } of groups) say(`  ${group}  ${String(count).padStart(3)}  ${safe(route)}  ${paint('red', code)} ${safe(reason)}`);
+    say(groups.length === 0 ? '  no dead letters' : `  next     npx signalbox explain ${groups[0]?.code}`);
   } else if (key === 'q') stop.abort();
 }
 

@@ -78,8 +78,17 @@ function syntaxProblem(error: unknown, source: string): ExpressionFinding {
   if (code === 'limit_exceeded')
     return { severity: 'error', code: 'E201', message: `the expression is too large: ${text.toLowerCase()}`, ...(at && at.start > 0 ? { range: at } : {}) };
   const reserved = /^Reserved identifier: (\w+)/.exec(text) ?? (/Unexpected token: IN\b/.test(text) ? ['', 'in'] : null);
-  const help = reserved ? { help: reserved[1] === 'in' ? 'an inbound record is `record`' : `\`${reserved[1]}\` is a reserved word of CEL` } : {};
+  const help = reserved ? { help: reserved[1] === 'in' ? 'an inbound record is `record`' : `\`${reserved[1]}\` is a reserved word of CEL` } : syntaxHelp(text, source);
   return { severity: 'error', code: 'E200', message: `the expression is not understood: ${text.charAt(0).toLowerCase()}${text.slice(1)}`, ...(at ? { range: at } : {}), ...help };
+}
+
+/** What people write who know other languages. */
+function syntaxHelp(text: string, source: string): { readonly help?: string } {
+  if (/unterminated string/i.test(text)) return { help: 'text begins and ends with the same quote' };
+  if (/(^|[^=!<>])=([^=]|$)/.test(source)) return { help: 'equal is `==`' };
+  if (/<>/.test(source)) return { help: 'not equal is `!=`' };
+  if (/\s(and|or|not)\s/i.test(` ${source} `)) return { help: 'and is `&&`, or is `||`, not is `!`' };
+  return {};
 }
 
 function satisfies(type: Type, expected: Expected): boolean {

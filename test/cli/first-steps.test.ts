@@ -30,7 +30,7 @@ test('init, run, a file arrives, trace, stop', async () => {
       () => run('trace', '4711'),
       ({ out }) => /^Order 4711 {2}delivered/.test(out),
     );
-    expect(traced.out).toMatch(/delivered {2}orders-out\/erp > erp\.orders .* inbox\/ORD_4711_/);
+    expect(traced.out).toMatch(/delivered {4}erp\.orders .* inbox\/ORD_4711_/);
     const [file = ''] = readdirSync(join(directory, 'data', 'erp', 'inbox')).filter((name) => name.startsWith('ORD_4711_'));
     expect(readFileSync(join(directory, 'data', 'erp', 'inbox', file), 'utf8')).toBe('ORDNO,CUST,CTRY,AMOUNT\n4711,00000815,AT,1234.50\n');
     expect((await run('systems', 'test', 'webshop')).code).toBe(0);

@@ -23,7 +23,9 @@ describe('status', () => {
     expect(out).toMatch(/^signalbox 0\.1\.0 on erpgw01 {3}running 12d {3}pid 4711 {3}revision 41 by anna, 3d ago$/m);
     expect(out).toMatch(/^bus embedded ok {3}store sqlite 41 MB$/m);
     expect(out).toMatch(/^messages {2}active 3 {3}delivered 4702 {3}filtered 104 {3}dead 9 {3}parked 0$/m);
-    expect(out).toMatch(/^accounting +soap +FAILING +128 +49m00s +- .*signalbox systems test accounting$/m);
+    expect(out).toMatch(
+      /^accounting +soap +FAILING +128 +49m00s +-\n {2}accounting\.BookInvoice {2}since 2026-03-02 09:14: circuit open .*; next try 09:15:06\n {2}signalbox systems test accounting$/m,
+    );
   });
 
   test('is a problem when the bus is not connected, also when quiet', async () => {
@@ -44,11 +46,13 @@ describe('trace', () => {
     expect(code).toBe(0);
     expect(err).toBe('2 messages fit; this is the newest. Others: 01JQ8M0000BBBBBB\n');
     const lines = out.split('\n');
-    expect(lines[0]).toBe('Order 4711  DEAD   2 of 3 delivered, 1 dead   in 1m04s   on 2026-03-02   message 01JQ8M4Z7KAAAAAA   trace 4bf92f3577b34da6a3ce929d0e0e4736');
-    expect(lines[2]).toMatch(/^09:14:02\.113 {2}received {3}legacy\.orders .* ORD_NO=4711 {2}1\.2 kB$/);
-    expect(lines[3]).toMatch(/^09:14:02\.121 {2}mapped +orders-in .* country 040>CH \(table country\) +4ms {2}orders\.yaml:55$/);
-    expect(lines[5]).toMatch(/RETRY +orders-out\/accounting > accounting\.BookInvoice {2}E400 +3 {2}InvalidPeriod, next 09:22:10 .* orders\.yaml:72$/);
-    expect(lines[6]).toMatch(/DEAD/);
+    expect(lines[0]).toBe('Order 4711  DEAD   2 of 3 delivered, 1 dead   in 1m04s   on 2026-03-02');
+    expect(lines[1]).toBe('message 01JQ8M4Z7KAAAAAA   trace 4bf92f3577b34da6a3ce929d0e0e4736');
+    expect(lines[3]).toMatch(/^09:14:02\.113 {2}received {3}legacy\.orders .* ORD_NO=4711 {2}1\.2 kB$/);
+    expect(lines[4]).toMatch(/^09:14:02\.121 {2}mapped +orders-in .* country 040>CH \(table country\) +4ms {2}orders\.yaml:55$/);
+    expect(lines[6]).toMatch(/RETRY {8}accounting\.BookInvoice {2,}3 {2}E400 {2}InvalidPeriod, next 09:22:10 .* orders\.yaml:72$/);
+    expect(lines[7]).toMatch(/DEAD/);
+    expect(lines[8]).toBe('next  signalbox dlq show 01JQ8M4Z7KAAAAAA');
   });
 
   test('-p shows the content at each step with every digit', async () => {
@@ -70,7 +74,7 @@ describe('trace', () => {
 
 describe('systems', () => {
   test('list and show', async () => {
-    expect((await run('systems', 'list')).out).toMatch(/^SYSTEM +ADAPTER +STATE +WAITING +OLDEST +LAST OK +DETAIL$/m);
+    expect((await run('systems', 'list')).out).toMatch(/^SYSTEM +ADAPTER +STATE +WAITING +OLDEST +LAST OK$/m);
     const { out } = await run('systems', 'show', 'legacy');
     expect(out).toMatch(/^legacy {2}sql {2}ok$/m);
     expect(out).toMatch(/^ {2}checkpoint +CHG_TS=09:13:58$/m);
@@ -80,7 +84,7 @@ describe('systems', () => {
     expect(await run('systems', 'test', 'legacy')).toEqual({ code: 0, out: 'RESULT  STEP  DETAIL\nok      dns   2 ms\n', err: '' });
     const { code, out } = await run('systems', 'test', 'accounting');
     expect(code).toBe(1);
-    expect(out).toMatch(/^FAIL +login +refused .* = help: check the password$/m);
+    expect(out).toMatch(/^FAIL +login +refused .*\n {2}= help: check the password$/m);
   });
 
   test('pause and resume carry who and why', async () => {
@@ -153,9 +157,9 @@ describe('messages', () => {
 
 describe('dlq', () => {
   test('list shows the groups, and the letters of one', async () => {
-    expect((await run('dlq', 'list')).out).toMatch(/^G7A2 +3 +E400 +accounting\.BookInvoice +orders-out .* InvalidPeriod$/m);
+    expect((await run('dlq', 'list')).out).toMatch(/^G7A2 +3 +E400 +accounting\.BookInvoice +orders-out .*\n {2}InvalidPeriod$/m);
     expect((await run('dlq', 'list', '--group')).out).toMatch(/^G7A2 +3/m);
-    expect((await run('dlq', 'list', '--group', 'G7A2')).out).toMatch(/^d-1 +01JQ8M4Z7KAAAAAA +4711 +G7A2 +E400/m);
+    expect((await run('dlq', 'list', '--group', 'G7A2')).out).toMatch(/^d-1 +4711 +G7A2 +E400/m);
   });
 
   test('show prints the original content, as text or as bytes', async () => {

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { contentText, payloadText } from '../../cli/payload.js';
 import { parseQuery } from '../../cli/query.js';
 import { cut, table, width } from '../../cli/table.js';
-import { age, bytes, duration, safe, safeJson, safeLines } from '../../cli/text.js';
+import { age, bytes, clockTime, duration, localTimes, safe, safeJson, safeLines } from '../../cli/text.js';
 import { yaml } from '../../cli/yaml.js';
 import { DANGEROUS } from './harness.js';
 
@@ -70,6 +70,14 @@ test('ages are relative', () => {
   expect(age(1_000, 65_000)).toBe('1m04s ago');
   expect(age(65_000, 1_000)).toBe('in 1m04s');
   expect(age(undefined)).toBe('-');
+});
+
+test('instants in our own texts become local times of day, dates in data stay', () => {
+  const at = new Date(2026, 2, 2, 9, 14, 2).getTime();
+  const text = `tried; next ${new Date(at).toISOString()}`;
+  expect(localTimes(text, at)).toBe(`tried; next ${clockTime(at).slice(0, 8)}`);
+  expect(localTimes(text, at + 86_400_000)).toBe('tried; next 2026-03-02 09:14');
+  expect(localTimes('due 2026-03-02T08:14:02.000Z', at)).toBe('due 2026-03-02T08:14:02.000Z');
 });
 
 describe('tables', () => {

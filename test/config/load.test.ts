@@ -13,6 +13,32 @@ const SYSTEM = 'systems:\n  erp:\n    adapter: fake-sql\n    connect: {driver: s
 const READ = `${SYSTEM}    read:\n      orders: {table: ORD_HEAD, key: ORD_NO}\n`;
 const POSTGRES = (rest: string): string => `systems:\n  erp:\n    adapter: fake-sql\n    connect: {driver: postgres, host: db, user: me, ${rest}}\n`;
 
+describe('one mistake is reported once', () => {
+  const ORDERS = 'types: {Order: {id: required text}}\nroutes:\n  in: {from: erp.orders, publish: Order, map: {id: record.ORD_NO}}\n';
+
+  test.each([
+    [
+      'a mistyped required key is not missing too',
+      { 's.yaml': SYSTEM, 't.yaml': 'types: {Order: {id: required text}}\ntests:\n  - name: a\n    given: {Order: {id: "1"}}\n    expct: {filtered: 1}\n' },
+      ['E104 t.yaml:5:5'],
+    ],
+  ])('%s', async (_, files, expected) => {
+    const found = places(await load(files)).filter((place) => !/W101|E107 r/.test(place));
+    expect(found.map((place, at) => place.slice(0, expected[at]?.length))).toEqual(expected);
+  });
+
+  test('a wrong option of a long form is named, not the form', async () => {
+    const { text } = await load({ 's.yaml': READ, 'r.yaml': ORDERS.replace('id: record.ORD_NO', 'id: {from: record.ORD_NO, decimal: coma}') });
+    expect(text).toContain('`decimal`: expected one of comma, point, got the text "coma"');
+    expect(text).toContain('did you mean `comma`?');
+    expect(text).not.toContain('got a mapping');
+  });
+
+  test('a mistyped bus is told both forms', async () => {
+    expect((await load({ 's.yaml': 'bus: embeded\n' })).text).toContain('expected embedded or a URL such as');
+  });
+});
+
 describe('a configuration', () => {
   test('is made of all YAML files of the directory and those below it', async () => {
     const { configuration, diagnostics } = await load({
@@ -170,7 +196,7 @@ describe('problems', () => {
     const cursor = (text: string): string => READ.replace('ORD_NO}', `ORD_NO, cursor: ${text}}`);
     const results = await Promise.all(['{colum: A}', '5', '{column: A, overlap: 5}'].map((text) => load({ 'a.yaml': cursor(text) })));
     expect(results.map(({ diagnostics }) => diagnostics.map(({ message }) => message).join('; '))).toEqual([
-      '`column` is missing; unknown key `colum`',
+      'unknown key `colum`',
       '`cursor`: expected text or a mapping (key: value), got the number 5',
       '`overlap`: expected a duration such as 30s, got the number 5',
     ]);

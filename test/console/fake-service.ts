@@ -101,7 +101,16 @@ const systems: readonly SystemStatus[] = [
     name: 'accounting',
     adapter: 'soap',
     state: 'failing',
-    endpoints: [endpoint('accounting.BookInvoice', 'outbound', { state: 'failing', detail: `circuit open since 08:51 ${HOSTILE}`, waiting: 128, oldestMs: 2_940_000 })],
+    endpoints: [
+      endpoint('accounting.BookInvoice', 'outbound', {
+        state: 'failing',
+        since: AT,
+        lastFailureAt: AT + 4_000,
+        detail: `circuit open ${HOSTILE}; next try in 60 s`,
+        waiting: 128,
+        oldestMs: 2_940_000,
+      }),
+    ],
   },
 ];
 
@@ -111,6 +120,7 @@ function endpoint(name: string, direction: 'inbound' | 'outbound', rest: Partial
     direction,
     state: 'ok',
     detail: undefined,
+    since: undefined,
     lastSuccessAt: undefined,
     lastFailureAt: undefined,
     nextAt: undefined,
@@ -219,6 +229,7 @@ function status(connected: boolean): Status {
     store: { kind: 'sqlite', bytes: 41_000_000 },
     messages: { active: 3, delivered: 4702, filtered: 104, dead: 9, parked: 0 },
     deadLetters: letters.length,
+    deadLettersBy: [{ endpoint: 'accounting.BookInvoice', code: 'E400', count: letters.length }],
     systems,
   };
 }

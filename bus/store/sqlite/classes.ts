@@ -5,6 +5,7 @@ import type { Names } from './names.js';
 const ROLES = ['type', 'source', 'route', 'endpoint', 'code'] as const;
 export type Role = (typeof ROLES)[number];
 const WIDTH = 8;
+const REMEMBERED = 5_000;
 
 /**
  * The names a message has to do with are a set, and millions of messages share some hundred sets. So a message has the number of its set (its class),
@@ -16,6 +17,8 @@ export class Classes {
   readonly #all;
   #byText = new Map<string, number>();
   #byId = new Map<number, ReadonlySet<number>>();
+  /** Answers of `extend`: the same few, over and over. */
+  readonly #extended = new Map<string, number>();
 
   constructor(database: Database, names: Names) {
     this.#names = names;
@@ -28,11 +31,20 @@ export class Classes {
   reload(): void {
     this.#byText = new Map();
     this.#byId = new Map();
+    this.#extended.clear();
     for (const { id, facets } of this.#all.all()) this.#remember(id, facets, new Set(facets.split(' ').filter(Boolean).map(Number)));
   }
 
   /** The class `before` (undefined: of a new message) with `added` facets. Only in a write. */
   extend(before: number | undefined, added: ReadonlySet<number>): number {
+    const asked = `${before ?? ''}+${[...added].join(' ')}`;
+    const answer = this.#extended.get(asked) ?? this.#extend(before, added);
+    if (this.#extended.size >= REMEMBERED) this.#extended.clear();
+    this.#extended.set(asked, answer);
+    return answer;
+  }
+
+  #extend(before: number | undefined, added: ReadonlySet<number>): number {
     const known = before === undefined ? NONE : (this.#byId.get(before) ?? NONE);
     if (before !== undefined && contains(known, added)) return before;
     const all = new Set([...known, ...added]);

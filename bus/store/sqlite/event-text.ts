@@ -1,131 +1,133 @@
-// The events of one message that were folded together, as one row: short text, since there are very many.
+// Events as they cross to the store's thread and lie in its file: short text, written once and never changed.
 import type { EventKind, HistoryEvent, StoredEvent } from '../contract.js';
-import { given } from './history-rows.js';
-import type { Names } from './names.js';
 
-/**
- * Numbers of events: those of a fold are `first + place`, where `first` is a multiple of this and `place` counts the events of the fold as they were appended.
- * So numbers grow in the order of appends, and the fold that an event belongs to follows from its number. Stored: never changed.
- */
-export const SPAN = 4_096;
+/** Numbers of events: `row * SPAN + place in the row`, so they grow in the order of the appends. Stored in people's bookmarks at most, but never changed. */
+export const SPAN = 1_024;
 
 /** Stored as their place in this list: append only. */
 const KINDS: readonly EventKind[] = ['received', 'mapped', 'filtered', 'duplicate', 'queued', 'delivered', 'retry', 'dead', 'parked', 'redelivered', 'discarded', 'note'];
 const KIND_NUMBERS = new Map(KINDS.map((kind, index) => [kind, index]));
 
-/** What is absent is 0 (a name, a text) or null (a number); nothing at the end is left out. Times count from the event before, delivery ids are a text once and then its place. */
-type Packed = readonly [
-  place: number,
-  kind: number,
-  at: number,
-  revision: number,
-  node: number,
-  route?: number,
-  endpoint?: number,
-  rule?: number,
-  delivery?: string | number,
-  attempt?: number | null,
-  duration?: number | null,
-  /** Bytes; -1 when the event describes the message but not its size; null when it does not describe it. */
-  size?: number | null,
-  code?: number,
-  detail?: string | 0,
-  where?: string | 0,
-  /** 1: in the column of the row. */
-  data?: string | 0 | 1,
-];
-
-/** An event, its place in the fold, and the numbers of its names (0: none). */
-export interface PlacedEvent {
-  readonly event: HistoryEvent;
-  readonly place: number;
-  readonly route: number;
-  readonly endpoint: number;
-  readonly code: number;
-}
-
+/** Events of one message that were appended one after the other. */
 export interface EventText {
+  readonly message: string;
   readonly events: string;
   /** The content of the first event that has one: large, and JSON that would be quoted once more in `events`. */
   readonly data: string | null;
 }
 
-/** A row of events with what its message says about itself. */
 export interface EventRow extends EventText {
   readonly seq: number;
-  readonly id: string;
-  readonly type: number | null;
-  readonly source: number | null;
-  readonly key: string | null;
-  readonly traceparent: string | null;
 }
 
-export function pack(placed: readonly PlacedEvent[], names: Names): EventText {
+type Text = string | 0;
+/** A text that is absent is 0, a number null; such at the end are left out. Times count from the event before; a delivery id is a text once and then its place among them. */
+type Packed = readonly [
+  kind: number,
+  elapsed: number,
+  revision: number,
+  node: string,
+  route?: Text,
+  endpoint?: Text,
+  rule?: Text,
+  delivery?: string | number,
+  attempt?: number | null,
+  duration?: number | null,
+  code?: Text,
+  detail?: Text,
+  place?: Text,
+  /** 1: in the column of the row. */
+  data?: Text | 1,
+  message?: readonly [source: string, type: Text, key: Text, traceparent: Text, size: number | null] | null,
+];
+
+/** @throws Error for an event that could not be read again: an append fails whole */
+export function toRows(events: readonly HistoryEvent[]): readonly EventText[] {
+  const rows: EventText[] = [];
+  for (let first = 0; first < events.length; ) {
+    const id = events[first]?.messageId ?? '';
+    let end = first + 1;
+    while (end < events.length && end - first < SPAN && events[end]?.messageId === id) end += 1;
+    rows.push(pack(id, end - first === events.length ? events : events.slice(first, end)));
+    first = end;
+  }
+  return rows;
+}
+
+function pack(message: string, events: readonly HistoryEvent[]): EventText {
   let before = 0;
   let data: string | null = null;
   const deliveries: string[] = [];
-  const packed = placed.map(({ event, place, route, endpoint, code }) => {
+  const packed = events.map((event) => {
+    check(event);
     const at = Math.trunc(event.at);
     const elapsed = at - before;
     before = at;
     const content = event.data === undefined ? 0 : data === null ? 1 : event.data;
     if (content === 1) data = event.data ?? null;
+    const about = event.message;
     return trimmed([
-      place,
       KIND_NUMBERS.get(event.kind) ?? KINDS.length - 1,
       elapsed,
       event.revision,
-      names.id(event.node),
-      route,
-      endpoint,
-      event.rule === undefined ? 0 : names.id(event.rule),
+      event.node,
+      event.route ?? 0,
+      event.endpoint ?? 0,
+      event.rule ?? 0,
       event.deliveryId === undefined ? 0 : once(deliveries, event.deliveryId),
       event.attempt ?? null,
       event.durationMs === undefined ? null : Math.round(event.durationMs),
-      event.message === undefined ? null : (event.message.size ?? -1),
-      code,
+      event.code ?? 0,
       event.detail ?? 0,
       event.place ?? 0,
       content,
+      about === undefined ? null : [about.source, about.type ?? 0, about.key ?? 0, about.traceparent ?? 0, about.size ?? null],
     ]);
   });
-  return { events: JSON.stringify(packed), data };
+  return { message, events: JSON.stringify(packed), data };
 }
 
-export function unpack(row: EventRow, names: Names): readonly StoredEvent[] {
-  const first = row.seq - (row.seq % SPAN);
-  const name = (id: number | null | undefined): string | undefined => (id === null || id === undefined || id === 0 ? undefined : names.text(id));
-  const text = (value: string | 0 | undefined): string | undefined => (value === 0 ? undefined : value);
-  let before = 0;
+/** The events of a row, oldest first. */
+export function unpack(row: EventRow): readonly StoredEvent[] {
+  let at = 0;
   const deliveries: string[] = [];
-  return (JSON.parse(row.events) as readonly Packed[]).map((packed) => {
-    const [place, kind, elapsed, revision, node, route, endpoint, rule, delivery, attempt, duration, size, code, detail, where, data] = packed;
-    before += elapsed;
+  return (JSON.parse(row.events) as readonly Packed[]).map((packed, index) => {
+    const [kind, elapsed, revision, node, route, endpoint, rule, delivery, attempt, duration, code, detail, place, data, message] = packed;
+    at += elapsed;
     if (typeof delivery === 'string') deliveries.push(delivery);
-    return {
-      seq: first + place,
-      messageId: row.id,
-      kind: KINDS[kind] ?? 'note',
-      at: before,
-      revision,
-      node: names.text(node),
-      ...given({
-        route: name(route),
-        rule: name(rule),
-        endpoint: name(endpoint),
-        deliveryId: typeof delivery === 'number' ? deliveries[delivery - 1] : delivery,
-        code: name(code),
-        detail: text(detail),
-        place: text(where),
-        attempt,
-        durationMs: duration,
-        data: data === 1 ? row.data : text(data),
-      }),
-      ...(size === null || size === undefined
-        ? {}
-        : { message: { source: name(row.source) ?? '', ...given({ type: name(row.type), key: row.key, traceparent: row.traceparent, size: size < 0 ? null : size }) } }),
-    };
+    const event: { -readonly [K in keyof StoredEvent]: StoredEvent[K] } = { seq: row.seq * SPAN + index, messageId: row.message, kind: KINDS[kind] ?? 'note', at, revision, node };
+    if (typeof route === 'string') event.route = route;
+    if (typeof endpoint === 'string') event.endpoint = endpoint;
+    if (typeof rule === 'string') event.rule = rule;
+    const deliveryId = typeof delivery === 'number' ? deliveries[delivery - 1] : delivery;
+    if (deliveryId !== undefined) event.deliveryId = deliveryId;
+    if (typeof attempt === 'number') event.attempt = attempt;
+    if (typeof duration === 'number') event.durationMs = duration;
+    if (typeof code === 'string') event.code = code;
+    if (typeof detail === 'string') event.detail = detail;
+    if (typeof place === 'string') event.place = place;
+    const content = data === 1 ? row.data : data;
+    if (typeof content === 'string') event.data = content;
+    if (message !== undefined && message !== null) event.message = described(message);
+    return event;
   });
+}
+
+function described([source, type, key, traceparent, size]: NonNullable<Packed[14]>): NonNullable<HistoryEvent['message']> {
+  return {
+    source,
+    ...(type === 0 ? {} : { type }),
+    ...(key === 0 ? {} : { key }),
+    ...(traceparent === 0 ? {} : { traceparent }),
+    ...(size === null ? {} : { size }),
+  };
+}
+
+/** JSON has no NaN and no Infinity. Everything else that the types allow is stored. */
+function check({ messageId, kind, at, revision, attempt = 0, durationMs = 0, message }: HistoryEvent): void {
+  if (!(at >= 0) || at > Number.MAX_SAFE_INTEGER || !Number.isFinite(durationMs) || ![revision, attempt, message?.size ?? 0].every(Number.isSafeInteger)) {
+    throw new Error(`the event ${kind} of ${messageId} has a number that cannot be stored`);
+  }
 }
 
 /** The text the first time, its number after that. */
@@ -136,7 +138,7 @@ function once(texts: string[], text: string): string | number {
   return text;
 }
 
-function trimmed(packed: (string | number | null)[]): readonly (string | number | null)[] {
+function trimmed(packed: unknown[]): readonly unknown[] {
   while (packed.at(-1) === 0 || packed.at(-1) === null) packed.pop();
   return packed;
 }

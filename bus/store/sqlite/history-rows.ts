@@ -7,7 +7,7 @@ export const STATES: readonly MessageState[] = ['active', 'delivered', 'filtered
 const STATE_NUMBERS = new Map(STATES.map((state, index) => [state, index]));
 
 export interface MessageRow {
-  /** The number of its first event. */
+  /** The number of its first row of events. */
   readonly n: number;
   readonly id: string;
   readonly type: number | null;
@@ -22,6 +22,8 @@ export interface MessageRow {
   readonly traceparent: string | null;
   readonly class: number;
   readonly parts: string;
+  /** Numbers of its rows of events, but for `n`: what each is more than `n`. */
+  readonly events: string;
 }
 
 export function stateNumber(state: MessageState): number {
@@ -49,4 +51,9 @@ export function given<T extends object>(properties: T): { readonly [K in keyof T
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(properties)) if (value !== null && value !== undefined) result[name] = value;
   return result as { readonly [K in keyof T]?: Exclude<T[K], null | undefined> };
+}
+
+export function eventRows({ n, events }: Pick<MessageRow, 'n' | 'events'>): readonly number[] {
+  const later = events === '' ? [] : events.split(' ').map((more) => n + Number(more));
+  return [n, ...later].sort((a, b) => a - b);
 }

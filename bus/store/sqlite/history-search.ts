@@ -51,7 +51,8 @@ function newest(limit: number, walks: readonly IterableIterator<MessageRow>[], w
   const found: MessageRow[] = [];
   const heads = walks.map((rows) => ({ rows, next: rows.next() })).filter(({ next }) => next.done !== true);
   while (found.length < limit) {
-    const head = heads.filter(({ next }) => next.done !== true).sort((a, b) => newestFirst(a.next.value, b.next.value))[0];
+    let head: (typeof heads)[number] | undefined;
+    for (const one of heads) if (one.next.done !== true && (head === undefined || newestFirst(one.next.value, head.next.value) < 0)) head = one;
     if (head === undefined) break;
     if (wanted === undefined || wanted.has(head.next.value.class)) found.push(head.next.value);
     head.next = head.rows.next();

@@ -1,57 +1,64 @@
-// Appended events as they came, until they are folded into messages: what is here is durable, what is folded is gone from here in the same commit.
+// The events as they were appended, and how far they are folded into messages. An append is only this: a few rows at the end of one table.
 import { describe } from '../../errors.js';
 import { type Database, sqliteFailure } from '../../sqlite/database.js';
-import type { HistoryEvent } from '../contract.js';
-import { fromJournal, type JournalText } from './journal-text.js';
+import type { EventRow, EventText } from './event-text.js';
 
-/** Events folded in one transaction. The more, the more messages are written once, in their final state; the longer an append may have to wait (some 20 ms). */
-const STEP_EVENTS = 2_000;
-
-interface Row extends JournalText {
-  readonly seq: number;
-}
+/** Rows folded in one transaction. The more, the more messages are written once, in their final state; the longer an append may have to wait (some 20 ms). */
+const STEP = 1_000;
+/** All but the content, which no summary needs. */
+const ROWS = 'SELECT seq, message, events, NULL AS data FROM event';
 
 export class Journal {
   readonly #database: Database;
-  readonly #fold: (events: readonly HistoryEvent[]) => void;
+  readonly #fold: (rows: readonly EventRow[]) => void;
   readonly #forget: () => void;
   readonly #insert;
+  readonly #lastSeq;
   readonly #next;
-  readonly #remove;
-  readonly #count;
-  /** Events that wait, as far as they are committed. Undefined: count them. */
-  #amount: number | undefined;
-  #uncommitted = 0;
-  /** The last row that could not be folded. It stays, and is tried again when the file is opened anew, perhaps by a version that can. */
-  #refused = 0;
+  readonly #setFolded;
+  readonly #refuse;
+  readonly #accept;
+  /** The last row's number: given (perhaps not committed), and committed. */
+  #last: number;
+  #committed: number;
+  #folded: number;
 
   /** @param forget is called when a fold was rolled back */
-  constructor(database: Database, fold: (events: readonly HistoryEvent[]) => void, forget: () => void) {
+  constructor(database: Database, fold: (rows: readonly EventRow[]) => void, forget: () => void) {
     this.#database = database;
     this.#fold = fold;
     this.#forget = forget;
-    this.#insert = database.prepare<[number, string]>('INSERT INTO journal (size, events) VALUES (?, ?)');
-    this.#next = database.prepare<[number], Row>('SELECT seq, size, events FROM journal WHERE seq > ? ORDER BY seq');
-    this.#remove = database.prepare<[number, number]>('DELETE FROM journal WHERE seq BETWEEN ? AND ?');
-    this.#count = database.prepare<[number], number>('SELECT coalesce(sum(size), 0) FROM journal WHERE seq > ?').pluck();
+    this.#insert = database.prepare<[number, string, string, string | null]>('INSERT INTO event (seq, message, events, data) VALUES (?, ?, ?, ?)');
+    // Only what is folded is ever pruned: so no number is given twice.
+    this.#lastSeq = database.prepare<[], number>('SELECT max(coalesce((SELECT max(seq) FROM event), 0), (SELECT seq FROM folded))').pluck();
+    this.#next = database.prepare<[number, number], EventRow>(`${ROWS} WHERE seq > ? ORDER BY seq LIMIT ?`);
+    this.#setFolded = database.prepare<[number]>('UPDATE folded SET seq = ?');
+    this.#refuse = database.prepare<[number]>('INSERT OR IGNORE INTO unfolded (seq) VALUES (?)');
+    this.#accept = database.prepare<[number]>('DELETE FROM unfolded WHERE seq = ?');
+    this.#folded = database.prepare<[], number>('SELECT seq FROM folded').pluck().get() ?? 0;
+    this.#last = this.#lastSeq.get() ?? 0;
+    this.#committed = this.#last;
+    // Perhaps this version can.
+    for (const row of database.prepare<[], EventRow>(`${ROWS} WHERE seq IN (SELECT seq FROM unfolded) ORDER BY seq`).all()) this.#foldOne(row);
   }
 
-  append(rows: readonly JournalText[]): void {
-    for (const { size, events } of rows) {
-      this.#insert.run(size, events);
-      this.#uncommitted += size;
+  append(rows: readonly EventText[]): void {
+    for (const { message, events, data } of rows) {
+      this.#last += 1;
+      this.#insert.run(this.#last, message, events, data);
     }
   }
 
+  /** Rows that are not folded (at most: numbers of appends that failed are counted). */
   amount(): number {
-    this.#amount ??= this.#count.get(this.#refused) ?? 0;
-    return this.#amount;
+    return this.#committed - this.#folded;
   }
 
   step(): void {
-    const rows = this.#oldest();
+    const rows = this.#next.all(this.#folded, STEP);
+    const last = rows.at(-1)?.seq ?? this.#committed;
     try {
-      this.#foldAll(rows);
+      this.#commit(last, () => this.#fold(rows));
     } catch (error) {
       if (sqliteFailure(error, '') !== undefined) throw error;
       for (const row of rows) this.#foldOne(row);
@@ -59,56 +66,41 @@ export class Journal {
   }
 
   committed(): void {
-    if (this.#amount !== undefined) this.#amount += this.#uncommitted;
-    this.#uncommitted = 0;
+    this.#committed = this.#last;
   }
 
-  /** Of a group or of one append in it: what is left of the group is counted anew. */
   rolledBack(): void {
-    this.#amount = undefined;
-    this.#uncommitted = 0;
+    this.#last = this.#lastSeq.get() ?? 0;
   }
 
-  #oldest(): readonly Row[] {
-    const rows: Row[] = [];
-    let events = 0;
-    for (const row of this.#next.iterate(this.#refused)) {
-      rows.push(row);
-      events += row.size;
-      if (events >= STEP_EVENTS) break;
+  /** A row that fails by itself is a bug of ours. The others are folded, it stays among the events and is tried again when the file is opened anew; somebody is told. */
+  #foldOne(row: EventRow): void {
+    const { seq } = row;
+    try {
+      this.#commit(seq, () => {
+        this.#fold([row]);
+        this.#accept.run(seq);
+      });
+    } catch (error) {
+      if (sqliteFailure(error, '') !== undefined) throw error;
+      this.#commit(seq, () => void this.#refuse.run(seq));
+      process.emitWarning(`an entry of the history cannot be read and is left out until the next start (${this.#database.name}, event ${seq}): ${describe(error)}`);
     }
-    return rows;
   }
 
-  #foldAll(rows: readonly Row[]): void {
-    const [first, last] = [rows[0], rows.at(-1)];
-    if (first === undefined || last === undefined) {
-      this.#amount = 0;
-      return;
-    }
+  #commit(upTo: number, work: () => void): void {
+    const folded = Math.max(upTo, this.#folded);
     try {
       this.#database
         .transaction(() => {
-          this.#fold(rows.flatMap(({ events }) => fromJournal(events)));
-          this.#remove.run(first.seq, last.seq);
+          work();
+          this.#setFolded.run(folded);
         })
         .immediate();
     } catch (error) {
       this.#forget();
       throw error;
     }
-    if (this.#amount !== undefined) this.#amount -= rows.reduce((sum, { size }) => sum + size, 0);
-  }
-
-  /** A row that fails by itself is a bug of ours (appends are checked): the others are folded, nothing is lost, somebody is told. */
-  #foldOne(row: Row): void {
-    try {
-      this.#foldAll([row]);
-    } catch (error) {
-      if (sqliteFailure(error, '') !== undefined) throw error;
-      this.#refused = row.seq;
-      this.#amount = undefined;
-      process.emitWarning(`${row.size} events cannot be added to the history and stay in its journal (${this.#database.name}, row ${row.seq}): ${describe(error)}`);
-    }
+    this.#folded = folded;
   }
 }

@@ -17,12 +17,12 @@ export class MessageRows {
   constructor(database: Database) {
     this.#find = database.prepare<[string], MessageRow>('SELECT * FROM message WHERE id = ?');
     this.#create = database.prepare<unknown[]>(
-      `INSERT INTO message (n, last_at, queued, delivered, dead, parts, state, id, at, class, type, source, key, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO message (n, last_at, queued, delivered, dead, parts, events, state, id, at, class, type, source, key, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
     );
     // SQLite rewrites every index whose column an UPDATE names: so each names only what changed.
-    this.#progress = database.prepare<unknown[]>('UPDATE message SET last_at = ?, queued = ?, delivered = ?, dead = ?, parts = ? WHERE n = ?');
-    this.#progressAndState = database.prepare<unknown[]>('UPDATE message SET last_at = ?, queued = ?, delivered = ?, dead = ?, parts = ?, state = ? WHERE n = ?');
+    this.#progress = database.prepare<unknown[]>('UPDATE message SET last_at = ?, queued = ?, delivered = ?, dead = ?, parts = ?, events = ? WHERE n = ?');
+    this.#progressAndState = database.prepare<unknown[]>('UPDATE message SET last_at = ?, queued = ?, delivered = ?, dead = ?, parts = ?, events = ?, state = ? WHERE n = ?');
     this.#about = database.prepare<unknown[]>('UPDATE message SET class = ?, type = ?, source = ?, key = ?, traceparent = ? WHERE n = ?');
   }
 
@@ -66,7 +66,7 @@ export class MessageRows {
 }
 
 function progress(row: MessageRow): readonly (string | number)[] {
-  return [row.last_at, row.queued, row.delivered, row.dead, row.parts];
+  return [row.last_at, row.queued, row.delivered, row.dead, row.parts, row.events];
 }
 
 function about(row: MessageRow): readonly (string | number | null)[] {

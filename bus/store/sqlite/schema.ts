@@ -13,10 +13,11 @@ CREATE INDEX dedupe_day ON dedupe (day);
 CREATE TABLE ledger (id TEXT PRIMARY KEY, endpoint INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL, detail TEXT) STRICT, WITHOUT ROWID;
 CREATE INDEX ledger_state ON ledger (state, at);
 
+-- One row per message, derived from its events, whose rows it numbers in its own column "events".
 CREATE TABLE message (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL, type INTEGER, source INTEGER, key TEXT, at INTEGER NOT NULL, last_at INTEGER NOT NULL,
   state INTEGER NOT NULL, queued INTEGER NOT NULL, delivered INTEGER NOT NULL, dead INTEGER NOT NULL, traceparent TEXT,
-  class INTEGER NOT NULL, parts TEXT NOT NULL
+  class INTEGER NOT NULL, parts TEXT NOT NULL, events TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX message_id ON message (id);
 CREATE INDEX message_key ON message (key, at) WHERE key IS NOT NULL;
@@ -24,14 +25,11 @@ CREATE INDEX message_state ON message (state, at);
 CREATE INDEX message_class ON message (class, at);
 CREATE TABLE message_count (state INTEGER PRIMARY KEY, messages INTEGER NOT NULL) STRICT;
 
--- What was appended and is not folded into the tables above and below: journal.ts. The size counts the events of a row.
-CREATE TABLE journal (seq INTEGER PRIMARY KEY, size INTEGER NOT NULL, events TEXT NOT NULL) STRICT;
-
--- The live tail asks for what came after a number, which must not come again after a prune: pruned_seq keeps the last one.
-CREATE TABLE pruned_seq (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
--- The events of one message in one fold (event-text.ts); seq is the first one's number, and the message's where the message began with it.
-CREATE TABLE event (seq INTEGER PRIMARY KEY, message INTEGER NOT NULL, events TEXT NOT NULL, data TEXT) STRICT;
-CREATE INDEX event_later ON event (message) WHERE message <> seq;
+-- What happened, as it was appended: the events of one message that came together (event-text.ts). Up to folded.seq they are in their message's row, but for those in unfolded.
+CREATE TABLE event (seq INTEGER PRIMARY KEY, message TEXT NOT NULL, events TEXT NOT NULL, data TEXT) STRICT;
+CREATE TABLE folded (seq INTEGER NOT NULL) STRICT;
+INSERT INTO folded (seq) VALUES (0);
+CREATE TABLE unfolded (seq INTEGER PRIMARY KEY) STRICT;
 
 -- Sets of names (types, sources, routes, endpoints, codes) that messages have to do with: classes.ts.
 CREATE TABLE class (id INTEGER PRIMARY KEY, facets TEXT NOT NULL UNIQUE) STRICT;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
-import { toJournal } from './journal-text.js';
+import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
 
 /** Rows per step of a prune: some milliseconds of the worker's time. */
@@ -77,7 +77,7 @@ export class SqliteStore implements Store {
   };
 
   readonly history: History = {
-    append: async (events) => this.#database.write('history.append', toJournal(events)),
+    append: async (events) => this.#database.write('history.append', toRows(events)),
     events: async (messageId) => this.#database.read('history.events', messageId),
     message: async (messageId) => this.#database.read('history.message', messageId),
     search: async (query) => this.#database.read('history.search', query),

@@ -7,6 +7,6 @@ import { MIGRATIONS } from './schema.js';
 
 serve(() => {
   const { path } = workerData as { readonly path: string };
-  const database = openDatabase(path, { exclusive: true, cacheMegabytes: 64, migrations: MIGRATIONS });
+  const database = openDatabase(path, { exclusive: true, migrations: MIGRATIONS });
   return { database, operations: storeOperations(database) };
 });

@@ -44,7 +44,7 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
   const telemetry = new Telemetry('test');
   const routing: Routing = { handler: handlerTo('out.things') };
   const publisher = new DurablePublisher(broker, systemClock);
-  const intake = new Intake(publisher, store, routing, telemetry, new Traffic(), systemClock, 'node-1');
+  const intake = new Intake(publisher, store, routing, telemetry, new Traffic(), systemClock, log, 'node-1');
   const supervisor = new Supervisor(broker, store, routing, telemetry, systemClock, log, 'node-1', intake, publisher);
   return {
     directory,
@@ -90,6 +90,7 @@ export function handlerTo(target: string, revision = 1, retry: RetryPolicy = qui
     revision,
     receive: (endpoint, record, now) => [outcome(messageId(endpoint, record.id, 'in'), endpoint, record.key, isRecord(record.value) ? record.value : {}, now)],
     route: (message, now) => outcome(message.id, message.source, message.subject, message.data, now),
+    messageIds: (endpoint, recordId) => [messageId(endpoint, recordId, 'in')],
     retry: () => retry,
     sources: ['in.things'],
     targets: [target],

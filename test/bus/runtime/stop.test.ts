@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ListeningInbound, PollingInbound } from '../../../adapters/contract/index.js';
+import type { Accept, Accepted, ListeningInbound, PollingInbound, SourceRecord } from '../../../adapters/contract/index.js';
 import { Misconfigured, NotConnected } from '../../../bus/errors.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
 import { untilNext } from '../../../bus/runtime/schedule.js';
@@ -14,17 +14,20 @@ const unreachable = (): PollingInbound => ({
   close: async () => undefined,
 });
 
-function listener(): ListeningInbound & { readonly opened: () => number; fail: Error | undefined } {
+function listener(): ListeningInbound & { readonly opened: () => number; fail: Error | undefined; call(record: SourceRecord): Promise<Accepted> } {
   let isOpen = false;
   let opened = 0;
+  let taker: Accept | undefined;
   const inbound = {
     kind: 'listening' as const,
     fail: undefined as Error | undefined,
     opened: () => opened,
-    async open() {
+    call: (record: SourceRecord) => (taker ? taker(record, AbortSignal.timeout(5_000)) : Promise.reject(new Error('not open'))),
+    async open(accept: Accept) {
       if (inbound.fail) throw inbound.fail;
       if (isOpen) throw new Misconfigured('E468', 'the path is taken');
       isOpen = true;
+      taker = accept;
       opened++;
     },
     async close() {
@@ -65,13 +68,24 @@ describe('stopping, pausing and going on', () => {
     await until(() => report('in')?.state === 'ok', 'open');
     await world.supervisor.setPaused('in', false);
     expect([inbound.opened(), report('in')?.state]).toEqual([1, 'ok']);
-    await world.supervisor.setPaused('in', true);
-    inbound.fail = new Misconfigured('E468', 'the path is taken');
-    await world.supervisor.setPaused('in', false);
+    const failing = listener();
+    failing.fail = new Misconfigured('E468', 'the path is taken');
+    await world.supervisor.apply(plan([system('in', { inbound: failing, digest: '2' })]));
     await until(() => report('in')?.state === 'misconfigured', 'misconfigured');
-    inbound.fail = undefined;
+    failing.fail = undefined;
     await world.supervisor.setPaused('in', false);
     await until(() => report('in')?.state === 'ok', 'open again');
+  });
+
+  test('a paused listener goes on listening and tells its callers to come again', async () => {
+    const inbound = listener();
+    await world.supervisor.apply(plan([system('in', { inbound })]));
+    await until(() => report('in')?.state === 'ok', 'open');
+    await world.supervisor.setPaused('in', true);
+    await expect(inbound.call({ id: '1', value: { n: '1' } })).rejects.toMatchObject({ code: 'E520' });
+    await world.supervisor.setPaused('in', false);
+    const { messageId } = await inbound.call({ id: '1', value: { n: '1' } });
+    expect(await inbound.call({ id: '1', value: { n: '1' } })).toEqual({ result: 'duplicate', messageId });
   });
 
   test('paused is said as long as it is so, and afterwards what was before', async () => {
