@@ -82,7 +82,7 @@ export const FAULTS = {
 export type FaultName = keyof typeof FAULTS;
 
 /** Rows flow, the fault comes and goes while more follow, and in the end each row must have had one effect at each target. */
-export async function round(world: FaultWorld, place: Place, name: string, fault: Fault, rows = 400): Promise<void> {
+export async function round(world: FaultWorld, place: Place, name: string, fault: Fault, rows = isFull ? 400 : 300): Promise<void> {
   world.newRound();
   const logged = world.log('error').length;
   const pid = world.child?.pid;
@@ -91,7 +91,7 @@ export async function round(world: FaultWorld, place: Place, name: string, fault
   const flowing = (async () => {
     for (let part = 0; part < 15; part++) {
       await sleep(150);
-      await durably(() => world.addRows(rows / 20));
+      await world.addRows(rows / 20);
     }
   })();
   const before = (await world.counts())[place === 'bus' || place === 'source' ? 'files' : place];
@@ -106,22 +106,9 @@ export async function round(world: FaultWorld, place: Place, name: string, fault
   const twice = Object.entries(arrived).flatMap(([target, effects]) => [...effects].filter(([, count]) => count !== 1).map(([row, count]) => `${target} ${row}: ${count}`));
   expect(twice).toEqual([]);
   const status = await world.status();
-  expect(status).toMatchObject({ deadLetters: 0, messages: { active: 0, dead: 0 }, bus: { health: { connected: true } } });
-  expect(status.messages.delivered % rows).toBe(0);
+  expect(status).toMatchObject({ deadLetters: 0, messages: { active: 0, dead: 0, delivered: world.added }, bus: { health: { connected: true } } });
   expect([world.child?.pid, world.child?.exitCode]).toEqual([pid, null]);
   expect(world.log('error').slice(logged)).toEqual([]);
   expect(world.peakMegabytes).toBeLessThan(MOST_MEGABYTES);
   record({ place, fault: name, rows, duringFault: after - before, recoveryMs, repeats: world.partner.repeats, megabytes: world.peakMegabytes });
-}
-
-/** The source's server may be the one that was killed; an insert whose answer was lost counts as made only when it is there. */
-async function durably(work: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(Error.isError(error) && /ECONN|terminat|starting up|shutting down|closed/i.test(String(error)))) throw error;
-      await sleep(200);
-    }
-  }
 }

@@ -1,3 +1,3 @@
 import { faultsAt } from './network.js';
 
-faultsAt('source', ['black hole', 'SIGKILL and restart']);
+faultsAt('source', ['connections cut (FIN), 5 times', 'half-open, 3 times', 'SIGKILL and restart']);

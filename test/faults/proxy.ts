@@ -61,7 +61,10 @@ export async function startProxy(target: number): Promise<FaultProxy> {
     get connections() {
       return links.size;
     },
-    set: (conduct, ...only) => change(() => (only.length > 0 ? only : (['up', 'down'] as const)).forEach((way) => void (state[way] = conduct))),
+    set: (conduct, ...only) =>
+      change(() => {
+        for (const way of only.length > 0 ? only : (['up', 'down'] as const)) state[way] = conduct;
+      }),
     heal: () => change(() => Object.assign(state, { up: {}, down: {} })),
     cut: () => each((link) => link.cut()),
     reset: () => each((link) => link.reset()),

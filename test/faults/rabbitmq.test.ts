@@ -9,7 +9,7 @@ import type { FaultWorld } from './world.js';
 const control = (world: FaultWorld, ...args: string[]): Promise<string> => world.rabbitmq?.control(...args) ?? Promise.reject(new Error('no RabbitMQ of our own'));
 
 const memoryAlarm: Fault = async (world) => {
-  await control(world, 'set_vm_memory_high_watermark', 'absolute', '1KB');
+  await control(world, 'set_vm_memory_high_watermark', 'absolute', '1024');
   await until(async () => (await world.status()).bus.health.detail?.includes('alarm') === true, 'the alarm is reported', 20_000);
   await sleep(8_000);
   await control(world, 'set_vm_memory_high_watermark', '0.4');

@@ -5,7 +5,7 @@ import { faultsAt } from './network.js';
 import type { Mood } from './partner.js';
 
 /** Longer than all attempts of one delivery take: whoever counted them would have given up. */
-const LONG_MS = isFull ? 40_000 : 15_000;
+const LONG_MS = isFull ? 40_000 : 12_000;
 
 const mood =
   (bad: Mood, ms: number): Fault =>
@@ -15,7 +15,7 @@ const mood =
     partner.mood = 'well';
   };
 
-faultsAt('partner', ['black hole', 'half-open, 3 times', 'packets of 1 byte'], (world) => {
+faultsAt('partner', ['connections reset (RST), 5 times', 'latency 200 ms', 'packets of 1 byte'], (world) => {
   test.each<readonly [string, Mood, number]>([
     ['effect applied, connection dropped before the answer', 'lost', 4_000],
     ['answers 500 for longer than all attempts take', 'status-500', LONG_MS],

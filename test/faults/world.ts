@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { remoteService } from '../../cli/client.js';
@@ -71,10 +72,25 @@ export class FaultWorld {
     this.partner.refused = 0;
   }
 
+  /** Also while the server of the source is away; then when it is back. */
   async addRows(count: number): Promise<void> {
     const numbers = Array.from({ length: count }, () => this.next++);
-    await this.source?.query(`INSERT INTO ${this.name}.ord SELECT n, 'row ' || n FROM unnest($1::bigint[]) AS n`, [numbers]);
+    const sql = `INSERT INTO ${this.name}.ord SELECT n, 'row ' || n FROM unnest($1::bigint[]) AS n ON CONFLICT DO NOTHING`;
+    for (let failures = 0; ; failures++) {
+      try {
+        await this.source?.query(sql, [numbers]);
+        break;
+      } catch (error) {
+        if (failures > 300) throw error;
+        await sleep(200);
+      }
+    }
     this.rows.push(...numbers.map(String));
+  }
+
+  /** Rows of all rounds. */
+  get added(): number {
+    return this.next - 1;
   }
 
   async arrived(): Promise<Arrived> {
@@ -159,7 +175,12 @@ export class FaultWorld {
     const child = run(this);
     this.child = child;
     this.closing.push(() => stop(child, 'SIGKILL'));
-    await until(() => child.exitCode !== null || this.log().some((line) => line.includes('"started"')), 'signalbox runs', 60_000, async () => this.log().slice(-5));
+    await until(
+      () => child.exitCode !== null || this.log().some((line) => line.includes('"started"')),
+      'signalbox runs',
+      60_000,
+      async () => this.log().slice(-5),
+    );
     if (child.exitCode !== null) throw new Error(this.log().join('\n'));
   }
 
@@ -194,7 +215,7 @@ export class FaultWorld {
       `version: 1
 bus: {urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}
 defaults:
-  retry: {attempts: 5, wait: 1s..4s, factor: 2, jitter: 20%}
+  retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
   Order: {number: required text, name: required text}
 systems:
@@ -244,5 +265,10 @@ function isIdle({ systems, messages }: Status): boolean {
 }
 
 function summary({ messages, deadLetters, systems, bus }: Status): unknown {
-  return { messages, deadLetters, bus: bus.health, endpoints: systems.flatMap(({ endpoints }) => endpoints.map(({ name, state, detail, waiting }) => ({ name, state, detail, waiting }))) };
+  return {
+    messages,
+    deadLetters,
+    bus: bus.health,
+    endpoints: systems.flatMap(({ endpoints }) => endpoints.map(({ name, state, detail, waiting }) => ({ name, state, detail, waiting }))),
+  };
 }

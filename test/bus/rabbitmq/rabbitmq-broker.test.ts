@@ -3,11 +3,11 @@ import { connect } from 'amqplib';
 import type { Broker } from '../../../bus/broker.js';
 import { fromAmqp, toAmqp } from '../../../bus/rabbitmq/headers.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
+import { type FaultProxy, startProxy } from '../../faults/proxy.js';
 import { acking, aMoment, eventually, Inbox, ids, message, publishAll, unique } from '../../kit/broker/harness.js';
 import { clock, recorder } from '../../kit/broker/services.js';
 import { freePort, startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type FaultProxy, startProxy } from '../../faults/proxy.js';
 
 describe('the RabbitMQ broker alone', () => {
   const cleanups: (() => Promise<void>)[] = [];
