@@ -14,6 +14,8 @@ export interface ConsumerOptions {
   readonly channel: string;
   readonly prefetch: number;
   readonly onMessage: (received: Received) => void;
+  /** Called when a queue is not there any more. */
+  readonly onMissing: () => void;
   /** Called when the consumer has given up its place. */
   readonly onClosed: (consumer: ChannelConsumer) => void;
 }
@@ -80,8 +82,8 @@ export class ChannelConsumer implements Consumer {
   }
 
   async #subscribe(queue: string): Promise<void> {
-    const { connection, clock, log, prefetch, onMessage } = this.#options;
-    const subscription = new Subscription({ connection, clock, log, queue, prefetch, hand: onMessage });
+    const { connection, clock, log, prefetch, onMessage, onMissing } = this.#options;
+    const subscription = new Subscription({ connection, clock, log, queue, prefetch, hand: onMessage, missing: onMissing });
     this.#subscriptions.push(subscription);
     if (this.#paused) subscription.pause();
     await subscription.start();

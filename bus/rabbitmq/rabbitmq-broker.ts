@@ -53,6 +53,8 @@ export class RabbitmqBroker implements Broker {
   readonly #declared = new Map<string, Declared>();
   readonly #consumers = new Set<ChannelConsumer>();
   #ladderSettled = 0;
+  /** Settled when a queue that was declared is not there: somebody deleted it. */
+  #lacking = Promise.withResolvers<void>();
   #redeclaring: Promise<void> | undefined;
 
   constructor(options: RabbitmqOptions) {
@@ -122,6 +124,7 @@ export class RabbitmqBroker implements Broker {
           log.error('broker.consume', `the consumer of ${channel} threw; the message stays unsettled: ${describe(error)}`);
         }
       },
+      onMissing: () => this.#lacking.resolve(),
       onClosed: (closed) => this.#consumers.delete(closed),
     });
     await consumer.start(generation);
@@ -179,7 +182,9 @@ export class RabbitmqBroker implements Broker {
       } catch (error) {
         // After a declaration, other nodes of the cluster may not route to the queue yet.
         const again = error instanceof NotPublished && error.reason === 'no-route' && clock.monotonic() < until;
+        if (again) this.#lacking.resolve();
         if (!again || (await interrupted(clock, 250, this.#stop.signal))) throw error;
+        await this.#settle(channel, this.#declared.get(channel)?.settled ?? 0);
       }
     }
   }
@@ -211,13 +216,14 @@ export class RabbitmqBroker implements Broker {
     return Promise.all(queues.map(work));
   }
 
-  /** What was lost with the broker (a wiped node, another vhost) is created again after each reconnect. */
+  /** What was lost with the broker (a wiped node, another vhost) or deleted by somebody is created again. */
   async #redeclare(): Promise<void> {
     const stop = this.#stop.signal;
     for (let wanted = false; !stop.aborted; ) {
       const session = this.#consuming.session;
-      if (!wanted && session) await Promise.race([aborted(session.lost), aborted(stop)]);
+      if (!wanted && session) await Promise.race([aborted(session.lost), aborted(stop), this.#lacking.promise]);
       if (stop.aborted) return;
+      this.#lacking = Promise.withResolvers();
       try {
         await this.#consuming.ready(stop);
         await this.#topology.declareLadder();

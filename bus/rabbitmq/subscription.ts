@@ -3,6 +3,7 @@ import type { Received } from '../broker.js';
 import { describe } from '../errors.js';
 import type { BrokerConnection, Session } from './connection.js';
 import { Place } from './place.js';
+import { replyCode } from './topology.js';
 import { abortable, aborted, backOff, interrupted, within } from './waiting.js';
 
 /** Quorum queues take no more. */
@@ -16,6 +17,8 @@ export interface SubscriptionOptions {
   readonly queue: string;
   readonly prefetch: number;
   readonly hand: (received: Received) => void;
+  /** The broker does not know the queue. */
+  readonly missing: () => void;
 }
 
 /** One queue, consumed until closed: subscribes again, with back-off, after every end of its channel. */
@@ -108,6 +111,7 @@ export class Subscription {
         this.#place = undefined;
         if (this.#paused) continue;
       } catch (error) {
+        if (replyCode(error) === 404) this.#options.missing();
         if (!stop.aborted && attempt === 0) log.warn('broker.consume', `${this.queue}: ${describe(error)}`);
       }
       this.#tried.resolve();

@@ -111,6 +111,6 @@ export class Topology {
 }
 
 /** AMQP reply code of a channel the broker closed: 404 not found, 403 refused, 406 precondition failed. */
-function replyCode(error: unknown): number | undefined {
+export function replyCode(error: unknown): number | undefined {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }

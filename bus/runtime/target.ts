@@ -7,6 +7,7 @@ import { causeOf, deliveryLetter, foreignLetter } from './dead-letter.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
 import { Gate } from './gate.js';
+import { Outage } from './outage.js';
 import type { DurablePublisher } from './publisher.js';
 import { reopenDelay, retryDelay } from './retry.js';
 import { settledWithin } from './settled-within.js';
@@ -48,6 +49,7 @@ const MISCONFIGURED_RETRY_MS = 300_000;
 export class Target {
   private readonly health: EndpointHealth;
   private readonly linkUp = new Gate();
+  private readonly outage = new Outage();
   private readonly log: Logger;
   private readonly queue: Received[] = [];
   private readonly channel: string;
@@ -126,7 +128,7 @@ export class Target {
   private next(): void {
     while (!this.stopping.signal.aborted) {
       const isSuspect = (this.queue[0]?.deliveryCount ?? 0) >= SUSPECT_COUNT;
-      if (this.active >= (isSuspect || this.isAlone ? 1 : this.config.parallel)) return;
+      if (this.active >= (isSuspect || this.isAlone || this.outage.isOn ? 1 : this.config.parallel)) return;
       const received = this.queue.shift();
       if (!received) return;
       this.begin(received, isSuspect);
@@ -254,6 +256,7 @@ export class Target {
     ]);
     received.ack();
     this.health.succeeded(now, 1);
+    if (this.outage.succeeded()) this.recovered();
     telemetry.attempts.inc({ endpoint: name, result: 'delivered' });
     telemetry.delivered.inc({ route: queued.route, rule: queued.rule, system: systemOf(name) });
     telemetry.deliverySeconds.observe({ endpoint: name }, durationMs / 1000);
@@ -271,19 +274,29 @@ export class Target {
     }
     const policy = routing.handler.retry(queued.route, queued.rule);
     const { attempt } = queued.delivery;
-    if (attempt >= policy.attempts) {
+    if (this.outage.failed(received.id)) {
+      this.log.warn('target-failed', `${this.config.name} fails for every message: ${describe(error)}; no attempt counts until one succeeds`, { code: failure.code });
+    }
+    const counts = !this.outage.isOn;
+    if (counts && attempt >= policy.attempts) {
       this.health.brokeDown(error, clock.now().getTime(), `given up after attempt ${attempt}, it is in the dead letters`);
       await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
       return;
     }
     const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs);
-    await publisher.publish(this.channel, withAttempt(received, attempt + 1), Number.POSITIVE_INFINITY, this.stopping.signal, waitMs);
+    await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, this.stopping.signal, waitMs);
     const now = clock.now().getTime();
-    const next = `attempt ${attempt} of ${policy.attempts}, next ${new Date(now + waitMs).toISOString()}`;
+    const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(now + waitMs).toISOString()}`;
     const event = this.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt });
     await this.durably(() => store.history.append([event]));
     received.ack();
     this.health.brokeDown(error, now, next);
+    if (!counts && this.linkUp.isOpen) this.reopen(failure);
+  }
+
+  private recovered(): void {
+    this.log.info('target-recovered', `${this.config.name} can be reached again`);
+    this.services.telemetry.systemUp.set({ system: systemOf(this.config.name) }, 1);
   }
 
   private async bury(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error?: unknown): Promise<void> {
@@ -326,7 +339,7 @@ export class Target {
   }
 
   private async open(cause: AnyFailure | undefined, signal: AbortSignal): Promise<void> {
-    const { clock, telemetry } = this.services;
+    const { clock } = this.services;
     let failure: unknown = cause;
     while (!signal.aborted) {
       try {
@@ -337,9 +350,11 @@ export class Target {
           await this.waitAfter(failure, signal);
         }
         await this.outbound.open(signal);
-        if (failure !== undefined) this.log.info('target-recovered', `${this.config.name} can be reached again`);
-        this.health.reopened(clock.now().getTime());
-        telemetry.systemUp.set({ system: systemOf(this.config.name) }, 1);
+        // Of one that answers nobody an open link says nothing.
+        if (!this.outage.isOn) {
+          if (failure !== undefined) this.recovered();
+          this.health.reopened(clock.now().getTime());
+        }
         this.linkUp.open();
         return;
       } catch (error) {
@@ -352,7 +367,8 @@ export class Target {
   private async waitAfter(failure: unknown, signal: AbortSignal): Promise<void> {
     const { clock, telemetry } = this.services;
     const known = failureOf(failure);
-    const wait = known && kindOf(known) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+    const isMisconfigured = known && kindOf(known) === 'misconfigured';
+    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures);
     const news = this.health.failures === 0;
     this.health.brokeDown(failure, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s, messages wait`);
     telemetry.systemUp.set({ system: systemOf(this.config.name) }, 0);

@@ -1,10 +1,11 @@
-import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, closeSync, existsSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** A private server on a free loopback port, from the Debian packages, in a directory of its own, stopped by its own process id. */
 export interface Server<T> {
@@ -18,6 +19,7 @@ export interface Server<T> {
   stop(): Promise<void>;
 }
 
+const execute = promisify(execFile);
 const asRoot = process.getuid?.() === 0;
 
 /** A free port below the ephemeral range, so that no outgoing connection can take it between stop and restart. */
@@ -167,8 +169,13 @@ export async function startSshd(): Promise<Server<SshdAccess>> {
   return launch({ command, args: ['-D', '-e', '-f', config], port, directory, startMs: 10_000 }, access);
 }
 
+export interface RabbitmqServer extends Server<{ readonly url: string }> {
+  /** `rabbitmqctl` on this node. */
+  control(...args: readonly string[]): Promise<string>;
+}
+
 /** @param settings more lines of rabbitmq.conf */
-export async function startRabbitmq(settings: readonly string[] = []): Promise<Server<{ readonly url: string }>> {
+export async function startRabbitmq(settings: readonly string[] = []): Promise<RabbitmqServer> {
   const command = need(globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server')[0], 'rabbitmq-server');
   const directory = newDirectory('rabbitmq');
   const [port, distribution, epmd] = [await freePort(), await freePort(), await freePort()];
@@ -194,7 +201,9 @@ export async function startRabbitmq(settings: readonly string[] = []): Promise<S
     execFileSync('epmd', ['-port', String(epmd), '-kill'], { env: { ...process.env, ERL_EPMD_ADDRESS: '127.0.0.1' }, stdio: 'ignore' });
   };
   // The Erlang VM is a child of the start script: a process group of its own makes a kill reach both.
-  return launch({ command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, after }, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
+  const server = await launch({ command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, after }, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
+  const control = async (...args: readonly string[]): Promise<string> => (await execute(join(dirname(command), 'rabbitmqctl'), [...args], { env })).stdout;
+  return Object.assign(server, { control });
 }
 
 export interface DatabaseAccess {

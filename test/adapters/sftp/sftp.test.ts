@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Server as Listener, type Socket } from 'node:net';
+import { createServer, type Server as Listener, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Delivery, Secret } from '../../../adapters/contract/index.js';
@@ -9,6 +9,7 @@ import { SftpAdapter } from '../../../adapters/sftp/adapter.js';
 import { SftpClient } from '../../../adapters/sftp/client.js';
 import { connectOptions } from '../../../adapters/sftp/config.js';
 import { Remote } from '../../../adapters/sftp/remote.js';
+import { startProxy } from '../../faults/proxy.js';
 import { memoryState, realClock, recordingLog } from '../../kit/fakes.js';
 import { type Server, type SshdAccess, startSshd } from '../../services/servers.js';
 import { Runner, signal, values } from '../files/runner.js';
@@ -153,20 +154,13 @@ describe('connecting', () => {
   });
 
   test('F22 endpoints of a system share one session, also when they open at the same time', async () => {
-    let connections = 0;
-    const between = createServer((socket) => {
-      connections++;
-      const onward = connect(server.access.port, server.access.host);
-      for (const end of [socket, onward]) end.on('error', () => end.destroy());
-      socket.pipe(onward).pipe(socket);
-    });
-    await new Promise<void>((done) => between.listen(0, '127.0.0.1', done));
-    const space = remote({ port: portOf(between) });
+    const proxy = await startProxy(server.access.port);
+    const space = remote({ port: proxy.port });
     await Promise.all([space.open(signal), space.open(signal), space.open(signal)]);
     await space.open(signal);
     expect(await space.list('in', signal)).toEqual([]);
-    expect(connections).toBe(1);
-    between.close();
+    expect(proxy.connections).toBe(1);
+    await proxy.close();
   });
 });
 

@@ -1,75 +1,28 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { type FaultProxy, startProxy } from '../../faults/proxy.js';
 import { services } from '../../services/services.js';
 import { delivery, type Fixture, fixture, never } from './fixture.js';
 
 // The network goes away exactly at COMMIT, before or after the server got it.
 
-interface Cutter {
-  readonly port: number;
-  /** Cuts at the next COMMIT of a client. */
-  arm(forward: boolean): void;
-  close(): Promise<void>;
-}
-
-async function cutter(port: number): Promise<Cutter> {
-  const state: { armed: undefined | 'before' | 'after' } = { armed: undefined };
-  const sockets = new Set<Socket>();
-  const listener = createServer((client) => {
-    const server = connect(port, '127.0.0.1');
-    const end = () => {
-      client.destroy();
-      server.destroy();
-    };
-    for (const socket of [client, server]) {
-      sockets.add(socket);
-      socket.on('error', end).on('close', end);
-    }
-    let muted = false;
-    client.on('data', (chunk) => {
-      if (state.armed !== undefined && /COMMIT(?!TED)/.test(chunk.toString('latin1'))) {
-        const cut = state.armed;
-        state.armed = undefined;
-        if (cut === 'before') return end();
-        muted = true;
-      }
-      server.write(chunk);
-    });
-    // The answer shows that the server has committed; it never gets through.
-    server.on('data', (chunk) => (muted ? end() : client.write(chunk)));
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  return {
-    port: (listener.address() as AddressInfo).port,
-    arm: (forward) => {
-      state.armed = forward ? 'after' : 'before';
-    },
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      listener.close();
-      await once(listener, 'close');
-    },
-  };
-}
+const COMMIT = /COMMIT(?!TED)/;
 
 let open: Fixture | undefined;
-let cut: Cutter | undefined;
+let proxy: FaultProxy | undefined;
 afterEach(async () => {
   await open?.close();
-  await cut?.close();
+  await proxy?.close();
   open = undefined;
-  cut = undefined;
+  proxy = undefined;
 });
 
 describe.each(['postgres', 'mariadb'] as const)('%s: the link breaks at COMMIT', (driver) => {
   test('after the server has it: the inbox says the effect was applied', async () => {
-    cut = await cutter((await services[driver]()).port);
-    open = await fixture(driver, { port: cut.port });
+    proxy = await startProxy((await services[driver]()).port);
+    open = await fixture(driver, { port: proxy.port });
     await open.sql('CREATE TABLE t (id int PRIMARY KEY, n int)');
     const target = await open.outbound({ table: 't', key: 'id', mode: 'insert' });
-    cut.arm(true);
+    proxy.cutAt(COMMIT, 'answered');
     const receipts = await Promise.all([1, 2, 3].map((id) => target.send(delivery(`d${id}`, { id: BigInt(id), n: 0n }), never)));
     expect(receipts.some((receipt) => receipt.detail.includes('found in the inbox'))).toBe(true);
     expect(await target.send(delivery('d1', { id: 1n, n: 0n }), never)).toMatchObject({ duplicate: true });
@@ -77,11 +30,11 @@ describe.each(['postgres', 'mariadb'] as const)('%s: the link breaks at COMMIT',
   });
 
   test('before the server has it: NotConnected, and the next attempt applies it once', async () => {
-    cut = await cutter((await services[driver]()).port);
-    open = await fixture(driver, { port: cut.port });
+    proxy = await startProxy((await services[driver]()).port);
+    open = await fixture(driver, { port: proxy.port });
     await open.sql('CREATE TABLE t (id int PRIMARY KEY, n int)');
     const target = await open.outbound({ table: 't', key: 'id', mode: 'insert' });
-    cut.arm(false);
+    proxy.cutAt(COMMIT, 'before');
     await expect(target.send(delivery('d1', { id: 1n, n: 0n }), never)).rejects.toMatchObject({ name: 'NotConnected', code: 'E420' });
     expect((await target.send(delivery('d1', { id: 1n, n: 0n }), never)).duplicate ?? false).toBe(false);
     expect(Number((await open.rows('SELECT count(*) FROM t'))[0]?.[0])).toBe(1);

@@ -1,11 +1,11 @@
 import { type Broker, NotPublished } from '../../../bus/broker.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
+import { type FaultProxy, startProxy } from '../../faults/proxy.js';
 import { message, unique } from '../../kit/broker/harness.js';
 import type { BrokerHarness, BrokerPlace, Load } from '../../kit/broker/index.js';
 import { clock, recorder } from '../../kit/broker/services.js';
 import { startRabbitmq } from '../../services/servers.js';
 import { services } from '../../services/services.js';
-import { type FaultProxy, startProxy } from './fault-proxy.js';
 
 export const rabbitmq: BrokerHarness = {
   severalNodes: true,

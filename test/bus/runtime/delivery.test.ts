@@ -72,6 +72,26 @@ describe('delivery', () => {
     expect((await kinds('1')).filter((kind) => kind === 'retry').length).toBe(2);
   });
 
+  test('a target that fails for every message fills no dead letters, however long; a message that fails alone still ends there', async () => {
+    let isUp = false;
+    let sent = 0;
+    const target = testTarget(({ key }) => {
+      sent++;
+      if (!isUp || key === '3') throw new TryAgain('E400', 'busy');
+      return { detail: 'ok' };
+    });
+    await world.supervisor.apply(plan([system('out', { outbound: target, parallel: 2 })]));
+    const numbers = Array.from({ length: 8 }, (_, index) => String(index + 1));
+    await accept(...numbers.map((number) => record(number)));
+    await until(() => sent >= 9, 'attempts go on', 30_000);
+    expect(await world.store.deadLetters.groups()).toEqual([]);
+    expect(world.supervisor.reports().get('out')?.endpoints[0]?.detail).toContain('busy; next try in');
+    isUp = true;
+    await until(async () => (await state('3')) === 'dead', 'the one it does not take is dead', 30_000);
+    for (const number of numbers.filter((each) => each !== '3')) await until(async () => (await state(number)) === 'delivered', 'the others are delivered');
+    expect(await world.store.deadLetters.groups()).toMatchObject([{ count: 1 }]);
+  }, 90_000);
+
   test('a dead letter is redelivered with its payload, once', async () => {
     let isRepaired = false;
     const target = testTarget(() => {

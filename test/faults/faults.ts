@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import { kill } from '../adapters/sftp/kill.js';
+import { until } from '../e2e/run.js';
+import { record } from './results.js';
+import type { FaultWorld, Place } from './world.js';
+
+/** `faults=all` runs each fault at each system and holds it as long as a real one; otherwise a selection in which each of both occurs. */
+export const isFull = process.env['SIGNALBOX_FAULTS'] === 'all';
+
+/** Brings the trouble, keeps it up for a while, and takes it away. */
+export type Fault = (world: FaultWorld, place: Place) => Promise<void>;
+
+const HOLD_MS = isFull ? 15_000 : 6_000;
+const RECOVERY_MS = 60_000;
+const MOST_MEGABYTES = 500;
+
+async function repeated(act: () => void): Promise<void> {
+  for (let time = 0; time < 5; time++) {
+    act();
+    await sleep(400);
+  }
+}
+
+async function during(ms: number, begin: () => void, end: () => void): Promise<void> {
+  begin();
+  await sleep(ms);
+  end();
+}
+
+/** Faults of the network and of the server's process, for every system. */
+export const FAULTS = {
+  'connections cut (FIN), 5 times': (world, place) => repeated(() => world.proxy(place).cut()),
+  'connections reset (RST), 5 times': (world, place) => repeated(() => world.proxy(place).reset()),
+  'black hole': (world, place) => {
+    const proxy = world.proxy(place);
+    return during(
+      HOLD_MS,
+      () => proxy.set({ hold: true }),
+      () => proxy.heal(),
+    );
+  },
+  'answers swallowed': (world, place) => {
+    const proxy = world.proxy(place);
+    return during(
+      HOLD_MS,
+      () => proxy.set({ hold: true }, 'down'),
+      () => proxy.heal(),
+    );
+  },
+  'half-open, 3 times': async (world, place) => {
+    for (let time = 0; time < 3; time++) {
+      world.proxy(place).halfOpen();
+      await sleep(1_000);
+    }
+  },
+  'latency 200 ms': (world, place) => {
+    const proxy = world.proxy(place);
+    return during(
+      5_000,
+      () => proxy.set({ latencyMs: 200 }),
+      () => proxy.heal(),
+    );
+  },
+  'packets of 1 byte': (world, place) => {
+    const proxy = world.proxy(place);
+    return during(
+      4_000,
+      () => proxy.set({ slice: 1 }),
+      () => proxy.heal(),
+    );
+  },
+  'SIGKILL and restart': async (world, place) => {
+    const { victim } = world;
+    if (!victim) throw new Error(`${place} is not ours to kill`);
+    if (place === 'files') await kill(victim);
+    else await victim.kill();
+    await sleep(1_000);
+    await victim.restart();
+  },
+} satisfies Record<string, Fault>;
+export type FaultName = keyof typeof FAULTS;
+
+/** Rows flow, the fault comes and goes while more follow, and in the end each row must have had one effect at each target. */
+export async function round(world: FaultWorld, place: Place, name: string, fault: Fault, rows = isFull ? 400 : 300): Promise<void> {
+  world.newRound();
+  const logged = world.log('error').length;
+  const pid = world.child?.pid;
+  await world.addRows(rows / 4);
+  await until(async () => Object.values(await world.counts()).every((count) => count > 0), 'rows flow', 30_000);
+  const flowing = (async () => {
+    for (let part = 0; part < 15; part++) {
+      await sleep(150);
+      await world.addRows(rows / 20);
+    }
+  })();
+  const before = (await world.counts())[place === 'bus' || place === 'source' ? 'files' : place];
+  await fault(world, place);
+  const after = (await world.counts())[place === 'bus' || place === 'source' ? 'files' : place];
+  const healed = performance.now();
+  await flowing;
+  await world.settled(RECOVERY_MS);
+  const recoveryMs = performance.now() - healed;
+
+  const arrived = await world.arrived();
+  const twice = Object.entries(arrived).flatMap(([target, effects]) => [...effects].filter(([, count]) => count !== 1).map(([row, count]) => `${target} ${row}: ${count}`));
+  expect(twice).toEqual([]);
+  const status = await world.status();
+  expect(status).toMatchObject({ deadLetters: 0, messages: { active: 0, dead: 0, delivered: world.added }, bus: { health: { connected: true } } });
+  expect([world.child?.pid, world.child?.exitCode]).toEqual([pid, null]);
+  expect(world.log('error').slice(logged)).toEqual([]);
+  expect(world.peakMegabytes).toBeLessThan(MOST_MEGABYTES);
+  record({ place, fault: name, rows, duringFault: after - before, recoveryMs, repeats: world.partner.repeats, megabytes: world.peakMegabytes });
+}

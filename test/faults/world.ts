@@ -1,0 +1,274 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import mysql from 'mysql2/promise';
+import pg from 'pg';
+import { remoteService } from '../../cli/client.js';
+import type { Service, Status } from '../../console/service.js';
+import { run, stop, until } from '../e2e/run.js';
+import { type DatabaseAccess, type RabbitmqServer, type Server, type SshdAccess, startMariadb, startPostgres, startRabbitmq, startSshd } from '../services/servers.js';
+import { services } from '../services/services.js';
+import { FaultyPartner } from './partner.js';
+import { type FaultProxy, startProxy } from './proxy.js';
+
+export const PLACES = ['bus', 'source', 'files', 'partner', 'reports'] as const;
+/** RabbitMQ, the PostgreSQL source, the SFTP target, the REST target, the MariaDB target. */
+export type Place = (typeof PLACES)[number];
+
+/** What the systems outside have: rows of one round by target, each with the number of its effects. */
+export interface Arrived {
+  readonly files: ReadonlyMap<string, number>;
+  readonly partner: ReadonlyMap<string, number>;
+  readonly reports: ReadonlyMap<string, number>;
+}
+
+/**
+ * A `signalbox run` in a process of its own between five systems, each behind a proxy: rows of a PostgreSQL table become a file over SFTP, a
+ * request to a REST partner and a row in MariaDB. The system under test is a private server that may be killed.
+ */
+export class FaultWorld {
+  readonly directory = mkdtempSync(join(tmpdir(), 'signalbox-faults-'));
+  readonly environment = process.env;
+  readonly partner = new FaultyPartner();
+  readonly proxies = new Map<Place, FaultProxy>();
+  readonly name = `f${process.pid}_${Date.now().toString(36)}`;
+  rabbitmq: RabbitmqServer | undefined;
+  victim: Server<unknown> | undefined;
+  child: ChildProcess | undefined;
+  /** Largest resident size of the process that was seen, in MB. */
+  peakMegabytes = 0;
+  private readonly closing: (() => Promise<unknown>)[] = [];
+  private readonly service: Service = remoteService(join(this.directory, '.signalbox/signalbox.sock'));
+  private source: pg.Pool | undefined;
+  private reports: mysql.Pool | undefined;
+  private folder = '';
+  private next = 1;
+  private rows: string[] = [];
+
+  /** @param victim the place whose server is private */
+  static async start(victim: Place): Promise<FaultWorld> {
+    const world = new FaultWorld();
+    try {
+      await world.build(victim);
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+    return world;
+  }
+
+  proxy(place: Place): FaultProxy {
+    const proxy = this.proxies.get(place);
+    if (!proxy) throw new Error(`no proxy for ${place}`);
+    return proxy;
+  }
+
+  /** Forgets the rows of the rounds before. */
+  newRound(): void {
+    this.rows = [];
+    this.partner.repeats = 0;
+    this.partner.refused = 0;
+  }
+
+  /** Also while the server of the source is away; then when it is back. */
+  async addRows(count: number): Promise<void> {
+    const numbers = Array.from({ length: count }, () => this.next++);
+    const sql = `INSERT INTO ${this.name}.ord SELECT n, 'row ' || n FROM unnest($1::bigint[]) AS n ON CONFLICT DO NOTHING`;
+    for (let failures = 0; ; failures++) {
+      try {
+        await this.source?.query(sql, [numbers]);
+        break;
+      } catch (error) {
+        if (failures > 300) throw error;
+        await sleep(200);
+      }
+    }
+    this.rows.push(...numbers.map(String));
+  }
+
+  /** Rows of all rounds. */
+  get added(): number {
+    return this.next - 1;
+  }
+
+  async arrived(): Promise<Arrived> {
+    const wanted = new Set(this.rows);
+    const files = new Map<string, number>();
+    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '', wanted);
+    const reports = new Map<string, number>();
+    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number`)) ?? [[]];
+    for (const row of rows) count(reports, String(row['number']), wanted, Number(row['n']));
+    const partner = new Map([...this.partner.effects].filter(([ref]) => wanted.has(ref)));
+    return { files, partner, reports };
+  }
+
+  /** How many rows of this round each target has. */
+  async counts(): Promise<{ readonly files: number; readonly partner: number; readonly reports: number }> {
+    const { files, partner, reports } = await this.arrived();
+    return { files: files.size, partner: partner.size, reports: reports.size };
+  }
+
+  get expected(): number {
+    return this.rows.length;
+  }
+
+  status(): Promise<Status> {
+    this.peakMegabytes = Math.max(this.peakMegabytes, this.residentMegabytes());
+    return this.service.status();
+  }
+
+  /** Everything arrived and nothing is under way. */
+  async settled(limitMs: number): Promise<void> {
+    const all = async (): Promise<boolean> => Object.values(await this.counts()).every((each) => each === this.rows.length);
+    const view = async (): Promise<unknown> => [await this.counts(), this.rows.length, summary(await this.status())];
+    await until(all, 'everything arrived', limitMs, view);
+    await until(async () => isIdle(await this.status()), 'the channels are empty', limitMs, view);
+  }
+
+  /** Lines of the log at this level or worse, or all. */
+  log(level?: 'error'): readonly string[] {
+    const lines = readFileSync(join(this.directory, 'run.log'), 'utf8').split('\n').filter(Boolean);
+    return level === undefined ? lines : lines.filter((line) => !line.startsWith('{') || line.includes('"level":"error"'));
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closing.reverse()) await close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private residentMegabytes(): number {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child?.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  }
+
+  private async build(victim: Place): Promise<void> {
+    const own = async <T>(place: Place, start: () => Promise<Server<T>>, shared: () => Promise<T>): Promise<T> => {
+      if (place !== victim) return shared();
+      const server = await start();
+      this.victim = server;
+      this.closing.push(() => server.stop());
+      return server.access;
+    };
+    const rabbitmq = async (): Promise<RabbitmqServer> => {
+      this.rabbitmq = await startRabbitmq();
+      return this.rabbitmq;
+    };
+    const [bus, postgres, mariadb, sshd] = await Promise.all([
+      own('bus', rabbitmq, services.rabbitmq),
+      own('source', startPostgres, services.postgres),
+      own('reports', startMariadb, services.mariadb),
+      own('files', startSshd, services.sshd),
+    ]);
+    const partner = await this.partner.listen();
+    this.closing.push(() => this.partner.close());
+    const busUrl = new URL(bus.url);
+    const ports: Readonly<Record<Place, number>> = { bus: Number(busUrl.port), source: postgres.port, files: sshd.port, partner, reports: mariadb.port };
+    for (const place of PLACES) {
+      const proxy = await startProxy(ports[place]);
+      this.proxies.set(place, proxy);
+      this.closing.push(() => proxy.close());
+    }
+    await this.prepare(postgres, mariadb, sshd);
+    this.configure(busUrl, postgres, { ...mariadb, database: this.name }, sshd);
+    writeFileSync(join(this.directory, 'run.log'), '');
+    const child = run(this);
+    this.child = child;
+    this.closing.push(() => stop(child, 'SIGKILL'));
+    await until(
+      () => child.exitCode !== null || this.log().some((line) => line.includes('"started"')),
+      'signalbox runs',
+      60_000,
+      async () => this.log().slice(-5),
+    );
+    if (child.exitCode !== null) throw new Error(this.log().join('\n'));
+  }
+
+  private async prepare(postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): Promise<void> {
+    // Not through the proxies: what we add and count is not part of the fault. The pools connect again after a kill.
+    const source = new pg.Pool({ ...postgres, max: 1 });
+    source.on('error', () => undefined);
+    this.source = source;
+    this.closing.push(() => source.end());
+    const reports = mysql.createPool({ ...mariadb, connectionLimit: 1 });
+    this.reports = reports;
+    this.closing.push(() => reports.end());
+    // A database of its own: worlds have the same names of endpoints and so the same ids, which must not meet in one inbox.
+    await reports.query(`CREATE DATABASE ${this.name}`);
+    await source.query(`CREATE SCHEMA ${this.name}; CREATE TABLE ${this.name}.ord (number bigint PRIMARY KEY, name text)`);
+    // No unique key: a second effect would be a second row.
+    await reports.query(`CREATE TABLE ${this.name}.orders (id bigint AUTO_INCREMENT PRIMARY KEY, number bigint NOT NULL, name varchar(100), KEY (number))`);
+    this.folder = join(sshd.directory, this.name);
+    mkdirSync(this.folder);
+  }
+
+  private configure(bus: URL, postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): void {
+    const secrets = join(this.directory, 'secrets');
+    mkdirSync(secrets, { mode: 0o700 });
+    const values = { bus: bus.password, source: postgres.password, reports: mariadb.password, files: sshd.privateKey };
+    for (const [name, value] of Object.entries(values)) writeFileSync(join(secrets, name), value, { mode: 0o600 });
+    const port = (place: Place): number => this.proxy(place).port;
+    const database = (driver: string, place: Place, { user, database: name }: DatabaseAccess): string =>
+      `{driver: ${driver}, host: 127.0.0.1, port: ${port(place)}, database: ${name}, user: ${user}, password: "\${secret:${place}}", tls: "off", connect_timeout: 2s, statement_timeout: 3s, lock_timeout: 2s}`;
+    writeFileSync(
+      join(this.directory, 'signalbox.yaml'),
+      `version: 1
+bus: {urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}
+defaults:
+  retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
+types:
+  Order: {number: required text, name: required text}
+systems:
+  source:
+    adapter: sql
+    connect: ${database('postgres', 'source', postgres)}
+    read:
+      orders: {table: ${this.name}.ord, key: number, columns: {number: integer, name: text}, schedule: {every: 500ms}}
+  files:
+    adapter: sftp
+    connect: {host: 127.0.0.1, port: ${port('files')}, user: ${sshd.username}, key: "\${secret:files}", host_key: "${sshd.hostKey}", timeout: 2s, connect_timeout: 2s, keepalive: 1s}
+    write:
+      orders: {path: "${this.name}/{key}_{id}.json", json: {}}
+  partner:
+    adapter: rest
+    connect: {base: "http://127.0.0.1:${port('partner')}", timeout: 2s}
+    write:
+      bookings: {method: POST, path: /bookings}
+  reports:
+    adapter: sql
+    connect: ${database('mariadb', 'reports', mariadb)}
+    write:
+      orders: {table: orders, mode: insert, columns: {number: integer, name: text}}
+routes:
+  orders-in:
+    from: source.orders
+    publish: Order
+    key: order.number
+    map: {number: text(record.number), name: record.name}
+  orders-out:
+    subscribe: Order
+    deliver:
+      - {name: files, to: files.orders, map: {number: order.number, name: order.name}}
+      - {name: partner, to: partner.bookings, map: {ref: order.number, name: order.name}}
+      - {name: reports, to: reports.orders, map: {number: integer(order.number), name: order.name}}
+`,
+    );
+  }
+}
+
+function count(into: Map<string, number>, row: string, wanted: ReadonlySet<string>, effects = 1): void {
+  if (wanted.has(row)) into.set(row, (into.get(row) ?? 0) + effects);
+}
+
+function isIdle({ systems, messages }: Status): boolean {
+  return messages.active === 0 && systems.flatMap(({ endpoints }) => endpoints).every(({ waiting }) => (waiting ?? 0) === 0);
+}
+
+function summary({ messages, deadLetters, systems, bus }: Status): unknown {
+  return {
+    messages,
+    deadLetters,
+    bus: bus.health,
+    endpoints: systems.flatMap(({ endpoints }) => endpoints.map(({ name, state, detail, waiting }) => ({ name, state, detail, waiting }))),
+  };
+}
