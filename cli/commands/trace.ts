@@ -26,7 +26,7 @@ export async function findOne(service: Service, reference: string): Promise<Mess
   const found = [...(await service.findMessages(reference))].sort((a, b) => b.at - a.at);
   const [newest, ...older] = found;
   if (newest === undefined) {
-    throw coded('E552', `no message has the id or key ${reference}`, { hint: 'The history may be past its retention; `signalbox messages search` finds by other things.' });
+    throw coded('E552', `no message has the id or key ${reference}`, { hint: 'A record that could not be mapped has no key yet: `signalbox messages search state=dead`.' });
   }
   if (older.length > 0) {
     const names = older.slice(0, 5).map(({ id }) => id);
