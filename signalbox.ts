@@ -271,8 +271,10 @@ class Assembly implements Signalbox {
     const loaded = await load(this.directory, this.stateDirectory);
     const { configuration } = loaded;
     if (!configuration) {
-      const problems = loaded.diagnostics.filter(({ severity }) => severity === 'error').length;
+      const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
+      const problems = errors.length;
       live.refused = { at: Date.now(), problems };
+      for (const { code, file, line, message } of errors.slice(0, 50)) this.log.error('config-problem', message, { code, file, line });
       telemetry.reloadSuccess.set(0);
       this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
       return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
