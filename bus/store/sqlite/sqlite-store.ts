@@ -12,6 +12,7 @@ const VACUUM_PAGES = 500;
 
 /** The store of one box: `<directory>/store.db`, owned by a thread of its own. */
 export class SqliteStore implements Store {
+  readonly kind = 'sqlite';
   readonly #directory: string;
   #opened: WorkerDatabase<StoreOperations> | undefined;
 
