@@ -134,7 +134,8 @@ export const busCodes = {
   },
   E544: {
     title: 'nobody knows whether PostgreSQL stored a write',
-    meaning: 'The connection was lost while the write was committed, and the database could not be asked for too long. Repeating is safe for messages; a line of the history may be there twice.',
+    meaning:
+      'The connection was lost while the write was committed, and the database could not be asked for too long. Repeating is safe for messages; a line of the history may be there twice.',
     fix: 'Make PostgreSQL reachable again; the write is repeated by itself.',
   },
   E550: {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { HistoryQuery } from '../contract.js';
-import { rows } from './rows.js';
+import { rows, storable } from './rows.js';
 import type { Server } from './server.js';
 
 /** What a message can be found by besides its key, state and time. */
@@ -12,7 +12,7 @@ const ROWS = rows({ digest: 'text', facets: 'text' });
 export type Facets = ReadonlySet<string>;
 
 export function facet(role: (typeof ROLES)[number], name: string): string {
-  return `${role}:${name}`;
+  return `${role}:${storable(name).replaceAll('\n', ' ')}`;
 }
 
 /**
@@ -45,8 +45,8 @@ export class Classes {
     const digests = sets.map((facets) => digestOf(facets));
     const missing = new Map(digests.flatMap((digest, index) => (this.#byDigest.has(digest) ? [] : [[digest, sets[index] ?? new Set<string>()] as const])));
     if (missing.size > 0) {
-      const values = ROWS.values([...missing].map(([digest, facets]) => ({ digest, facets: JSON.stringify([...facets].sort()) })));
-      const make = `INSERT INTO class (digest, facets) SELECT digest, ARRAY(SELECT json_array_elements_text(facets::json)) FROM ${ROWS.source} ORDER BY 1 ON CONFLICT (digest) DO NOTHING`;
+      const values = ROWS.values([...missing].map(([digest, facets]) => ({ digest, facets: [...facets].sort().join('\n') })));
+      const make = `INSERT INTO class (digest, facets) SELECT digest, string_to_array(facets, chr(10)) FROM ${ROWS.source} ORDER BY 1 ON CONFLICT (digest) DO NOTHING`;
       await this.#server.read(make, values);
       for (const row of await this.#server.read<Row>('SELECT id, digest, facets FROM class WHERE digest = ANY($1::text[])', [[...missing.keys()]])) this.#remember(row);
     }

@@ -31,10 +31,10 @@ export const pruneIds: Operation<{ readonly before: number; readonly limit: numb
   table: 'dedupe',
   async run(session, inputs) {
     const [{ before, limit } = { before: 0, limit: 0 }] = inputs;
-    const removed = await session.query(
-      'DELETE FROM dedupe WHERE ctid = ANY (ARRAY(SELECT ctid FROM dedupe WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1',
-      [Math.floor(before / DAY_MS), limit],
-    );
+    const removed = await session.query('DELETE FROM dedupe WHERE ctid = ANY (ARRAY(SELECT ctid FROM dedupe WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1', [
+      Math.floor(before / DAY_MS),
+      limit,
+    ]);
     return inputs.map((_, index) => (index === 0 ? removed.length : 0));
   },
 };

@@ -134,10 +134,10 @@ export class GroupCommit {
     const outputs = new Map<Call, unknown>();
     try {
       await connection.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      await connection.query(
-        'INSERT INTO writer (id, number, at) VALUES ($1, $2, now()) ON CONFLICT (id) DO UPDATE SET number = excluded.number, at = excluded.at',
-        [this.#id, number],
-      );
+      await connection.query('INSERT INTO writer (id, number, at) VALUES ($1, $2, now()) ON CONFLICT (id) DO UPDATE SET number = excluded.number, at = excluded.at', [
+        this.#id,
+        number,
+      ]);
       for (const run of inRuns(calls)) {
         const [first] = run;
         if (first === undefined) continue;

@@ -20,7 +20,10 @@ export function historyReads(server: Server, classes: Classes): Omit<History, 'a
     search: (query) => search(server, classes, query),
     async byPrefix(prefix, limit) {
       // Bytes of UTF-8 are compared, and no text holds a code point above the last one.
-      const found = await server.read<{ readonly id: string }>('SELECT id FROM message WHERE id >= $1::text AND id < $1::text || chr(1114111) ORDER BY id LIMIT $2', [prefix, limit]);
+      const found = await server.read<{ readonly id: string }>('SELECT id FROM message WHERE id >= $1::text AND id < $1::text || chr(1114111) ORDER BY id LIMIT $2', [
+        prefix,
+        limit,
+      ]);
       return found.map(({ id }) => id);
     },
     async since(after, limit) {

@@ -1,4 +1,4 @@
-import { each, type Operation, same } from './operation.js';
+import { eachSorted, type Operation } from './operation.js';
 
 export interface Acquire {
   readonly name: string;
@@ -13,7 +13,7 @@ export interface Acquire {
 export const acquireLease: Operation<Acquire, number | undefined> = {
   table: 'lease',
   run: (session, inputs) =>
-    each(inputs, async ({ name, holder, ttlMs }) => {
+    eachSorted(inputs, nameOf, async ({ name, holder, ttlMs }) => {
       // The row of a released lease stays: its epoch must grow with the next holder.
       const [row] = await session.query<{ readonly epoch: number }>(
         `INSERT INTO lease AS l (name, holder, epoch, expires) VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond')
@@ -29,8 +29,12 @@ export const acquireLease: Operation<Acquire, number | undefined> = {
 
 export const releaseLease: Operation<{ readonly name: string; readonly holder: string }, void> = {
   table: 'lease',
-  async run(session, inputs) {
-    for (const { name, holder } of inputs) await session.query('UPDATE lease SET holder = NULL WHERE name = $1 AND holder = $2', [name, holder]);
-    return same(inputs, undefined);
-  },
+  run: (session, inputs) =>
+    eachSorted(inputs, nameOf, async ({ name, holder }) => {
+      await session.query('UPDATE lease SET holder = NULL WHERE name = $1 AND holder = $2', [name, holder]);
+    }),
 };
+
+function nameOf({ name }: { readonly name: string }): string {
+  return name;
+}

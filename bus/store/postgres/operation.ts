@@ -18,9 +18,10 @@ export function same<Output>(inputs: readonly unknown[], output: Output): readon
   return inputs.map(() => output);
 }
 
-/** Outputs that are found one input after the other. */
-export async function each<Input, Output>(inputs: readonly Input[], one: (input: Input) => Promise<Output>): Promise<readonly Output[]> {
-  const outputs: Output[] = [];
-  for (const input of inputs) outputs.push(await one(input));
-  return outputs;
+/** Outputs that are found one input after the other; by key, so that all nodes take their locks in one order. */
+export async function eachSorted<Input, Output>(inputs: readonly Input[], key: (input: Input) => string, one: (input: Input) => Promise<Output>): Promise<readonly Output[]> {
+  const sorted = inputs.map((input, index) => ({ input, index, key: key(input) })).sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.index - b.index));
+  const outputs = new Map<number, Output>();
+  for (const { input, index } of sorted) outputs.set(index, await one(input));
+  return inputs.map((_, index) => outputs.get(index) as Output);
 }

@@ -10,8 +10,8 @@ export interface PostgresOptions {
   readonly password: Secret;
   /** Schema of the tables, made when it is missing. All nodes of one installation name the same one. */
   readonly schema: string;
-  /** Verified unless it is off. `ca`: PEM text of the authority; Node's own when absent. */
-  readonly tls: 'off' | { readonly ca?: string; readonly servername?: string };
+  /** Verified unless it is off. `caFile`: PEM file of the authority; those of Node when absent. */
+  readonly tls: 'off' | { readonly caFile?: string; readonly servername?: string };
   /** Most connections at a time; one of them writes. */
   readonly connections?: number;
   /** Milliseconds. */

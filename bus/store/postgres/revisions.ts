@@ -1,5 +1,5 @@
 import type { Revision, Revisions } from '../contract.js';
-import { each, type Operation } from './operation.js';
+import { eachSorted, type Operation } from './operation.js';
 import type { Server } from './server.js';
 
 const SELECT = 'SELECT number, digest, content, author AS "by", at FROM revision';
@@ -11,7 +11,7 @@ export const addRevision: Operation<Parameters<Revisions['add']>[0], Revision> =
   weight: ({ content }) => content.length,
   async run(session, inputs) {
     await session.query('LOCK TABLE revision IN EXCLUSIVE MODE');
-    return each(inputs, async ({ digest, content, by, at }) => {
+    return eachSorted(inputs, () => '', async ({ digest, content, by, at }) => {
       const [newest] = await session.query<Revision>(LATEST);
       if (newest?.digest === digest) return newest;
       const revision = { number: (newest?.number ?? 0) + 1, digest, content, by, at };

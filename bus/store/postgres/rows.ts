@@ -20,9 +20,9 @@ export function rows<Column extends string>(columns: Readonly<Record<Column, str
   };
 }
 
-/** PostgreSQL's text cannot hold U+0000: its picture stands for it. */
+/** PostgreSQL's text cannot hold U+0000: its picture stands for it. Halves of a character become U+FFFD on the way, as everywhere in UTF-8. */
 export function storable(text: string): string {
-  return text.includes('\0') ? text.replaceAll('\0', '␀') : text;
+  return text.includes('\0') || !text.isWellFormed() ? text.replaceAll('\0', '␀').toWellFormed() : text;
 }
 
 /** The last one of each key, sorted by key: a statement may change a row once, and all nodes take their locks in one order. */

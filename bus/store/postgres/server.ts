@@ -1,6 +1,8 @@
 // Connections to the member of the cluster that takes writes.
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
-import { Misconfigured, NotConnected } from '../../errors.js';
+import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { isLost, isTimeout, postgresFailure } from './failures.js';
 import type { PostgresOptions } from './options.js';
 import { storable } from './rows.js';
@@ -130,6 +132,16 @@ class Held implements Connection {
   }
 }
 
+function verified({ caFile, servername }: Exclude<PostgresOptions['tls'], 'off'>): ConnectionOptions {
+  const name = servername === undefined ? {} : { servername };
+  if (caFile === undefined) return { rejectUnauthorized: true, ...name };
+  try {
+    return { rejectUnauthorized: true, ca: readFileSync(caFile, 'utf8'), ...name };
+  } catch (error) {
+    throw new Misconfigured('E541', `the CA file ${caFile} cannot be read: ${describe(error)}`, { cause: error });
+  }
+}
+
 function sendable(value: Value): Value {
   if (typeof value === 'string') return storable(value);
   return Array.isArray(value) ? value.map(sendable) : value;
@@ -143,7 +155,7 @@ function newPool(options: PostgresOptions, host: string): pg.Pool {
     database: options.database,
     user: options.user,
     password: () => options.password.reveal(),
-    ssl: tls !== 'off' && { rejectUnauthorized: true, ...tls },
+    ssl: tls !== 'off' && verified(tls),
     options: `-c search_path=${options.schema}`,
     application_name: 'signalbox',
     max: connections,
