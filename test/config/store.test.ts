@@ -20,12 +20,18 @@ describe('the store of several nodes', () => {
     const text = STORE(', port: "${PGPORT}", schema: bus, tls: {ca: tls/ca.pem, servername: db}').replace('db1', '[db1, db2]');
     const { configuration, diagnostics } = await load({ 'a.yaml': text, ...SECRETS }, { env: { PGPORT: '6432' } });
     expect(diagnostics).toEqual([]);
-    expect(configuration?.settings.store).toMatchObject({ hosts: ['db1', 'db2'], port: 6432, schema: 'bus', tls: { caFile: expect.stringMatching(/^\/.*\/tls\/ca\.pem$/), servername: 'db' } });
+    expect(configuration?.settings.store).toMatchObject({
+      hosts: ['db1', 'db2'],
+      port: 6432,
+      schema: 'bus',
+      tls: { caFile: expect.stringMatching(/^\/.*\/tls\/ca\.pem$/), servername: 'db' },
+    });
     expect((await load({ 'a.yaml': STORE(', tls: "off"'), ...SECRETS })).configuration?.settings.store).toMatchObject({ tls: 'off' });
   });
 
   test('without it: SQLite', async () => {
-    for (const text of ['version: 1\n', 'store: sqlite\n', 'store: {directory: x}\n']) expect((await load({ 'a.yaml': text })).configuration?.settings.store).toEqual({ kind: 'sqlite' });
+    for (const text of ['version: 1\n', 'store: sqlite\n', 'store: {directory: x}\n'])
+      expect((await load({ 'a.yaml': text })).configuration?.settings.store).toEqual({ kind: 'sqlite' });
   });
 
   test('mistakes are told where they are, and never show the password', async () => {

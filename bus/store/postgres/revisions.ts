@@ -11,13 +11,17 @@ export const addRevision: Operation<Parameters<Revisions['add']>[0], Revision> =
   weight: ({ content }) => content.length,
   async run(session, inputs) {
     await session.query('LOCK TABLE revision IN EXCLUSIVE MODE');
-    return eachSorted(inputs, () => '', async ({ digest, content, by, at }) => {
-      const [newest] = await session.query<Revision>(LATEST);
-      if (newest?.digest === digest) return newest;
-      const revision = { number: (newest?.number ?? 0) + 1, digest, content, by, at };
-      await session.query('INSERT INTO revision (number, digest, content, author, at) VALUES ($1, $2, $3, $4, $5)', [revision.number, digest, content, by, at]);
-      return revision;
-    });
+    return eachSorted(
+      inputs,
+      () => '',
+      async ({ digest, content, by, at }) => {
+        const [newest] = await session.query<Revision>(LATEST);
+        if (newest?.digest === digest) return newest;
+        const revision = { number: (newest?.number ?? 0) + 1, digest, content, by, at };
+        await session.query('INSERT INTO revision (number, digest, content, author, at) VALUES ($1, $2, $3, $4, $5)', [revision.number, digest, content, by, at]);
+        return revision;
+      },
+    );
   },
 };
 

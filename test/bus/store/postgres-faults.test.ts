@@ -16,13 +16,6 @@ let store: Store;
 
 beforeAll(async () => {
   server = await startPostgres();
-  // Its port is open before it takes logins.
-  for (let up = false; !up; ) {
-    up = await sql(newPlace(server.access), 'SELECT 1').then(
-      () => true,
-      () => false,
-    );
-  }
 }, 60_000);
 afterAll(async () => {
   await server.stop();
