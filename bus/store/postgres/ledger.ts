@@ -2,6 +2,7 @@ import type { Ledger, LedgerEntry, LedgerState } from '../contract.js';
 import { type Operation, same } from './operation.js';
 import { lastOfEach, rows } from './rows.js';
 import type { Server, Value } from './server.js';
+import { Together } from './together.js';
 
 /** Stored as their place in this list: append only. */
 const STATES: readonly LedgerState[] = ['sending', 'done', 'unknown', 'parked'];
@@ -43,12 +44,13 @@ export const pruneEntries: Operation<{ readonly before: number; readonly limit: 
 };
 
 export function ledgerReads(server: Server): Pick<Ledger, 'get' | 'list'> {
+  // Each delivery asks for itself.
+  const entries = new Together(async (ids) => {
+    const found = await server.read<Row>('SELECT * FROM ledger WHERE id = ANY($1::text[])', [ids]);
+    return new Map(found.map((row) => [row.id, entry(row)]));
+  });
   return {
-    async get(ids) {
-      if (ids.length === 0) return new Map();
-      const found = await server.read<Row>('SELECT * FROM ledger WHERE id = ANY($1::text[])', [ids]);
-      return new Map(found.map((row) => [row.id, entry(row)]));
-    },
+    get: (ids) => entries.get(ids),
     async list({ state, endpoint, limit }) {
       const criteria: readonly (readonly [string, Value | undefined])[] = [
         ['state', state === undefined ? undefined : STATES.indexOf(state)],
