@@ -15,6 +15,9 @@ const PATIENCE_MS = 30_000;
 const ASK_AGAIN_MS = 200;
 const COLLISIONS = 10;
 
+/** Changes nothing, or notes that there was nothing; waits for whoever is changing it. */
+const ASK = 'INSERT INTO writer AS w (id, number, at) VALUES ($1, 0, now()) ON CONFLICT (id) DO UPDATE SET at = excluded.at RETURNING w.number';
+
 interface Call {
   readonly operation: Operation<unknown, unknown>;
   readonly input: unknown;
@@ -37,7 +40,7 @@ class CommitUnknown extends Error {
  * The writes of one store. Calls reject when they are certainly not stored (the caller may repeat them), or when nobody could tell within the patience.
  *
  * After a COMMIT without an answer the database is asked: each transaction notes its number in the row of its store (`writer`), so the row tells which was
- * the last. Reading it FOR UPDATE waits for a transaction that is still ending there. What was committed resolves, everything else runs again, once.
+ * the last. Touching it waits for a transaction that is still ending there. What was committed resolves, everything else runs again, once.
  */
 export class GroupCommit {
   readonly #server: Server;
@@ -99,8 +102,9 @@ export class GroupCommit {
       let connection: Connection | undefined;
       try {
         connection = await this.#server.connect();
-        const [row] = await connection.query<{ readonly number: number }>('SELECT number FROM writer WHERE id = $1 FOR UPDATE', [this.#id]);
+        const [row] = await connection.query<{ readonly number: number }>(ASK, [this.#id]);
         await connection.release();
+        connection = undefined;
         if (row !== undefined && row.number >= number) {
           for (const call of calls) call.resolve(unknown.outputs.get(call));
           return;

@@ -56,7 +56,7 @@ export class Server {
     throw last;
   }
 
-  /** One statement that changes nothing. Asked once more when the connection had been lost meanwhile: the pool learns of that late. */
+  /** One statement by itself that changes nothing, or may be repeated. Asked once more when the connection had been lost meanwhile: the pool learns of that late. */
   async read<Row>(sql: string, values?: readonly Value[]): Promise<readonly Row[]> {
     for (let attempt = 0; ; attempt += 1) {
       const connection = await this.connect();
