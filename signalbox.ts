@@ -24,7 +24,7 @@ import { Telemetry } from './bus/runtime/telemetry.js';
 import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
-import { sqliteStoreModule } from './bus/store/store.module.js';
+import { postgresStoreModule, sqliteStoreModule } from './bus/store/store.module.js';
 import { changedRouting, needsRestart } from './config/changes.js';
 import type { Configuration } from './config/configuration.js';
 import { renderDiagnostics } from './config/diagnostics.js';
@@ -89,14 +89,15 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? NO_LISTENER,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  container.load(constants(services), brokerModule(brokerChoice(configuration)), sqliteStoreModule(stateDirectory), runtimeModule());
+  container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule());
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
-  await store.open(AbortSignal.timeout(120_000));
+  // A file that another process holds is no reason to wait.
+  await (store.kind === 'sqlite' ? store.open(AbortSignal.timeout(120_000)) : openPatiently('store', store, log));
   const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log, redaction);
   try {
-    await openPatiently(broker, log);
+    await openPatiently('bus', broker, log);
     await assembly.start(configuration, loaded, http, socketPath);
   } catch (error) {
     await assembly.stop(describe(error), 1);
@@ -105,16 +106,16 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   return assembly;
 }
 
-/** A broker that is not up yet (the machine is starting, it is being upgraded) is waited for; wrong credentials are not. */
-async function openPatiently(broker: Broker, log: Logger): Promise<void> {
+/** A server that is not up yet (the machine is starting, it is being upgraded) is waited for; wrong credentials are not. */
+async function openPatiently(what: 'bus' | 'store', part: Broker | Store, log: Logger): Promise<void> {
   const signal = AbortSignal.timeout(600_000);
   for (let attempt = 0; ; attempt++) {
     try {
-      return await broker.open(signal);
+      return await part.open(signal);
     } catch (error) {
       const failure = failureOf(error);
       if (!failure || kindOf(failure) !== 'not-connected' || signal.aborted) throw error;
-      if (attempt === 0) log.warn('bus-away', `the bus cannot be reached, trying again until it can: ${describe(error)}`, { code: failure.code });
+      if (attempt === 0) log.warn(`${what}-away`, `the ${what} cannot be reached, trying again until it can: ${describe(error)}`, { code: failure.code });
       await systemClock.sleep(reopenDelay(Math.min(attempt, 3)), signal);
     }
   }
@@ -152,6 +153,10 @@ const NO_LISTENER: HttpHost = {
 
 function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
   return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+}
+
+function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
+  return store.kind === 'sqlite' ? sqliteStoreModule(stateDirectory) : postgresStoreModule(store);
 }
 
 function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
@@ -271,8 +276,10 @@ class Assembly implements Signalbox {
     const loaded = await load(this.directory, this.stateDirectory);
     const { configuration } = loaded;
     if (!configuration) {
-      const problems = loaded.diagnostics.filter(({ severity }) => severity === 'error').length;
+      const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
+      const problems = errors.length;
       live.refused = { at: Date.now(), problems };
+      for (const { code, file, line, message } of errors.slice(0, 50)) this.log.error('config-problem', message, { code, file, line });
       telemetry.reloadSuccess.set(0);
       this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
       return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };

@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Secret } from '../adapters/contract/secret.js';
 import { deriveId } from '../bus/message.js';
-import type { HistoryEvent } from '../bus/store/contract.js';
+import type { HistoryEvent, Store } from '../bus/store/contract.js';
+import type { PostgresOptions } from '../bus/store/postgres/options.js';
+import { PostgresStore } from '../bus/store/postgres/postgres-store.js';
 import { SqliteStore } from '../bus/store/sqlite/sqlite-store.js';
 import { table, thousands } from './table.js';
 
@@ -16,13 +19,15 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '50' },
     lag: { type: 'string', default: '5' },
     ledger: { type: 'boolean', default: true },
+    /** `postgresql://user:password@host:port/database?schema`: an empty schema; SQLite without it. */
+    postgres: { type: 'string' },
   },
   allowNegative: true,
 });
 const [count, batch, lag] = [Number(values.messages), Number(values.batch), Number(values.lag)];
 const data = JSON.stringify({ id: '4711', country: 'DE', note: 'x'.repeat(900) });
 const directory = mkdtempSync(join(tmpdir(), 'signalbox-bench-'));
-const store = new SqliteStore(directory);
+const store: Store = values.postgres === undefined ? new SqliteStore(directory) : new PostgresStore(optionsOf(new URL(values.postgres)));
 await store.open(AbortSignal.timeout(60_000));
 const { history, ledger } = store;
 
@@ -85,4 +90,9 @@ async function append(events: readonly HistoryEvent[]): Promise<void> {
   const asked = performance.now();
   await history.append(events);
   waits.push(performance.now() - asked);
+}
+
+function optionsOf({ hostname, port, pathname, username, password, search }: URL): PostgresOptions {
+  const secret = new Secret('password', decodeURIComponent(password));
+  return { hosts: [hostname], port: Number(port), database: pathname.slice(1), user: username, password: secret, schema: search.slice(1) || 'signalbox_bench', tls: 'off' };
 }

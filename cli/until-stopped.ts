@@ -18,7 +18,8 @@ export async function untilStopped(running: Running): Promise<number> {
   };
   const reload = (): void => {
     running.service.reload({ who: 'SIGHUP' }).then(
-      (result) => process.stderr.write(`${reloadText(result)}\n`),
+      // A service's log has a line for each problem already.
+      (result) => (result.applied || process.stderr.isTTY ? process.stderr.write(`${reloadText(result)}\n`) : undefined),
       (error: unknown) => talk(`reload failed: ${describe(error)}`),
     );
   };

@@ -16,7 +16,7 @@ export function changedRouting(before: Configuration, after: Configuration): rea
 export function needsRestart(started: Configuration, now: Configuration): readonly string[] {
   const { settings: before } = started;
   const { settings: after } = now;
-  return (['bus', 'listen', 'stateDirectory'] as const).filter((name) => text(before[name]) !== text(after[name])).map((name) => (name === 'stateDirectory' ? 'store' : name));
+  return (['bus', 'listen', 'store', 'stateDirectory'] as const).filter((name) => text(before[name]) !== text(after[name])).map((name) => (name === 'stateDirectory' ? 'state directory' : name));
 }
 
 function differing(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): readonly string[] {

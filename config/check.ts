@@ -47,10 +47,10 @@ export class Check {
   /** The environment has text only: `"${PORT}"` is read as the number or truth value the option takes. */
   #retype(schema: z.ZodType, path: Path, value: unknown, issues: readonly z.core.$ZodIssue[]): boolean {
     let changed = false;
-    for (const issue of issues) {
-      const steps = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
+    for (const { code, path: at } of issues.flatMap(withinUnions)) {
+      const steps = at.filter((step): step is string | number => typeof step !== 'symbol');
       const key = steps.at(-1);
-      if (issue.code !== 'invalid_type' || key === undefined || !this.resolver.isSubstituted([...path, ...steps])) continue;
+      if (code !== 'invalid_type' || key === undefined || !this.resolver.isSubstituted([...path, ...steps])) continue;
       const parent = steps.slice(0, -1).reduce<unknown>((at, step) => (typeof at === 'object' && at !== null ? (at as Record<string | number, unknown>)[step] : undefined), value);
       if (typeof parent !== 'object' || parent === null) continue;
       const record = parent as Record<string | number, unknown>;
@@ -66,4 +66,13 @@ export class Check {
     }
     return changed;
   }
+}
+
+/** What is wrong inside each alternative of a union counts too. */
+function withinUnions(issue: z.core.$ZodIssue): readonly { readonly code: string; readonly path: readonly PropertyKey[] }[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  return issue.errors
+    .flat()
+    .flatMap(withinUnions)
+    .map((inner) => ({ code: inner.code, path: [...issue.path, ...inner.path] }));
 }

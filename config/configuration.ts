@@ -24,12 +24,27 @@ export interface Settings {
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
   readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string };
+  readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;
   /** HTTP listener for webhooks, health and metrics; undefined when none is configured. */
   readonly listen: { readonly host: string; readonly port: number; readonly tls?: { readonly cert: string; readonly key: string } } | undefined;
   readonly retention: { readonly historyMs: number; readonly dedupeMs: number; readonly ledgerMs: number };
   readonly drainMs: number;
+}
+
+export interface PostgresSettings {
+  readonly kind: 'postgres';
+  /** Members of one cluster. */
+  readonly hosts: readonly string[];
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: Secret;
+  readonly schema: string;
+  /** `caFile` is absolute. */
+  readonly tls: 'off' | { readonly caFile?: string; readonly servername?: string };
+  readonly connections: number;
 }
 
 export interface SystemConfig {

@@ -25,7 +25,7 @@ export interface ReferenceOptions extends SecretPlaces {
 
 const REFERENCE = /\$\$\{|\$\{([^}\n]*)\}?/g;
 /** Where a secret can stand at all; the schemas say where exactly. */
-const SECRET_SECTIONS: ReadonlySet<string | number> = new Set(['systems', 'bus']);
+const SECRET_SECTIONS: ReadonlySet<string | number> = new Set(['systems', 'bus', 'store']);
 
 export async function resolveReferences(tree: MergedTree, sections: readonly string[], options: ReferenceOptions): Promise<Resolver> {
   const found = sections.flatMap((section) => {

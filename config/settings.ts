@@ -5,6 +5,7 @@ import { duration } from '../adapters/contract/options.js';
 import { Secret } from '../adapters/contract/secret.js';
 import type { Check } from './check.js';
 import type { Settings } from './configuration.js';
+import { storeOf, storeSchema } from './store-settings.js';
 
 const amqpUrl = z
   .union([z.string(), z.instanceof(Secret)])
@@ -46,9 +47,7 @@ export const settingsSchemas = {
       description: '`embedded` (one machine, nothing to install) or the URLs of a RabbitMQ cluster.',
       examples: ['embedded', 'amqp://signalbox:${secret:rabbitmq}@localhost'],
     }),
-  store: z
-    .union([z.literal('sqlite'), z.strictObject({ directory: path.meta({ title: 'Directory', examples: ['/var/lib/signalbox'] }) })])
-    .meta({ title: 'Store', description: 'Where checkpoints, history and the embedded bus are kept.', examples: ['sqlite', { directory: '/var/lib/signalbox' }] }),
+  store: storeSchema,
   listen: z
     .union([
       address,
@@ -91,6 +90,7 @@ export function readSettings(check: Check, directory: string, stateDirectory: st
   return {
     adapters: given('adapters', settingsSchemas.adapters) ?? [],
     bus: busOf(check, given('bus', settingsSchemas.bus)),
+    store: storeOf(directory, store),
     stateDirectory: resolve(directory, stateDirectory ?? own ?? '.signalbox'),
     listen: listenOf(check, directory, given('listen', settingsSchemas.listen)),
     retention: { historyMs: retention.history, dedupeMs: retention.dedupe, ledgerMs: retention.ledger },

@@ -53,7 +53,7 @@ export class Operations implements Service {
       revision: { number: live.revision.number, by: live.revision.by, at: live.revision.at },
       refused: live.refused,
       bus: { kind: broker.kind, health: broker.health },
-      store: { kind: 'sqlite', bytes },
+      store: { kind: store.kind, bytes },
       messages,
       deadLetters: groups.reduce((sum, group) => sum + group.count, 0),
       deadLettersBy: groups.map(({ endpoint, code, count }) => ({ endpoint, code, count })),

@@ -39,7 +39,7 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   amqplib: ['bus/rabbitmq/'],
   'better-sqlite3': ['bus/sqlite/', 'adapters/sql/', 'bus/store/sqlite/', 'bus/embedded/'],
-  pg: ['adapters/sql/'],
+  pg: ['adapters/sql/', 'bus/store/postgres/'],
   mysql2: ['adapters/sql/'],
   'ssh2-sftp-client': ['adapters/sftp/client.ts'],
   undici: ['adapters/rest/client.ts'],

@@ -132,6 +132,32 @@ export const busCodes = {
     meaning: 'The directory is missing, or the user Signalbox runs as may not write there.',
     fix: 'Create the data directory and give it to the user of the service.',
   },
+  E540: {
+    title: 'the PostgreSQL of the store is not reachable',
+    meaning: 'No host of `store.postgres` that takes writes accepted a connection, or the connection was lost. What was not answered was not stored; it is asked for again.',
+    fix: 'Check that PostgreSQL runs and that host, port and firewall are right; of a cluster, list all members.',
+  },
+  E541: {
+    title: 'the PostgreSQL of the store refuses the login',
+    meaning: 'User, password or database are refused, or the certificate of the server could not be verified.',
+    fix: 'Correct `store.postgres`. Give `tls.ca` when the certificate is signed by your own authority; `tls: "off"` is meant for the same machine.',
+  },
+  E542: {
+    title: 'the PostgreSQL of the store cannot be used as it is',
+    meaning: 'A right or a table is missing, the database has another encoding than UTF8, or the server is set up to lose data when the power fails (`fsync = off`).',
+    fix: 'Give the user a database of its own, encoded in UTF8, in which it may create a schema; or create the schema with the user as its owner.',
+  },
+  E543: {
+    title: 'the PostgreSQL of the store is busy',
+    meaning: 'A lock was not free in time, a statement took too long, or the server is short of space or connections. Nothing of the call was stored.',
+    fix: 'Look at the disk space and at `pg_stat_activity` of the server for what holds it up; Signalbox tries again by itself.',
+  },
+  E544: {
+    title: 'nobody knows whether PostgreSQL stored a write',
+    meaning:
+      'The connection was lost while the write was committed, and the database could not be asked for too long. Repeating is safe for messages; a line of the history may be there twice.',
+    fix: 'Make PostgreSQL reachable again; the write is repeated by itself.',
+  },
   E550: {
     title: 'no running Signalbox answers',
     meaning: 'The command talks to the running service over its admin socket, and nobody listens there.',

@@ -148,6 +148,7 @@ export class PolledSource implements Source {
     if (batch.checkpoint !== undefined && !(await store.checkpoints.set(this.config.name, batch.checkpoint, epoch))) throw new Error('another node holds the lease');
     const fresh = results.filter((result) => result.result !== 'duplicate').length;
     const dead = results.findIndex((result) => result.result === 'dead');
+    this.health.failed += results.filter((result) => result.result === 'dead').length;
     try {
       await batch.settle?.(settlementOf(results, dead < 0 ? undefined : (batch.records[dead]?.failure?.message ?? 'a record could not be mapped')));
     } catch (error) {

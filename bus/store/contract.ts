@@ -2,10 +2,11 @@ import { token } from '../../adapters/contract/injection.js';
 
 /**
  * What is kept beside the messages: where sources are, who holds what, what happened to each message, what failed.
- * Implementations (`sqlite/`, later `postgres/`) pass one conformance suite (test/kit/store).
+ * Implementations (`sqlite/` for one node, `postgres/` for several) pass one conformance suite (test/kit/store).
  * Every method that writes resolves when the write is durable; writes of one turn may share one commit.
  */
 export interface Store {
+  readonly kind: 'sqlite' | 'postgres';
   open(signal: AbortSignal): Promise<void>;
   readonly checkpoints: Checkpoints;
   readonly leases: Leases;
@@ -45,7 +46,10 @@ export interface Checkpoints {
 
 /** Who may poll a source. The epoch grows with each new holder and fences the writes of the old one. */
 export interface Leases {
-  /** @returns the epoch when free, expired, or held by `holder` already (same epoch, renewed); otherwise undefined. */
+  /**
+   * A store that several nodes share goes by its own clock, not by `now`: so the nodes' clocks may differ.
+   * @returns the epoch when free, expired, or held by `holder` already (same epoch, renewed); otherwise undefined.
+   */
   acquire(name: string, holder: string, ttlMs: number, now: Date): Promise<number | undefined>;
   release(name: string, holder: string): Promise<void>;
 }

@@ -14,6 +14,7 @@ const REOPEN_MS = 1_000;
 
 /** The store of one box: `<directory>/store.db`, owned by a thread of its own. */
 export class SqliteStore implements Store {
+  readonly kind = 'sqlite';
   readonly #directory: string;
   readonly #closing = new AbortController();
   #opened: WorkerDatabase<StoreOperations> | undefined;

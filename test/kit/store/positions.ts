@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Subject } from './conformance.js';
 import { NOON } from './samples.js';
 
@@ -43,40 +43,51 @@ export function positionScenarios(subject: Subject): void {
   });
 
   describe('leases', () => {
+    const MINUTE = 60_000;
+    let moment = 0;
+
+    beforeEach(() => {
+      moment = 0;
+    });
+    /** Asks `minutes` after the start of the test. */
+    const acquire = async (holder: string, minutes: number): Promise<number | undefined> => {
+      await subject.harness.letPass?.(subject.place, minutes * MINUTE - moment);
+      moment = minutes * MINUTE;
+      return subject.store.leases.acquire('s', holder, MINUTE, at(moment));
+    };
+
     test('one holder at a time; renewing keeps the epoch and moves the end', async () => {
-      const { leases } = subject.store;
-      expect(await leases.acquire('s', 'a', 1_000, at(0))).toBe(1);
-      expect(await leases.acquire('s', 'b', 1_000, at(500))).toBeUndefined();
-      expect(await leases.acquire('s', 'a', 1_000, at(900))).toBe(1);
-      expect(await leases.acquire('s', 'b', 1_000, at(1_800))).toBeUndefined();
+      expect(await acquire('a', 0)).toBe(1);
+      expect(await acquire('b', 0.5)).toBeUndefined();
+      expect(await acquire('a', 0.8)).toBe(1);
+      expect(await acquire('b', 1.5)).toBeUndefined();
     });
 
     test('a lease that ran out is taken by another with a greater epoch, and the old holder is refused', async () => {
-      const { leases } = subject.store;
-      expect(await leases.acquire('s', 'a', 1_000, at(0))).toBe(1);
-      expect(await leases.acquire('s', 'b', 1_000, at(1_000))).toBe(2);
-      expect(await leases.acquire('s', 'a', 1_000, at(1_100))).toBeUndefined();
-      expect(await leases.acquire('s', 'a', 1_000, at(2_000))).toBe(3);
+      expect(await acquire('a', 0)).toBe(1);
+      expect(await acquire('b', 1)).toBe(2);
+      expect(await acquire('a', 1.1)).toBeUndefined();
+      expect(await acquire('a', 2)).toBe(3);
     });
 
     test('one that ran out and was taken by nobody is still the same', async () => {
-      expect(await subject.store.leases.acquire('s', 'a', 1_000, at(0))).toBe(1);
-      expect(await subject.store.leases.acquire('s', 'a', 1_000, at(5_000))).toBe(1);
+      expect(await acquire('a', 0)).toBe(1);
+      expect(await acquire('a', 5)).toBe(1);
     });
 
     test('a released lease is free at once; its epoch grows also over a restart', async () => {
       const { leases } = subject.store;
-      expect(await leases.acquire('s', 'a', 60_000, at(0))).toBe(1);
+      expect(await acquire('a', 0)).toBe(1);
       await leases.release('s', 'b');
-      expect(await leases.acquire('s', 'b', 60_000, at(1))).toBeUndefined();
+      expect(await acquire('b', 0)).toBeUndefined();
       await leases.release('s', 'a');
       const store = await subject.reopen();
-      expect(await store.leases.acquire('s', 'b', 60_000, at(2))).toBe(2);
-      expect(await store.leases.acquire('other', 'b', 60_000, at(2))).toBe(1);
+      expect(await acquire('b', 0)).toBe(2);
+      expect(await store.leases.acquire('other', 'b', MINUTE, at(0))).toBe(1);
     });
 
     test('of many who ask at once exactly one gets it', async () => {
-      const epochs = await Promise.all(Array.from({ length: 20 }, (_, index) => subject.store.leases.acquire('s', `h${index}`, 60_000, at(0))));
+      const epochs = await Promise.all(Array.from({ length: 20 }, (_, index) => acquire(`h${index}`, 0)));
       expect(epochs.filter((epoch) => epoch !== undefined)).toEqual([1]);
     });
   });

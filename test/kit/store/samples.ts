@@ -8,6 +8,8 @@ export interface StoreHarness {
   create(): Promise<string>;
   open(place: string): Promise<Store>;
   remove(place: string): Promise<void>;
+  /** For a store that goes by a clock of its own: as if that much time had gone by. */
+  letPass?(place: string, ms: number): Promise<void>;
 }
 
 export type OpenStore = (place: string) => Promise<Store>;

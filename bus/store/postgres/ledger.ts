@@ -1,0 +1,69 @@
+import type { Ledger, LedgerEntry, LedgerState } from '../contract.js';
+import { type Operation, same } from './operation.js';
+import { lastOfEach, rows } from './rows.js';
+import type { Server, Value } from './server.js';
+import { Together } from './together.js';
+
+/** Stored as their place in this list: append only. */
+const STATES: readonly LedgerState[] = ['sending', 'done', 'unknown', 'parked'];
+const ROWS = rows({ id: 'text', endpoint: 'text', state: 'smallint', at: 'bigint', detail: 'text' });
+
+interface Row {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly state: number;
+  readonly at: number;
+  readonly detail: string | null;
+}
+
+/** Putting an entry twice is no harm. */
+export const putEntries: Operation<readonly LedgerEntry[], void> = {
+  table: 'ledger',
+  weight: (entries) => entries.length * 300,
+  async run(session, inputs) {
+    const last = lastOfEach(inputs.flat(), ({ deliveryId }) => deliveryId);
+    await session.query(
+      `INSERT INTO ledger (${ROWS.names}) SELECT * FROM ${ROWS.source}
+       ON CONFLICT (id) DO UPDATE SET endpoint = excluded.endpoint, state = excluded.state, at = excluded.at, detail = excluded.detail`,
+      ROWS.values(last.map(({ deliveryId, endpoint, state, at, detail }) => ({ id: deliveryId, endpoint, state: STATES.indexOf(state), at, detail: detail ?? null }))),
+    );
+    return same(inputs, undefined);
+  },
+};
+
+export const pruneEntries: Operation<{ readonly before: number; readonly limit: number }, number> = {
+  table: 'ledger',
+  async run(session, inputs) {
+    const [{ before, limit } = { before: 0, limit: 0 }] = inputs;
+    const removed = await session.query(
+      'DELETE FROM ledger WHERE id = ANY (ARRAY(SELECT id FROM ledger WHERE state = $1 AND at < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1',
+      [STATES.indexOf('done'), before, limit],
+    );
+    return inputs.map((_, index) => (index === 0 ? removed.length : 0));
+  },
+};
+
+export function ledgerReads(server: Server): Pick<Ledger, 'get' | 'list'> {
+  // Each delivery asks for itself.
+  const entries = new Together(async (ids) => {
+    const found = await server.read<Row>('SELECT * FROM ledger WHERE id = ANY($1::text[])', [ids]);
+    return new Map(found.map((row) => [row.id, entry(row)]));
+  });
+  return {
+    get: (ids) => entries.get(ids),
+    async list({ state, endpoint, limit }) {
+      const criteria: readonly (readonly [string, Value | undefined])[] = [
+        ['state', state === undefined ? undefined : STATES.indexOf(state)],
+        ['endpoint', endpoint],
+      ];
+      const asked = criteria.flatMap(([column, value]) => (value === undefined ? [] : [{ column, value }]));
+      const where = asked.map(({ column }, index) => `${column} = $${index + 2}`).join(' AND ') || 'true';
+      const found = await server.read<Row>(`SELECT * FROM ledger WHERE ${where} ORDER BY at, id LIMIT $1`, [limit, ...asked.map(({ value }) => value)]);
+      return found.map(entry);
+    },
+  };
+}
+
+function entry({ id, endpoint, state, at, detail }: Row): LedgerEntry {
+  return { deliveryId: id, endpoint, state: STATES[state] ?? 'unknown', at, ...(detail === null ? {} : { detail }) };
+}
