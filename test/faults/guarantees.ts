@@ -16,6 +16,7 @@ function page(results: readonly Result[]): string {
   };
   const repeats = [...latest.values()].reduce((sum, result) => sum + result.repeats, 0);
   const rows = [...latest.values()].reduce((sum, result) => sum + result.rows, 0);
+  const sizes = [...latest.values()].map((result) => result.rows);
   const peak = Math.max(...[...latest.values()].map(({ megabytes }) => megabytes));
   return `# What was broken, and what came of it
 
@@ -29,14 +30,14 @@ flow, the fault is brought in at one system and taken away again. A cell was run
 * the process lived on, with no error in its log
 * everything was there within 60 s after the fault had ended
 
-The figure is the time from the end of the fault until the last row was delivered, with the rows that had piled up: ${[...latest.values()][0]?.rows ?? 0} rows in each run,
+The figure is the time from the end of the fault until the last row was delivered, with the rows that had piled up: ${Math.min(...sizes)} to ${Math.max(...sizes)} rows in each run,
 on a machine with ${cpus().length} cores that did other work too. An empty cell was not run.
 
 | fault | ${places.map((place) => NAMES[place]).join(' | ')} |
 | --- | ${places.map(() => '---:').join(' | ')} |
 ${faults.map((fault) => `| ${fault} | ${places.map((place) => cell(place, fault)).join(' | ')} |`).join('\n')}
 
-In all: ${rows} rows, ${rows * 3} deliveries, ${repeats} requests that the REST partner got a second time and knew by their key, at most ${Math.ceil(peak)} MB resident.
+In all: ${rows.toLocaleString('en')} rows, ${(rows * 3).toLocaleString('en')} deliveries, ${repeats} requests that the REST partner got a second time and knew by their key, at most ${Math.ceil(peak)} MB resident.
 
 A queue that somebody deletes takes with it what was in it; that run deletes empty ones.
 `;

@@ -11,7 +11,7 @@ const control = (world: FaultWorld, ...args: string[]): Promise<string> => world
 const memoryAlarm: Fault = async (world) => {
   await control(world, 'set_vm_memory_high_watermark', 'absolute', '1024');
   await until(async () => (await world.status()).bus.health.detail?.includes('alarm') === true, 'the alarm is reported', 20_000);
-  await sleep(8_000);
+  await sleep(5_000);
   await control(world, 'set_vm_memory_high_watermark', '0.4');
 };
 

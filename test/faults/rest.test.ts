@@ -19,7 +19,7 @@ faultsAt('partner', ['connections reset (RST), 5 times', 'latency 200 ms', 'pack
   test.each<readonly [string, Mood, number]>([
     ['effect applied, connection dropped before the answer', 'lost', 4_000],
     ['answers 500 for longer than all attempts take', 'status-500', LONG_MS],
-    ['answers 429 with Retry-After', 'status-429', 8_000],
+    ['answers 429 with Retry-After', 'status-429', 5_000],
   ])(
     '%s',
     async (name, bad, ms) => {
