@@ -33,12 +33,14 @@ export interface FaultProxy {
   halfOpen(): void;
   /** Ends the next connection whose client sends this: before the server gets it, or when the server has answered and before the client has that answer. */
   cutAt(pattern: RegExp, when: 'before' | 'answered'): void;
+  /** Connections that `cutAt` has ended. */
+  readonly trapped: number;
   close(): Promise<void>;
 }
 
 export async function startProxy(target: number): Promise<FaultProxy> {
   const links = new Set<Link>();
-  const state: State = { up: {}, down: {}, changed: Promise.withResolvers(), trap: undefined };
+  const state: State = { up: {}, down: {}, changed: Promise.withResolvers(), trap: undefined, trapped: 0 };
   const change = (apply: () => void): void => {
     apply();
     state.changed.resolve();
@@ -66,6 +68,9 @@ export async function startProxy(target: number): Promise<FaultProxy> {
         for (const way of only.length > 0 ? only : (['up', 'down'] as const)) state[way] = conduct;
       }),
     heal: () => change(() => Object.assign(state, { up: {}, down: {} })),
+    get trapped() {
+      return state.trapped;
+    },
     cut: () => each((link) => link.cut()),
     reset: () => each((link) => link.reset()),
     freeze: () => each((link) => link.freeze()),
@@ -88,6 +93,7 @@ interface State {
   down: Conduct;
   /** Settled whenever a conduct changes. */
   changed: PromiseWithResolvers<void>;
+  trapped: number;
   trap: { readonly pattern: RegExp; readonly when: 'before' | 'answered' } | undefined;
 }
 
@@ -103,7 +109,7 @@ class Link {
   ) {
     this.gone = Promise.all([client, server].map((socket) => new Promise<void>((done) => socket.once('close', () => done()))));
     const up = new Lane(client, server, state, 'up', (chunk) => this.pass(chunk));
-    const down = new Lane(server, client, state, 'down', () => !this.isTrapped || this.cut());
+    const down = new Lane(server, client, state, 'down', () => !this.isTrapped || this.spring());
     up.start();
     down.start();
   }
@@ -117,6 +123,12 @@ class Link {
       void sleep(1_000, undefined, { ref: false }).then(() => socket.destroy());
     }
     return false;
+  }
+
+  private spring(): false {
+    this.isTrapped = false;
+    this.state.trapped++;
+    return this.cut();
   }
 
   reset(): void {
@@ -143,7 +155,7 @@ class Link {
     const { trap } = this.state;
     if (!trap?.pattern.test(chunk.toString('latin1'))) return true;
     this.state.trap = undefined;
-    if (trap.when === 'before') return this.cut();
+    if (trap.when === 'before') return this.spring();
     this.isTrapped = true;
     return true;
   }

@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { connect, createServer, type Socket, type Server as TcpServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Container } from 'inversify';
 import { Secret } from '../../../adapters/contract/secret.js';
 import { STORE, type Store } from '../../../bus/store/contract.js';
 import { PostgresStore } from '../../../bus/store/postgres/postgres-store.js';
 import { postgresStoreModule } from '../../../bus/store/store.module.js';
+import { startProxy } from '../../faults/proxy.js';
 import { event, letter, NOON, received } from '../../kit/store/samples.js';
 import { type DatabaseAccess, type Server, startPostgres } from '../../services/servers.js';
 import { newPlace, openStore, optionsOf, type Place, sql } from './open-postgres.js';
@@ -28,62 +27,12 @@ afterEach(async () => {
   await store.close();
 });
 
-/** Passes bytes on, until it is told to swallow what the server answers to COMMIT and to cut the connection. */
-async function startProxy(port: number): Promise<{ readonly port: number; loseNextCommit: boolean; readonly lost: number; stop(): Promise<void> }> {
-  const sockets = new Set<Socket>();
-  const state = { loseNextCommit: false, lost: 0 };
-  const proxy: TcpServer = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1');
-    let losing = false;
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    client.on('data', (chunk) => {
-      if (state.loseNextCommit && chunk.includes('COMMIT')) {
-        state.loseNextCommit = false;
-        losing = true;
-      }
-      upstream.write(chunk);
-    });
-    upstream.on('data', (chunk) => {
-      if (!losing) return void client.write(chunk);
-      state.lost += 1;
-      client.destroy();
-    });
-  });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const address = proxy.address();
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-    get loseNextCommit() {
-      return state.loseNextCommit;
-    },
-    set loseNextCommit(value) {
-      state.loseNextCommit = value;
-    },
-    get lost() {
-      return state.lost;
-    },
-    async stop() {
-      for (const socket of sockets) socket.destroy();
-      proxy.close();
-      await once(proxy, 'close');
-    },
-  };
-}
-
 describe('PostgresStore', () => {
   test('a COMMIT whose answer is lost is asked for: what was stored resolves, once', async () => {
     const proxy = await startProxy(server.access.port);
     const far = await openStore(JSON.stringify({ ...place, port: proxy.port }));
     for (let n = 0; n < 5; n += 1) {
-      proxy.loseNextCommit = true;
+      proxy.cutAt(/COMMIT/, 'answered');
       const [, set, epoch] = await Promise.all([
         far.history.append([received(`m${n}`), event(`m${n}`, 'filtered')]),
         far.checkpoints.set('s', `p${n}`, n),
@@ -91,13 +40,13 @@ describe('PostgresStore', () => {
         far.audit.append({ at: NOON, who: 'w', action: 'a', subject: `${n}`, result: 'ok' }),
       ]);
       expect([set, epoch]).toEqual([true, 1]);
-      expect(proxy.lost).toBe(n + 1);
+      expect(proxy.trapped).toBe(n + 1);
       expect(await store.history.events(`m${n}`)).toHaveLength(2);
     }
     expect(await store.audit.list(100)).toHaveLength(5);
     expect(await store.history.counts()).toMatchObject({ filtered: 5 });
     await far.close();
-    await proxy.stop();
+    await proxy.close();
   });
 
   test('a server that is killed while appending loses nothing that resolved and doubles nothing', async () => {
