@@ -53,6 +53,8 @@ interface Launch {
   readonly startMs: number;
   readonly options?: SpawnOptions;
   readonly stopSignal?: NodeJS.Signals;
+  /** Rejects while the server listens but takes no clients yet. */
+  readonly ready?: () => Promise<unknown>;
   /** After the process has ended and before its directory goes. */
   readonly after?: () => void;
 }
@@ -65,7 +67,13 @@ async function launch<T>(plan: Launch, access: T): Promise<Server<T>> {
     closeSync(out);
     child.unref();
     const deadline = Date.now() + plan.startMs;
-    while (!(await answers(plan.port))) {
+    const isUp = async (): Promise<boolean> =>
+      (await answers(plan.port)) &&
+      (plan.ready?.() ?? Promise.resolve()).then(
+        () => true,
+        () => false,
+      );
+    while (!(await isUp())) {
       if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${plan.command} did not come up:\n${readFileSync(log, 'utf8').slice(-2000)}`);
       await sleep(25);
     }
@@ -228,7 +236,16 @@ export async function startPostgres(): Promise<Server<DatabaseAccess>> {
   });
   const args = ['-D', data, '-p', String(port), '-k', directory, '-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200', '-c', 'max_wal_size=256MB'];
   return launch(
-    { command: join(bin, 'postgres'), args, port, directory, startMs: 20_000, options, stopSignal: 'SIGINT' },
+    {
+      command: join(bin, 'postgres'),
+      args,
+      port,
+      directory,
+      startMs: 20_000,
+      options,
+      stopSignal: 'SIGINT',
+      ready: () => execute(join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]),
+    },
     { host: '127.0.0.1', port, user: 'signalbox', password, database: 'postgres' },
   );
 }
