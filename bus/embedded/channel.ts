@@ -101,6 +101,8 @@ export class EmbeddedChannel implements Seat {
         if (session !== this.#session) return;
         this.#taking = false;
         if (taken.seqs.length > 0) this.wake();
+        // Something may have become ready after the file was asked, and found a take under way.
+        else if (this.#more) this.changed();
         this.#distribute(taken, returns);
       },
       (error: unknown) => {
