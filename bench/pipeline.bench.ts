@@ -23,9 +23,17 @@ import { rabbitmqLimit, sqliteLimit } from './limits.js';
 import { median, table, thousands } from './table.js';
 
 // Messages per second from a canonical message handed to the bus until it is delivered to a target that does nothing: one rule, one target, 1 KiB, history on, beside what the same broker can do when nobody routes, records or remembers.
-const { values } = parseArgs({ options: { messages: { type: 'string', default: '20000' }, runs: { type: 'string', default: '3' }, bus: { type: 'string', default: 'all' } } });
+const { values } = parseArgs({
+  options: {
+    messages: { type: 'string', default: '20000' },
+    runs: { type: 'string', default: '3' },
+    bus: { type: 'string', default: 'all' },
+    'in-flight': { type: 'string', default: '512' },
+  },
+});
 const count = Number(values.messages);
 const runs = Number(values.runs);
+const inFlight = Number(values['in-flight']);
 const log = createLog({ level: 'warn', format: 'pretty', redact: (line) => line });
 const body = Buffer.alloc(1024, 'x');
 
@@ -50,7 +58,7 @@ try {
     const range = (list: readonly number[]): string => `${thousands(Math.min(...list))} .. ${thousands(Math.max(...list))}`;
     rows.push([kind, thousands(median(limits)), range(limits), thousands(median(ours)), range(ours), (median(ours) / median(limits)).toFixed(2)]);
   }
-  process.stdout.write(`${count} messages of 1 KiB, ${runs} runs, median; ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}\n`);
+  process.stdout.write(`${count} messages of 1 KiB, ${inFlight} in flight, ${runs} runs, median; ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}\n`);
   process.stdout.write(`${table(['bus', 'limit msg/s', 'min .. max', 'pipeline msg/s', 'min .. max', 'ratio'], rows)}\n`);
   process.stdout.write('limit: embedded = bare SQLite insert, read, delete in groups of 256; rabbitmq = bare confirmed publish and consume at once\n');
 } finally {
@@ -80,7 +88,7 @@ async function pipeline(make: (directory: string) => Broker): Promise<number> {
       },
       close: async () => undefined,
     },
-    { name: 'out.things', parallel: 128, usesLedger: false },
+    { name: 'out.things', parallel: inFlight, usesLedger: false },
     { broker, publisher, store, routing, clock: systemClock, log, telemetry, node: 'bench' },
   );
   await target.start();
@@ -90,7 +98,7 @@ async function pipeline(make: (directory: string) => Broker): Promise<number> {
   const lane = async (): Promise<void> => {
     while (sent < count) await intake.publish(message(sent++), { patienceMs: 60_000, signal: limit });
   };
-  await Promise.all([finished.promise, ...Array.from({ length: 256 }, lane)]);
+  await Promise.all([finished.promise, ...Array.from({ length: inFlight }, lane)]);
   const seconds = (performance.now() - started) / 1000;
   await target.stop(10_000);
   await broker.close();

@@ -8,7 +8,7 @@ const known = globSync('*.bench.js', { cwd: import.meta.dirname })
   .sort();
 const [name, ...options] = process.argv.slice(2);
 if (name === undefined || !known.includes(name)) {
-  process.stderr.write(`usage: npm run bench -- <name> [--messages N]\nbenchmarks: ${known.join(', ')}\n`);
+  process.stderr.write(`usage: npm run bench -- <name> [--messages N] [--runs N]\nbenchmarks: ${known.join(', ')}\n`);
   process.exit(2);
 }
 const { status } = spawnSync(process.execPath, ['--enable-source-maps', join(import.meta.dirname, `${name}.bench.js`), ...options], { stdio: 'inherit' });
