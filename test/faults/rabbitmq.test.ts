@@ -10,9 +10,16 @@ const control = (world: FaultWorld, ...args: string[]): Promise<string> => world
 
 const memoryAlarm: Fault = async (world) => {
   await control(world, 'set_vm_memory_high_watermark', 'absolute', '1024');
-  await until(async () => (await world.status()).bus.health.detail?.includes('alarm') === true, 'the alarm is reported', 20_000);
-  await sleep(5_000);
-  await control(world, 'set_vm_memory_high_watermark', '0.4');
+  try {
+    const reported = async (): Promise<boolean> => {
+      await world.addRows(1); // the broker blocks a connection only when something is published on it
+      return (await world.status()).bus.health.detail?.includes('alarm') === true;
+    };
+    await until(reported, 'the alarm is reported', 20_000);
+    await sleep(5_000);
+  } finally {
+    await control(world, 'set_vm_memory_high_watermark', '0.4');
+  }
 };
 
 const closedByBroker: Fault = async (world) => {

@@ -137,11 +137,11 @@ describe('the RabbitMQ broker alone', () => {
     await inbox.until(1);
     await beside((channel) => channel.deleteQueue(`${prefix}.a.g1`));
     await broker.publish('a', message('two'));
-    await inbox.until(2);
+    await inbox.until(2, 45_000);
     await beside((channel) => channel.deleteQueue(`${prefix}.a.g1`));
-    await eventually('it is there again', async () => (await broker.depth('a')).consumers === 1);
+    await eventually('it is there again', async () => (await broker.depth('a')).consumers === 1, 45_000);
     expect(inbox.ids).toEqual(['one', 'two']);
-  }, 60_000);
+  }, 120_000);
 
   test('a new queue rests before the first publish, an old one does not', async () => {
     const { url } = await services.rabbitmq();
