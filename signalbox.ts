@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { Container, ContainerModule } from 'inversify';
 import { adapterModule, adapterToken } from './adapters/adapters.module.js';
 import { catalog } from './adapters/catalog.js';
-import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger, Misconfigured } from './adapters/contract/index.js';
+import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger } from './adapters/contract/index.js';
 import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
@@ -13,7 +13,7 @@ import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
 import { systemClock } from './bus/runtime/clock.js';
 import { addHealthPages } from './bus/runtime/health.js';
-import { createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
+import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
@@ -86,7 +86,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   const services = {
     log,
     clock: systemClock,
-    http: http ?? NO_LISTENER,
+    http: http ?? absentHttpHost,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
   container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule());
@@ -144,12 +144,6 @@ function constants({ log, clock, http, node }: { readonly log: Logger; readonly 
     bind(TRAFFIC).toConstantValue(new Traffic());
   });
 }
-
-const NO_LISTENER: HttpHost = {
-  serve: async ({ path }) => {
-    throw new Misconfigured('E506', `${path} cannot be served: no listener is configured`);
-  },
-};
 
 function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
   return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
