@@ -260,8 +260,9 @@ function count(into: Map<string, number>, row: string, wanted: ReadonlySet<strin
   if (wanted.has(row)) into.set(row, (into.get(row) ?? 0) + effects);
 }
 
-function isIdle({ systems, messages }: Status): boolean {
-  return messages.active === 0 && systems.flatMap(({ endpoints }) => endpoints).every(({ waiting }) => (waiting ?? 0) === 0);
+/** Nothing is under way and the bus is there again: what closed its connection last may have done so after the last message. */
+function isIdle({ bus, systems, messages }: Status): boolean {
+  return bus.health.connected && messages.active === 0 && systems.flatMap(({ endpoints }) => endpoints).every(({ waiting }) => (waiting ?? 0) === 0);
 }
 
 function summary({ messages, deadLetters, systems, bus }: Status): unknown {
