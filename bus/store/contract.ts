@@ -254,7 +254,7 @@ export interface Payloads {
  * delivery alone where there is no order to keep. Their message is `parked` in the history.
  */
 export interface Parked {
-  /** Appends each at the end of its lane; one that is there already keeps its place. */
+  /** Appends each at the end of its lane; one that is there already keeps its place and its `at`, the rest is as it is given now. */
   add(entries: readonly ParkedDelivery[]): Promise<void>;
   /** Oldest lane first. */
   lanes(filter: { readonly endpoint?: string; readonly released?: boolean; readonly limit: number }): Promise<readonly ParkedLane[]>;
