@@ -172,7 +172,7 @@ export class PolledSource implements Source {
   private failed(error: unknown): number {
     const { clock, telemetry } = this.services;
     const failure = failureOf(error);
-    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
     const next = `next try in ${Math.ceil(wait / 1000)} s`;
     const news = this.health.failures === 0 || this.report.detail?.split(';')[0] !== `${failure ? `${failure.code} ` : ''}${describe(error)}`;
     this.health.brokeDown(error, clock.now().getTime(), next);
@@ -271,7 +271,7 @@ export class ListeningSource implements Source {
       } catch (error) {
         if (signal.aborted) return;
         const failure = failureOf(error);
-        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
         this.health.brokeDown(error, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s`);
         log.warn('source-failed', `listening for ${name} failed: ${describe(error)}`, { endpoint: name, code: failure?.code });
         await clock.sleep(wait, signal).catch(() => undefined); // aborted: the loop ends

@@ -265,7 +265,7 @@ export class Supervisor {
   /** Waits for an end, but one that fails or does not come must not keep the others from theirs. */
   private async end(name: string, ending: Promise<void>, limitMs: number): Promise<void> {
     const reported = ending.catch((error: unknown) => this.log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
-    if (!(await settledWithin(limitMs, reported))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
+    if (!(await settledWithin(limitMs, reported, this.clock))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
   }
 }
 
