@@ -1,3 +1,4 @@
+import { reached } from './bus/failpoint.js';
 import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -195,6 +196,7 @@ class Assembly implements Signalbox {
 
   async start(configuration: Configuration, loaded: LoadResult, http: RunningHttpHost | undefined, socketPath: string): Promise<void> {
     const { revision } = await this.record(configuration, 'start');
+    reached('start.recorded');
     this.live = {
       version,
       node: this.node,
@@ -221,9 +223,11 @@ class Assembly implements Signalbox {
     await http?.start();
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
+    void this.prune(); // a node that never runs for long removes too
     this.pruning = setInterval(() => void this.prune(), 600_000);
     const warnings = loaded.diagnostics.length;
     this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
+    reached('start.done');
   }
 
   async publish(message: Message): Promise<void> {
@@ -280,6 +284,7 @@ class Assembly implements Signalbox {
     }
     this.redaction.of = redactor(configuration.secrets);
     const { revision, isNew } = await this.record(configuration, by.who);
+    reached('reload.recorded');
     const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
     const later = this.started ? needsRestart(this.started, configuration) : [];
     const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : []), ...later.map((name) => `${name} (after a restart)`)];
@@ -324,10 +329,12 @@ class Assembly implements Signalbox {
     if (!this.configuration) return;
     const { retention } = this.configuration.settings;
     try {
+      reached('prune.before');
       const removed = await this.store.prune(new Date(), retention);
+      reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
     } catch (error) {
-      this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
+      if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }
   }
 }

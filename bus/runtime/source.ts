@@ -1,6 +1,7 @@
 import type { Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { describe, failureOf, kindOf, Misconfigured, TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { Gate } from './gate.js';
@@ -98,6 +99,7 @@ export class PolledSource implements Source {
         if (!intake.takes(this.config.name)) throw new Misconfigured('E507', `no route reads ${this.config.name}`);
         const epoch = await store.leases.acquire(`source:${this.config.name}`, node, LEASE_MS, clock.now());
         if (epoch === undefined) continue;
+        reached('source.lease.held');
         if (!isOpen) await this.inbound.open(signal);
         isOpen = true;
         const count = await this.poll(epoch, signal);
@@ -145,12 +147,15 @@ export class PolledSource implements Source {
 
   private async take(batch: Batch, epoch: number, signal: AbortSignal, intake: Intake, store: Store): Promise<number> {
     const results = await intake.accept(this.config.name, batch.records, { patienceMs: Number.POSITIVE_INFINITY, signal });
+    reached('source.checkpoint.before');
     if (batch.checkpoint !== undefined && !(await store.checkpoints.set(this.config.name, batch.checkpoint, epoch))) throw new Error('another node holds the lease');
+    reached('source.checkpoint.written');
     const fresh = results.filter((result) => result.result !== 'duplicate').length;
     const dead = results.findIndex((result) => result.result === 'dead');
     this.health.failed += results.filter((result) => result.result === 'dead').length;
     try {
       await batch.settle?.(settlementOf(results, dead < 0 ? undefined : (batch.records[dead]?.failure?.message ?? 'a record could not be mapped')));
+      reached('source.settled');
     } catch (error) {
       // The records are safe; only tidying up failed, and the endpoint does it again at a later poll.
       this.log.warn('settle-failed', `tidying up after reading failed: ${describe(error)}`);
