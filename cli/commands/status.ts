@@ -42,7 +42,7 @@ export function statusText(status: Status): string {
       `pid ${status.pid}`,
       `revision ${revision.number}${revision.by === 'start' ? '' : ` by ${safe(revision.by)}`}, ${age(revision.at)}`,
     ].join('   '),
-    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
+    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}${via(bus.health)}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
     `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
   ];
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
@@ -52,6 +52,12 @@ export function statusText(status: Status): string {
     );
   }
   return `${lines.join('\n')}\n\n${systemsTable(status.systems)}`;
+}
+
+/** Of a cluster: the nodes in use. */
+function via({ nodes = [] }: Status['bus']['health']): string {
+  const used = nodes.filter(({ connected }) => connected).map(({ address }) => address);
+  return nodes.length < 2 || used.length === 0 ? '' : ` via ${safe(used.join(' and '))}`;
 }
 
 export function systemsTable(systems: readonly SystemStatus[]): string {
