@@ -39,7 +39,7 @@ export class DeliveryJournal {
       } catch (error) {
         signal.throwIfAborted();
         if (failures === 0) this.log.error('store-failed', `what became of deliveries to ${this.endpoint} cannot be recorded, they wait: ${describe(error)}`);
-        await clock.sleep(Math.min(reopenDelay(failures), LONGEST_WAIT_MS), signal);
+        await clock.sleep(Math.min(reopenDelay(failures, clock.random), LONGEST_WAIT_MS), signal);
       }
     }
   }

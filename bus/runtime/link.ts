@@ -113,7 +113,7 @@ export class Link {
       try {
         if (failure !== undefined) {
           // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
-          await settledWithin(LAST_MS, Promise.allSettled(this.calls));
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls), this.services.clock);
           await this.close();
           await this.waitAfter(failure, signal);
         }
@@ -136,7 +136,7 @@ export class Link {
     const { clock, telemetry } = this.services;
     const known = failureOf(failure);
     const isMisconfigured = known && kindOf(known) === 'misconfigured';
-    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures);
+    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures, clock.random);
     const news = this.health.failures === 0;
     this.health.brokeDown(failure, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s, messages wait`);
     telemetry.systemUp.set({ system: systemOf(this.name) }, 0);

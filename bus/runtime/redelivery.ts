@@ -6,6 +6,7 @@ import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
+import { deadline } from './deadline.js';
 import { channelOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
@@ -59,7 +60,8 @@ export class Redelivery {
   }
 
   private async handOut(letter: StoredDeadLetter, by: By): Promise<void> {
-    const signal = AbortSignal.timeout(30_000);
+    using limit = deadline(this.clock, 30_000);
+    const { signal } = limit;
     reached('redelivery.begin');
     // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
     await this.store.history.append([this.event(letter, 'redelivered', by)]);

@@ -9,6 +9,7 @@ import { type Intake, settlementOf } from './intake.js';
 import { reopenDelay } from './retry.js';
 import { type Schedule, untilNext } from './schedule.js';
 import { systemOf, type Telemetry } from './telemetry.js';
+import type { Nodes } from './tokens.js';
 
 export interface SourceServices {
   readonly intake: Intake;
@@ -16,7 +17,7 @@ export interface SourceServices {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  readonly node: string;
+  readonly nodes: Nodes;
 }
 
 export interface SourceConfig {
@@ -87,7 +88,7 @@ export class PolledSource implements Source {
   }
 
   private async loop(signal: AbortSignal): Promise<void> {
-    const { clock, intake, store, node } = this.services;
+    const { clock, intake, store, nodes } = this.services;
     let isOpen = false;
     let turn: Parameters<typeof untilNext>[2] = 'first';
     while (!signal.aborted) {
@@ -97,7 +98,7 @@ export class PolledSource implements Source {
         if (!this.gate.isOpen) continue;
         turn = 'next';
         if (!intake.takes(this.config.name)) throw new Misconfigured('E507', `no route reads ${this.config.name}`);
-        const epoch = await store.leases.acquire(`source:${this.config.name}`, node, LEASE_MS, clock.now());
+        const epoch = await store.leases.acquire(`source:${this.config.name}`, nodes.holder, LEASE_MS, clock.now());
         if (epoch === undefined) continue;
         reached('source.lease.held');
         if (!isOpen) await this.inbound.open(signal);
@@ -114,7 +115,7 @@ export class PolledSource implements Source {
     }
     await this.close();
     try {
-      await store.leases.release(`source:${this.config.name}`, node);
+      await store.leases.release(`source:${this.config.name}`, nodes.holder);
     } catch (error) {
       this.log.warn('lease-kept', `the lease of ${this.config.name} could not be given back, it expires by itself: ${describe(error)}`);
     }
@@ -122,12 +123,12 @@ export class PolledSource implements Source {
 
   /** One poll under the lease, which is renewed while it runs. @returns records taken */
   private async poll(epoch: number, stop: AbortSignal): Promise<number> {
-    const { clock, intake, store, node } = this.services;
+    const { clock, intake, store, nodes } = this.services;
     const { name, maxRecords } = this.config;
     const lost = new AbortController();
     const signal = AbortSignal.any([stop, lost.signal]);
     const renewal = setInterval(() => {
-      store.leases.acquire(`source:${name}`, node, LEASE_MS, clock.now()).then(
+      store.leases.acquire(`source:${name}`, nodes.holder, LEASE_MS, clock.now()).then(
         (held) => held === epoch || lost.abort(new Error('the lease was lost')),
         (error: unknown) => lost.abort(error),
       );
@@ -177,7 +178,7 @@ export class PolledSource implements Source {
   private failed(error: unknown): number {
     const { clock, telemetry } = this.services;
     const failure = failureOf(error);
-    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
     const next = `next try in ${Math.ceil(wait / 1000)} s`;
     const news = this.health.failures === 0 || this.report.detail?.split(';')[0] !== `${failure ? `${failure.code} ` : ''}${describe(error)}`;
     this.health.brokeDown(error, clock.now().getTime(), next);
@@ -276,7 +277,7 @@ export class ListeningSource implements Source {
       } catch (error) {
         if (signal.aborted) return;
         const failure = failureOf(error);
-        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
         this.health.brokeDown(error, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s`);
         log.warn('source-failed', `listening for ${name} failed: ${describe(error)}`, { endpoint: name, code: failure?.code });
         await clock.sleep(wait, signal).catch(() => undefined); // aborted: the loop ends
