@@ -14,7 +14,7 @@ export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
 /** CloudEvents 1.0, extension "dataref": where the data is, in place of the data. */
 const DATAREF = 'cloudEvents:dataref';
 /** Bytes that are being stored at a time, over all sources. */
-export const MOST_UNDER_WAY = 64 * 1024 * 1024;
+export const MOST_UNDER_WAY = 32 * 1024 * 1024;
 
 /** Where content too large for a channel is handed in. One per process, so that there is one bound for what is under way. */
 export class ClaimCheck {
