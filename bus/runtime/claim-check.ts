@@ -1,5 +1,6 @@
 import type { OutgoingMessage } from '../broker.js';
 import { InvalidMessage } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Payloads } from '../store/contract.js';
 import { Gate } from './gate.js';
 
@@ -39,7 +40,9 @@ export class ClaimCheck {
     this.underWay += content.byteLength;
     if (this.underWay >= MOST_UNDER_WAY) this.gate.close();
     try {
-      return await this.payloads.put(messageId, content);
+      const reference = await this.payloads.put(messageId, content);
+      reached('intake.payload.stored');
+      return reference;
     } finally {
       this.underWay -= content.byteLength;
       if (this.underWay < MOST_UNDER_WAY) this.gate.open();
