@@ -5,6 +5,7 @@ import { BROKER, type Broker } from '../broker.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
+import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
@@ -102,7 +103,7 @@ export class Supervisor {
     const leaving = new Set(gone.map((system) => system.plan.name));
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
-    for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
+    for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
     for (const system of gone) await this.stopSources(system);
     const routed = new Set(this.routing.handler.sources);
     this.routing.handler = plan.handler;

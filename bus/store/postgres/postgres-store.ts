@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Diagnosis } from '../../diagnosis.js';
 import { NotConnected } from '../../errors.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
 import { appendAudit, auditReads } from './audit.js';
@@ -6,6 +7,7 @@ import { checkpointReads, deleteCheckpoint, setCheckpoint } from './checkpoints.
 import { Classes } from './classes.js';
 import { addLetters, deadLetterReads, pruneLetters, settleLetters } from './dead-letters.js';
 import { addIds, dedupeReads, pruneIds } from './dedupe.js';
+import { diagnosePostgres } from './diagnose.js';
 import { endpointStateReads, putState } from './endpoint-state.js';
 import { GroupCommit } from './group-commit.js';
 import { historyReads } from './history-read.js';
@@ -133,6 +135,10 @@ export class PostgresStore implements Store {
       [`"${this.#options.schema}"`],
     );
     return row?.bytes ?? 0;
+  }
+
+  diagnose(): Promise<readonly Diagnosis[]> {
+    return diagnosePostgres(this.#options, Date.now);
   }
 
   async close(): Promise<void> {
