@@ -23,7 +23,7 @@ export interface Configuration {
 export interface Settings {
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
-  readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string };
+  readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string; readonly management?: string };
   readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;

@@ -30,9 +30,22 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   {
     name: '4 commands',
     files: /^cli\//,
-    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'cli/', 'config/', 'routes/', 'adapters/catalog', 'adapters/load', 'signalbox'],
+    may: [
+      ...CONTRACT,
+      'bus/broker',
+      'bus/store/contract',
+      'console/service',
+      'console/wire',
+      'cli/',
+      'config/',
+      'routes/',
+      'adapters/catalog',
+      'adapters/load',
+      'signalbox',
+      'standalone',
+    ],
   },
-  { name: '5 composition root', files: /^signalbox\.ts$/, may: [''] },
+  { name: '5 composition root', files: /^(signalbox|standalone)\.ts$/, may: [''] },
 ];
 
 /** Who may import a client library, by folder or file. Packages not listed are free. */
@@ -51,11 +64,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/re2': ['routes/expression/'],
   'csv-parse': ['adapters/codecs/', 'config/'],
   commander: ['cli/'],
-  inversify: ['adapters/contract/injection.ts', 'adapters/adapters.module.ts', 'signalbox.ts'],
+  inversify: ['adapters/contract/injection.ts', 'adapters/adapters.module.ts', 'signalbox.ts', 'standalone.ts'],
 };
 
 const root = join(import.meta.dirname, '../..');
-const files = globSync('{signalbox.ts,{bus,adapters,routes,config,console,cli}/**/*.ts}', { cwd: root })
+const files = globSync('{signalbox.ts,standalone.ts,{bus,adapters,routes,config,console,cli}/**/*.ts}', { cwd: root })
   .map((file) => file.replaceAll('\\', '/'))
   .sort();
 const imports = new Map(files.map((file) => [file, importsOf(file)]));

@@ -48,7 +48,13 @@ function memory(): Diagnosis {
   const isLimited = limit > 0 && limit < 2 ** 50;
   const found = `heap up to ${megabytes(heap)}${isLimited ? ` of ${megabytes(limit)} the process may use` : ''}`;
   if (heap < LEAST_HEAP) return warning('node.memory', found, 'messages of up to 16 MiB are held in memory', 'remove `--max-old-space-size`, or give it 512 or more');
-  if (isLimited && heap > limit) return warning('node.memory', found, 'the process is killed before it notices that memory is short', `\`NODE_OPTIONS=--max-old-space-size=${Math.floor((limit * 0.75) / 1024 ** 2)}\``);
+  if (isLimited && heap > limit)
+    return warning(
+      'node.memory',
+      found,
+      'the process is killed before it notices that memory is short',
+      `\`NODE_OPTIONS=--max-old-space-size=${Math.floor((limit * 0.75) / 1024 ** 2)}\``,
+    );
   return fine('node.memory', found);
 }
 
@@ -56,7 +62,12 @@ function wallClock(clock: Clock): Diagnosis {
   const now = clock.now();
   const found = now.toISOString();
   if (now.getTime() >= EARLIEST) return fine('node.clock', found);
-  return problem('node.clock', found, 'times of messages, schedules and certificates go by this clock', 'set the clock, and let it follow a time server (`timedatectl set-ntp true`)');
+  return problem(
+    'node.clock',
+    found,
+    'times of messages, schedules and certificates go by this clock',
+    'set the clock, and let it follow a time server (`timedatectl set-ntp true`)',
+  );
 }
 
 async function writable(directory: string): Promise<readonly Diagnosis[]> {

@@ -44,6 +44,11 @@ export async function testRetry(broker: Broker, clock: Clock, signal: AbortSigna
       await consumer.close(AbortSignal.abort());
     }
   } catch (error) {
-    return problem(check, `the retry ladder could not be tested: ${describe(error)}`, 'a delivery that failed may not be tried again', '`signalbox doctor` shows what is wrong with the bus');
+    return problem(
+      check,
+      `the retry ladder could not be tested: ${describe(error)}`,
+      'a delivery that failed may not be tried again',
+      '`signalbox doctor` shows what is wrong with the bus',
+    );
   }
 }

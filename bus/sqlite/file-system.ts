@@ -4,23 +4,23 @@ import { Misconfigured } from '../errors.js';
 
 /** Magic numbers of statfs(2), where locks or fsync are not those of a local disk. */
 const NETWORK: Readonly<Record<number, string>> = {
-  0x6969: 'NFS',
-  0x517b: 'SMB',
-  0xff534d42: 'CIFS',
-  0xfe534d42: 'SMB2',
-  0x564c: 'NCP',
-  0x5346414f: 'AFS',
-  0x6b414653: 'AFS',
-  0x73757245: 'Coda',
-  0x01021997: '9p',
-  0x00c36400: 'Ceph',
-  0x0bd00bd0: 'Lustre',
-  0x47504653: 'GPFS',
-  0x013111a8: 'IBRIX',
-  0x786f4256: 'a folder shared by VirtualBox',
+  26985: 'NFS',
+  20859: 'SMB',
+  4283649346: 'CIFS',
+  4266872130: 'SMB2',
+  22092: 'NCP',
+  1397113167: 'AFS',
+  1799439955: 'AFS',
+  1937076805: 'Coda',
+  16914839: '9p',
+  12805120: 'Ceph',
+  198183888: 'Lustre',
+  1196443219: 'GPFS',
+  19993000: 'IBRIX',
+  2020557398: 'a folder shared by VirtualBox',
 };
 /** Gone with the machine, or with the container. */
-const FLEETING: Readonly<Record<number, string>> = { 0x01021994: 'tmpfs', 0x858458f6: 'ramfs', 0x794c7630: 'overlay' };
+const FLEETING: Readonly<Record<number, string>> = { 16914836: 'tmpfs', 2240043254: 'ramfs', 2035054128: 'overlay' };
 const FUSE = 0x65735546;
 
 export interface FileSystem {

@@ -53,7 +53,8 @@ export async function diagnoseFile(file: InspectedFile, { integrity }: DiagnoseO
   } catch (error) {
     const failure = failureOf(error);
     // Taken while we came: whoever has it is asked over the admin socket.
-    if (failure?.code === 'E531') return [...directory, notChecked(`${what}.file`, `another process has ${path} open`, 'ask that process: run the command as its user, or name its `--socket`')];
+    if (failure?.code === 'E531')
+      return [...directory, notChecked(`${what}.file`, `another process has ${path} open`, 'ask that process: run the command as its user, or name its `--socket`')];
     return [...directory, problem(`${what}.file`, describe(error), `the ${what} cannot work with schema ${schema} at ${path}`, codes[failure?.code ?? 'E537'].fix)];
   }
 }
@@ -88,7 +89,12 @@ function findings({ what, path, schema }: InspectedFile, inspection: Inspection,
 }
 
 function integrityOf(what: string, damage: readonly string[] | undefined): Diagnosis {
-  if (damage === undefined) return notChecked(`${what}.integrity`, 'the structure of the file', '`signalbox doctor --integrity` reads all of it; writing waits meanwhile, about a second for each gigabyte');
+  if (damage === undefined)
+    return notChecked(
+      `${what}.integrity`,
+      'the structure of the file',
+      '`signalbox doctor --integrity` reads all of it; writing waits meanwhile, about a second for each gigabyte',
+    );
   if (damage.length === 0) return fine(`${what}.integrity`, 'the structure of the file is whole');
   return problem(`${what}.integrity`, damage.join('; ').slice(0, 300), 'messages can be lost or come twice', codes.E535.fix);
 }
@@ -129,7 +135,8 @@ function modeDiagnosis(directory: string, { mode, uid }: BigIntStats): Diagnosis
   if ((bits & 0o002) !== 0) return problem('state.permissions', found, 'every user of the machine can delete the messages', fix);
   if ((bits & 0o077) !== 0) return warning('state.permissions', found, 'others can read the content of messages', fix);
   const own = process.getuid?.();
-  if (own !== undefined && own !== 0 && BigInt(own) !== uid) return warning('state.permissions', `${found} and belongs to uid ${uid}`, 'the service may not be able to write there', `chown ${own} ${directory}`);
+  if (own !== undefined && own !== 0 && BigInt(own) !== uid)
+    return warning('state.permissions', `${found} and belongs to uid ${uid}`, 'the service may not be able to write there', `chown ${own} ${directory}`);
   return fine('state.permissions', found);
 }
 

@@ -70,11 +70,23 @@ function settings({ version, name, fsync, pages, commits, isolation, readOnly }:
       : problem('store.durability', `synchronous_commit = ${commits}`, 'what was committed a moment ago is gone when the power fails', 'ALTER ROLE ... RESET synchronous_commit'),
     pages === 'on'
       ? fine('store.full-page-writes', 'on')
-      : problem('store.full-page-writes', pages, 'a page that was half written when the power failed cannot be repaired', 'set `full_page_writes = on` in postgresql.conf, unless the file system writes pages whole'),
-    ...(readOnly === 'on' ? [problem('store.read-only', 'default_transaction_read_only = on', 'nothing can be written', 'ALTER ROLE ... RESET default_transaction_read_only')] : []),
+      : problem(
+          'store.full-page-writes',
+          pages,
+          'a page that was half written when the power failed cannot be repaired',
+          'set `full_page_writes = on` in postgresql.conf, unless the file system writes pages whole',
+        ),
+    ...(readOnly === 'on'
+      ? [problem('store.read-only', 'default_transaction_read_only = on', 'nothing can be written', 'ALTER ROLE ... RESET default_transaction_read_only')]
+      : []),
     isolation === 'read committed'
       ? fine('store.isolation', isolation)
-      : warning('store.isolation', isolation, 'transactions of several nodes collide more often, and are run again', "ALTER ROLE ... SET default_transaction_isolation = 'read committed'"),
+      : warning(
+          'store.isolation',
+          isolation,
+          'transactions of several nodes collide more often, and are run again',
+          "ALTER ROLE ... SET default_transaction_isolation = 'read committed'",
+        ),
   ];
 }
 
@@ -82,7 +94,12 @@ function room({ most, reserved, used, roleMost, roleUsed }: Facts, wanted: numbe
   const free = Math.min(most - reserved - used, roleMost < 0 ? Number.POSITIVE_INFINITY : roleMost - roleUsed);
   const found = `${free} of ${roleMost < 0 ? most : roleMost} are free; a node takes up to ${wanted}`;
   if (free >= wanted) return fine('store.connections', found);
-  return warning('store.connections', found, 'a node that gets no connection waits, and so do its messages', 'raise `max_connections` in postgresql.conf (or the CONNECTION LIMIT of the role), or lower `store.postgres.connections`');
+  return warning(
+    'store.connections',
+    found,
+    'a node that gets no connection waits, and so do its messages',
+    'raise `max_connections` in postgresql.conf (or the CONNECTION LIMIT of the role), or lower `store.postgres.connections`',
+  );
 }
 
 async function schema({ usage, create, createSchema, tables }: Facts, connection: Connection, name: string): Promise<Diagnosis> {
@@ -92,11 +109,13 @@ async function schema({ usage, create, createSchema, tables }: Facts, connection
     if (createSchema) return fine(check, `${name} is not there yet; it is made at the first start`);
     return problem(check, `there is no schema ${name}, and no right to make it`, why, `CREATE SCHEMA "${name}" AUTHORIZATION <user of the store>`);
   }
-  if (!usage || !create) return problem(check, `no right to ${usage ? 'CREATE' : 'USAGE'} in schema ${name}`, why, `GRANT USAGE, CREATE ON SCHEMA "${name}" TO <user of the store>`);
+  if (!usage || !create)
+    return problem(check, `no right to ${usage ? 'CREATE' : 'USAGE'} in schema ${name}`, why, `GRANT USAGE, CREATE ON SCHEMA "${name}" TO <user of the store>`);
   if (!tables) return fine(check, `${name} is empty; the tables are made at the first start`);
   const [last] = await connection.query<{ readonly number: number }>('SELECT coalesce(max(number), 0) AS number FROM migration');
   const number = last?.number ?? 0;
-  if (number > MIGRATIONS.length) return problem(check, `${name} has number ${number}, this version knows ${MIGRATIONS.length}`, 'an older version could damage it', codes.E532.fix);
+  if (number > MIGRATIONS.length)
+    return problem(check, `${name} has number ${number}, this version knows ${MIGRATIONS.length}`, 'an older version could damage it', codes.E532.fix);
   return fine(check, `${name}, number ${number}${number < MIGRATIONS.length ? `; brought to ${MIGRATIONS.length} at the next start` : ''}`);
 }
 
@@ -111,5 +130,10 @@ async function clock(connection: Connection, now: () => number): Promise<Diagnos
   const seconds = `${Math.abs(best.skew / 1000).toFixed(1)} s`;
   const found = Math.abs(best.skew) < 100 ? 'the same as ours' : `${seconds} ${best.skew > 0 ? 'ahead of' : 'behind'} ours`;
   if (Math.abs(best.skew) - best.trip / 2 <= MOST_SKEW_MS) return fine('store.clock', found);
-  return warning('store.clock', found, 'times in the history are of both clocks, and do not fit together', 'let both machines follow the same time server (`timedatectl`, `chronyc tracking`)');
+  return warning(
+    'store.clock',
+    found,
+    'times in the history are of both clocks, and do not fit together',
+    'let both machines follow the same time server (`timedatectl`, `chronyc tracking`)',
+  );
 }
