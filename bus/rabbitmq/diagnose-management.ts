@@ -143,6 +143,7 @@ function nodeDiagnoses(node: ManagedNode): readonly Diagnosis[] {
   }
   if (free !== undefined && free < LEAST_DISK && !node.disk_free_alarm)
     findings.push(warning('rabbitmq.disk', `${name}: ${gigabytes(free)} free`, 'it will be full soon', 'free space, or grow the volume'));
+  if (limit === undefined && findings.length === 0) return [notChecked('rabbitmq.node', `${name} has not told its figures yet`, 'ask again in a minute')];
   return findings.length > 0 ? findings : [fine('rabbitmq.node', `${name}: no alarm${free === undefined ? '' : `, ${gigabytes(free)} free`}`)];
 }
 

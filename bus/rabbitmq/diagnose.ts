@@ -34,17 +34,17 @@ const ANSWER_MS = 5_000;
 const LEAST_FRAME = 65_536;
 
 export async function diagnoseOverAmqp(subject: Subject): Promise<AmqpFindings> {
-  const rights = await diagnoseRights(subject);
-  const queues = await diagnoseQueues(subject, rights.mayConfigure);
+  const { session, control, channels, prefix } = subject;
+  const nowhere = `${prefix}.target.nowhere.g1`;
+  // Each right is asked for at a name that does not exist: RabbitMQ looks at the rights first, and nothing is changed.
+  const configure = await may(control, (channel) => channel.deleteQueue(nowhere));
+  const read = await may(control, (channel) => channel.consume(nowhere, () => undefined));
+  const queues = await diagnoseQueues(subject, configure);
+  // Publishing comes last: during an alarm nothing on this connection is answered from then on.
+  const publishing = await diagnosePublishing(subject);
+  const write = publishing.result === 'ok' ? await may(control, (channel) => publishAndAsk(channel, delayName(prefix, 0), nowhere)) : undefined;
   return {
-    diagnoses: [
-      versionDiagnosis(subject.session.version),
-      ...tuning(subject.session, subject.channels.length),
-      ...rights.diagnoses,
-      ...queues.diagnoses,
-      // Last: during an alarm nothing on this connection is answered any more.
-      await diagnosePublishing(subject),
-    ],
+    diagnoses: [versionDiagnosis(session.version), ...tuning(session, channels.length), ...rights(subject, { configure, read, write }), ...queues.diagnoses, publishing],
     unseen: queues.unseen,
   };
 }
@@ -77,39 +77,35 @@ function tuning(session: Session, channels: number): readonly Diagnosis[] {
   ];
 }
 
-/** Each right is asked for at a name that does not exist: RabbitMQ looks at the rights first, and nothing is changed. */
-async function diagnoseRights({ control, prefix, vhost }: Subject): Promise<{ readonly diagnoses: readonly Diagnosis[]; readonly mayConfigure: boolean }> {
-  const nowhere = `${prefix}.target.nowhere.g1`;
-  const may = async (what: string, work: (channel: Channel) => Promise<unknown>): Promise<boolean> => {
-    try {
-      await control.run(what, work);
-      return true;
-    } catch (error) {
-      const code = replyCode(error);
-      if (code === 404) return true;
-      if (code === 403) return false;
-      throw error;
-    }
-  };
-  const mayConfigure = await may('asking for the right to configure', (channel) => channel.deleteQueue(nowhere));
-  const mayRead = await may('asking for the right to read', (channel) => channel.consume(nowhere, () => undefined));
-  const mayWrite = await may('asking for the right to write', async (channel) => {
-    const closed = new Promise<never>((_, reject) => channel.once('error', reject));
-    channel.publish(delayName(prefix, 0), '', Buffer.alloc(0));
-    await Promise.race([closed, channel.checkQueue(nowhere)]); // whatever comes first, it answers to the publish
-  });
-  const grant = `\`rabbitmqctl set_permissions -p '${vhost}' <user> '${mayConfigure ? `^${prefix}\\.` : '^$'}' '^(${prefix}\\.|amq\\.default$)' '^${prefix}\\.'\``;
+async function may(control: Control, work: (channel: Channel) => Promise<unknown>): Promise<boolean> {
+  try {
+    await control.run('asking for a right', work);
+    return true;
+  } catch (error) {
+    const code = replyCode(error);
+    if (code === 404) return true;
+    if (code === 403) return false;
+    throw error;
+  }
+}
+
+/** The publish has no answer of its own, unless it is refused; the question after it has. */
+async function publishAndAsk(channel: Channel, exchange: string, queue: string): Promise<void> {
+  const closed = new Promise<never>((_, reject) => channel.once('error', reject));
+  channel.publish(exchange, '', Buffer.alloc(0));
+  await Promise.race([closed, channel.checkQueue(queue)]);
+}
+
+function rights(
+  { prefix, vhost }: Subject,
+  { configure, read, write }: { readonly configure: boolean; readonly read: boolean; readonly write: boolean | undefined },
+): readonly Diagnosis[] {
+  const grant = `\`rabbitmqctl set_permissions -p '${vhost}' <user> '${configure ? `^${prefix}\\.` : '^$'}' '^(${prefix}\\.|amq\\.default$)' '^${prefix}\\.'\``;
   const refused = (right: string, why: string): Diagnosis => problem('rabbitmq.rights', `no right to ${right} ${prefix}.*`, why, grant);
-  return {
-    mayConfigure,
-    diagnoses: [
-      ...(mayRead ? [] : [refused('read', 'nothing can be delivered')]),
-      ...(mayWrite ? [] : [refused('write', 'nothing can wait for a later attempt')]),
-      ...(mayRead && mayWrite
-        ? [fine('rabbitmq.rights', mayConfigure ? `configure, write and read on ${prefix}.*` : `write and read on ${prefix}.*; an administrator makes the queues`)]
-        : []),
-    ],
-  };
+  const missing = [...(read ? [] : [refused('read', 'nothing can be delivered')]), ...(write === false ? [refused('write', 'nothing can wait for a later attempt')] : [])];
+  if (missing.length > 0) return missing;
+  const had = `${write === undefined ? 'read' : 'write and read'} on ${prefix}.*`;
+  return [fine('rabbitmq.rights', configure ? `configure, ${had}` : `${had}; an administrator makes the queues`)];
 }
 
 async function diagnoseQueues(subject: Subject, mayConfigure: boolean): Promise<AmqpFindings> {

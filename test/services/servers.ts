@@ -177,19 +177,24 @@ export async function startSshd(): Promise<Server<SshdAccess>> {
   return launch({ command, args: ['-D', '-e', '-f', config], port, directory, startMs: 10_000 }, access);
 }
 
-export interface RabbitmqServer extends Server<{ readonly url: string }> {
+export interface RabbitmqServer extends Server<{ readonly url: string; readonly management?: string }> {
   /** `rabbitmqctl` on this node. */
   control(...args: readonly string[]): Promise<string>;
 }
 
 /** @param settings more lines of rabbitmq.conf */
-export async function startRabbitmq(settings: readonly string[] = []): Promise<RabbitmqServer> {
+export async function startRabbitmq(settings: readonly string[] = [], options: { readonly management?: boolean } = {}): Promise<RabbitmqServer> {
   const command = need(globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server')[0], 'rabbitmq-server');
   const directory = newDirectory('rabbitmq');
   const [port, distribution, epmd] = [await freePort(), await freePort(), await freePort()];
   mkdirSync(join(directory, 'home'));
-  writeFileSync(join(directory, 'plugins'), '[].');
-  writeFileSync(join(directory, 'rabbitmq.conf'), `${['log.console = false', 'disk_free_limit.absolute = 50MB', ...settings, `listeners.tcp.1 = 127.0.0.1:${port}`].join('\n')}\n`);
+  const managed = options.management === true ? await freePort() : undefined;
+  const api = managed === undefined ? [] : ['management.tcp.ip = 127.0.0.1', `management.tcp.port = ${managed}`];
+  writeFileSync(join(directory, 'plugins'), managed === undefined ? '[].' : '[rabbitmq_management].');
+  writeFileSync(
+    join(directory, 'rabbitmq.conf'),
+    `${['log.console = false', 'disk_free_limit.absolute = 50MB', ...api, ...settings, `listeners.tcp.1 = 127.0.0.1:${port}`].join('\n')}\n`,
+  );
   const env = {
     ...process.env,
     NODE_OPTIONS: '',
@@ -209,7 +214,8 @@ export async function startRabbitmq(settings: readonly string[] = []): Promise<R
     execFileSync('epmd', ['-port', String(epmd), '-kill'], { env: { ...process.env, ERL_EPMD_ADDRESS: '127.0.0.1' }, stdio: 'ignore' });
   };
   // The Erlang VM is a child of the start script: a process group of its own makes a kill reach both.
-  const server = await launch({ command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, after }, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
+  const access = { url: `amqp://guest:guest@127.0.0.1:${port}/`, ...(managed === undefined ? {} : { management: `http://guest:guest@127.0.0.1:${managed}` }) };
+  const server = await launch({ command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, after }, access);
   const control = async (...args: readonly string[]): Promise<string> => (await execute(join(dirname(command), 'rabbitmqctl'), [...args], { env })).stdout;
   return Object.assign(server, { control });
 }
