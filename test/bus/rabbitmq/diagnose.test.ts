@@ -54,6 +54,14 @@ describe('the doctor at RabbitMQ', () => {
     }
   }
 
+  /** What an administrator does by the management API, which is quicker than `rabbitmqctl`. */
+  async function manage(method: 'PUT' | 'DELETE', path: string, body: object = {}): Promise<void> {
+    const { origin } = new URL(server.access.management ?? '');
+    const authorization = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
+    const { status } = await fetch(`${origin}/api/${path}`, { method, headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    expect(status).toBeLessThan(300);
+  }
+
   const of = (found: readonly Diagnosis[], result: DiagnosisResult): readonly string[] =>
     found.filter((each) => each.result === result).map(({ check, found: text }) => `${check}: ${text}`);
 
@@ -118,12 +126,10 @@ describe('the doctor at RabbitMQ', () => {
     const specs = [{ name: 'target.a' }];
     const running = await opened(prefix, specs);
     const drop = { 'delivery-limit': 5, 'message-ttl': 86_400_000, expires: 600_000, 'max-length': 10 };
-    await server.control('set_policy', `${prefix}-a`, `^${prefix}\\.target`, JSON.stringify(drop), '--apply-to', 'queues');
-    await server.control('set_operator_policy', `${prefix}-o`, `^${prefix}\\.delay\\.2`, '{"message-ttl": 500}', '--apply-to', 'queues');
-    cleanups.push(async () => {
-      await server.control('clear_policy', `${prefix}-a`);
-      await server.control('clear_operator_policy', `${prefix}-o`);
-    });
+    await manage('PUT', `policies/%2F/${prefix}-a`, { pattern: `^${prefix}\\.target`, definition: drop, 'apply-to': 'queues' });
+    await manage('PUT', `operator-policies/%2F/${prefix}-o`, { pattern: `^${prefix}\\.delay\\.2`, definition: { 'message-ttl': 500 }, 'apply-to': 'queues' });
+    cleanups.push(() => manage('DELETE', `policies/%2F/${prefix}-a`));
+    cleanups.push(() => manage('DELETE', `operator-policies/%2F/${prefix}-o`));
     let found: readonly Diagnosis[] = [];
     const policies = (): readonly Diagnosis[] => found.filter(({ check, result }) => check === 'rabbitmq.policy' && result !== 'ok');
     await eventually('the policies are there', async () => {
@@ -214,7 +220,7 @@ describe('the doctor at RabbitMQ', () => {
     const specs = [{ name: 'target.erp.orders' }, PROBE_CHANNEL];
     const file = join(tmpdir(), `signalbox-${prefix}.json`);
     await writeFile(file, JSON.stringify(definitions(specs, { prefix, vhost, user })));
-    await server.control('add_user', user, 'password');
+    await manage('PUT', `users/${user}`, { password: 'password', tags: '' });
     await server.control('import_definitions', file);
     await server.control('import_definitions', file); // again, as after an upgrade
     const url = new URL(server.access.url);
@@ -240,9 +246,9 @@ describe('the doctor at RabbitMQ', () => {
     expect(lacking.filter(({ result }) => result === 'problem')).toEqual([
       expect.objectContaining({ found: `1 missing: ${prefix}.target.new.g1`, fix: expect.stringContaining('signalbox topology export') }),
     ]);
-    await server.control('set_permissions', '-p', vhost, user, '^$', '^amq\\.default$', `^${prefix}\\.`);
+    await manage('PUT', `permissions/${vhost}/${user}`, { configure: '^$', write: '^amq\\.default$', read: `^${prefix}\\.` });
     expect(of(await broker({ prefix, url: url.href }).diagnose(specs, how), 'problem')).toEqual([`rabbitmq.rights: no right to write ${prefix}.*`]);
-    await server.control('set_permissions', '-p', vhost, user, '^$', `^${prefix}\\.`, '^$');
+    await manage('PUT', `permissions/${vhost}/${user}`, { configure: '^$', write: `^${prefix}\\.`, read: '^$' });
     const refused = of(await broker({ prefix, url: url.href }).diagnose(specs, how), 'problem');
     expect(refused[0]).toBe(`rabbitmq.rights: no right to read ${prefix}.*`);
     expect(refused.at(-1)).toMatch(/^rabbitmq\.publish: .*ACCESS_REFUSED/);
