@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
 import { messagesCommand } from './commands/messages.js';
+import { nodesCommand } from './commands/nodes.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
@@ -29,6 +30,7 @@ const commands = [
   runCommand,
   statusCommand,
   doctorCommand,
+  nodesCommand,
   traceCommand,
   systemsCommand,
   routesCommand,

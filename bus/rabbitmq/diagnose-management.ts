@@ -5,11 +5,13 @@ import type { QueueLayout } from './layout.js';
 import { type ManagedNode, type ManagedQueue, Management, Refused } from './management.js';
 import { policyDiagnoses } from './policy-findings.js';
 import { remake, why } from './queue-findings.js';
+import type { TlsFiles } from './tls.js';
 
 export interface ManagedSubject {
   readonly url: string;
   /** Nobody wrote the URL down: that nothing answers there is no failure. */
   readonly guessed: boolean;
+  readonly tls?: TlsFiles;
   readonly vhost: string;
   readonly queues: readonly QueueLayout[];
   /** Queues whose arguments nobody has compared yet. */
@@ -24,7 +26,7 @@ const ENABLE =
 const TAG = 'give the user of `bus.management` the tag: `rabbitmqctl set_user_tags <user> monitoring`';
 
 export async function diagnoseOverManagement(subject: ManagedSubject, options: DiagnoseOptions): Promise<readonly Diagnosis[]> {
-  const management = new Management(subject.url, options.signal);
+  const management = new Management(subject.url, subject.tls, options.signal);
   const names = 'policies, arguments and members of the queues';
   const found = await attempt(() => management.queues(subject.vhost));
   if ('failed' in found) {

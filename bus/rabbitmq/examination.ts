@@ -8,6 +8,7 @@ import { placeOf } from './definitions.js';
 import { diagnoseOverAmqp } from './diagnose.js';
 import { diagnoseOverManagement, type ManagedSubject, withoutManagement } from './diagnose-management.js';
 import { channelLayout, ladderLayout } from './layout.js';
+import { Nodes } from './nodes.js';
 
 export interface ExaminationOptions extends ConnectionOptions {
   readonly prefix: string;
@@ -20,7 +21,7 @@ export interface ExaminationOptions extends ConnectionOptions {
 /** Everything about RabbitMQ that `signalbox doctor` asks, on connections of its own: those at work are not disturbed. */
 export async function examine(channels: readonly ChannelSpec[], options: ExaminationOptions, how: DiagnoseOptions): Promise<readonly Diagnosis[]> {
   const { urls, prefix, clock, declared } = options;
-  const connections = urls.map((url) => ({ url, connection: new BrokerConnection({ ...options, urls: [url] }, 'doctor') }));
+  const connections = urls.map((url) => ({ url, connection: new BrokerConnection({ ...options, urls: [url] }, 'doctor', new Nodes([url], clock, options.log)) }));
   const vhost = placeOf(urls[0] ?? 'amqp://localhost').vhost;
   try {
     const reached = await Promise.all(connections.map(async ({ url, connection }) => ({ url, connection, failure: await opened(connection, how.signal) })));
@@ -37,7 +38,9 @@ export async function examine(channels: readonly ChannelSpec[], options: Examina
     const queues = layouts.flatMap((layout) => layout.queues);
     const management = managementOf(options);
     const managed = await guarded('rabbitmq.management', async () => ({
-      diagnoses: management ? await diagnoseOverManagement({ ...management, vhost, queues, unseen }, how) : withoutManagement('no `bus.management` is configured'),
+      diagnoses: management
+        ? await diagnoseOverManagement({ ...management, ...(options.tls ? { tls: options.tls } : {}), vhost, queues, unseen }, how)
+        : withoutManagement('no `bus.management` is configured'),
     }));
     return [found, ...hosts.filter((diagnosis) => diagnosis !== undefined), ...amqp.diagnoses, ...managed.diagnoses];
   } finally {

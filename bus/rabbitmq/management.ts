@@ -1,7 +1,12 @@
+import { type IncomingMessage, request as plainRequest } from 'node:http';
+import { request as tlsRequest } from 'node:https';
 import { z } from 'zod';
 import { NotConnected } from '../errors.js';
+import { type TlsFiles, tlsOptions } from './tls.js';
 
 const ANSWER_MS = 10_000;
+/** Thousands of queues. */
+const MOST_BYTES = 64 * 1024 * 1024;
 /** Erlang writes an empty object as an empty list. */
 const definition = z.union([z.record(z.string(), z.unknown()), z.array(z.never()).transform((): Record<string, unknown> => ({}))]).catch({});
 
@@ -40,24 +45,22 @@ export class Refused extends Error {
   override readonly name = 'Refused';
 }
 
-/** The management API, read only. Verified TLS with the authorities of Node, as everywhere. */
+/** The management API, read only. Its certificate is verified as those of the nodes. */
 export class Management {
   readonly #base: URL;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #auth: string;
+  readonly #tls: TlsFiles | undefined;
   readonly #signal: AbortSignal;
 
   /** @param url with user and password */
-  constructor(url: string, signal: AbortSignal) {
+  constructor(url: string, tls: TlsFiles | undefined, signal: AbortSignal) {
     this.#base = new URL(url);
-    const login = `${decodeURIComponent(this.#base.username)}:${decodeURIComponent(this.#base.password)}`;
-    this.#headers = { authorization: `Basic ${Buffer.from(login).toString('base64')}`, accept: 'application/json' };
+    this.#auth = `${decodeURIComponent(this.#base.username)}:${decodeURIComponent(this.#base.password)}`;
     this.#base.username = '';
     this.#base.password = '';
+    if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/';
+    this.#tls = tls;
     this.#signal = signal;
-  }
-
-  get place(): string {
-    return this.#base.host;
   }
 
   async queues(vhost: string): Promise<readonly ManagedQueue[]> {
@@ -75,16 +78,36 @@ export class Management {
 
   /** @throws NotConnected, Refused */
   async #get(path: string): Promise<unknown> {
-    const base = this.#base.href.endsWith('/') ? this.#base : new URL(`${this.#base.href}/`);
-    let response: Response;
+    const what = `the management API at ${this.#base.host}`;
+    let answer: { readonly status: number; readonly text: string };
     try {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(ANSWER_MS)]);
-      response = await fetch(new URL(path, base), { headers: this.#headers, redirect: 'error', signal });
-      if (response.status === 200) return await response.json();
+      answer = await this.#ask(new URL(path, this.#base));
+      if (answer.status === 200) return JSON.parse(answer.text);
     } catch (error) {
-      throw new NotConnected('E524', `the management API at ${this.place} cannot be read`, { cause: error });
+      throw new NotConnected('E524', `${what} cannot be read`, { cause: error });
     }
-    if (response.status === 401 || response.status === 403) throw new Refused(`${this.place} answers ${response.status} to /${path.split('?')[0]}`);
-    throw new NotConnected('E524', `the management API at ${this.place} answers ${response.status} to /${path.split('?')[0]}`);
+    const told = `${what} answers ${answer.status} to /${path.split('?')[0]}`;
+    throw answer.status === 401 || answer.status === 403 ? new Refused(told) : new NotConnected('E524', told);
   }
+
+  #ask(url: URL): Promise<{ readonly status: number; readonly text: string }> {
+    const options = { auth: this.#auth, agent: false as const, signal: AbortSignal.any([this.#signal, AbortSignal.timeout(ANSWER_MS)]) };
+    return new Promise((resolve, reject) => {
+      const take = (response: IncomingMessage): void => void read(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+      const files = this.#tls?.caFile === undefined ? {} : { caFile: this.#tls.caFile };
+      const outgoing = url.protocol === 'https:' ? tlsRequest(url, { ...options, ...tlsOptions(files) }, take) : plainRequest(url, options, take);
+      outgoing.once('error', reject).end();
+    });
+  }
+}
+
+async function read(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

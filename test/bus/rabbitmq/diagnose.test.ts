@@ -20,10 +20,13 @@ const how = { integrity: false, signal: AbortSignal.timeout(120_000) };
 
 describe('the doctor at RabbitMQ', () => {
   let server: RabbitmqServer;
+  let api: string;
   const cleanups: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
-    server = await startRabbitmq([], { management: true });
+    const port = await freePort();
+    api = `http://guest:guest@127.0.0.1:${port}`;
+    server = await startRabbitmq(['management.tcp.ip = 127.0.0.1', `management.tcp.port = ${port}`], ['rabbitmq_management']);
   }, 120_000);
   afterEach(async () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -32,7 +35,7 @@ describe('the doctor at RabbitMQ', () => {
 
   function broker(change: { readonly prefix?: string; readonly url?: string; readonly management?: string | undefined } = {}): RabbitmqBroker {
     const { prefix = `t${unique()}`, url = server.access.url } = change;
-    const management = 'management' in change ? change.management : server.access.management;
+    const management = 'management' in change ? change.management : api;
     const made = new RabbitmqBroker({ urls: [url], prefix, settleMs: 0, clock, log: recorder(), ...(management === undefined ? {} : { management }) });
     cleanups.push(() => made.close());
     return made;
@@ -56,7 +59,7 @@ describe('the doctor at RabbitMQ', () => {
 
   /** What an administrator does by the management API, which is quicker than `rabbitmqctl`. */
   async function manage(method: 'PUT' | 'DELETE', path: string, body: object = {}): Promise<void> {
-    const { origin } = new URL(server.access.management ?? '');
+    const { origin } = new URL(api);
     const authorization = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
     const { status } = await fetch(`${origin}/api/${path}`, { method, headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) });
     expect(status).toBeLessThan(300);
@@ -154,7 +157,7 @@ describe('the doctor at RabbitMQ', () => {
     const hidden = found.filter(({ result }) => result === 'not-checked');
     expect(hidden.map(({ check }) => check)).toEqual(['rabbitmq.policy', 'rabbitmq.members', 'rabbitmq.node']);
     expect(hidden[0]?.fix).toContain('bus: {management:');
-    const wrong = new URL(server.access.management ?? '');
+    const wrong = new URL(api);
     wrong.password = 'hunter2';
     const refused = await broker({ management: wrong.href }).diagnose([], how);
     expect(refused.find(({ check }) => check === 'rabbitmq.policy')).toMatchObject({ result: 'not-checked', fix: expect.stringContaining('set_user_tags') });
@@ -185,11 +188,11 @@ describe('the doctor at RabbitMQ', () => {
       nodes,
       'feature-flags': [{ name: 'stream_queue', state: 'disabled' }],
     };
-    const api = createServer((request, response) => response.end(JSON.stringify(answers[/^\/api\/([a-z-]+)/.exec(request.url ?? '')?.[1] ?? ''])));
-    await new Promise<void>((done) => api.listen(0, '127.0.0.1', done));
-    cleanups.push(async () => void api.close());
+    const played = createServer((request, response) => response.end(JSON.stringify(answers[/^\/api\/([a-z-]+)/.exec(request.url ?? '')?.[1] ?? ''])));
+    await new Promise<void>((done) => played.listen(0, '127.0.0.1', done));
+    cleanups.push(async () => void played.close());
     const specs = ['a', 'b', 'c'].map((name) => ({ name: `target.${name}` }));
-    const found = await broker({ prefix, management: `http://guest:guest@127.0.0.1:${(api.address() as AddressInfo).port}/` }).diagnose(specs, how);
+    const found = await broker({ prefix, management: `http://guest:guest@127.0.0.1:${(played.address() as AddressInfo).port}/` }).diagnose(specs, how);
     expect(of(found, 'problem')).toEqual([
       `rabbitmq.members: ${prefix}.target.a.g1: 1 of 3 members are online`,
       'rabbitmq.alarm: rabbit@a: disk alarm',
