@@ -23,12 +23,15 @@ export interface Service {
   searchMessages(query: HistoryQuery): Promise<readonly MessageSummary[]>;
   /** By id, prefix of an id (8 characters or more), or business key. More than one when the key is shared. */
   findMessages(reference: string): Promise<readonly MessageSummary[]>;
+  /** Content too large for its event is not there, only its reference (`dataref`). */
   events(messageId: string): Promise<readonly StoredEvent[]>;
+  /** What an event refers to by its `dataref`. @throws UnknownName */
+  payload(reference: string): Promise<Uint8Array>;
   tail(after: number, limit: number): Promise<readonly StoredEvent[]>;
   deadLetterGroups(): Promise<readonly DeadLetterGroup[]>;
   /** A group's letters or one letter by id or message id, oldest first, without their content. */
   deadLetters(reference: string, limit: number): Promise<readonly DeadLetterSummary[]>;
-  /** One letter with headers, stack and content, by its id. @throws UnknownName */
+  /** One letter with headers, stack and content (also where that is at the claim check), by its id. @throws UnknownName */
   deadLetter(id: string): Promise<StoredDeadLetter>;
   /** Same payload, same target. A letter of the inbound stage goes through its inbound route again. */
   redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult>;

@@ -24,8 +24,8 @@ export const busCodes = {
   },
   E505: {
     title: 'the message is larger than the bus takes',
-    meaning: 'A payload above 16 MiB cannot be carried in one message. It was put into the dead letters.',
-    fix: 'Split it in the route (`split:`), or map only what the target needs.',
+    meaning: 'What is mapped for a target may have 64 MiB: on its way it is in memory several times. The record was put into the dead letters.',
+    fix: 'Split it in the route (`split:`), or map only what the target needs; then redeliver.',
   },
   E507: {
     title: 'no route reads the endpoint',
@@ -207,5 +207,11 @@ export const busCodes = {
     title: 'the command wants a confirmation',
     meaning: 'It would change more than one message, and there is no terminal to ask. Nothing was done.',
     fix: 'Look at the count and the sample, then run it again with `--yes`.',
+  },
+  E560: {
+    title: 'the payload is not at the claim check',
+    meaning:
+      'A payload above 256 KiB waits in the store, and the message in the channel only refers to it. The store has no such payload: it was restored from an older backup, it is not the store the message was published with, or the message waited longer than the history is kept.',
+    fix: 'Let all nodes use one store; after a restore bring back the store of the same time as the bus. The record itself can be sent again from its source, then `signalbox dlq discard` closes this letter.',
   },
 } as const satisfies CodeTable;

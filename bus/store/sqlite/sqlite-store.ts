@@ -7,7 +7,7 @@ import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { diagnoseFile } from '../../sqlite/inspection.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
-import { PAYLOAD_GRACE_MS } from '../grace.js';
+import { payloadsBefore } from '../grace.js';
 import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
 import { MIGRATIONS } from './schema.js';
@@ -148,8 +148,8 @@ export class SqliteStore implements Store {
     removed += await repeat(() => database.write('history.prune', before(retention.historyMs)));
     removed += await repeat(() => database.write('dedupe.prune', before(retention.dedupeMs)));
     removed += await repeat(() => database.write('ledger.prune', before(retention.ledgerMs)));
-    const youngest = now.getTime() - PAYLOAD_GRACE_MS;
-    for (let after: number | undefined = 0; after !== undefined; ) after = await database.write('payloads.prune', { before: youngest, after, limit: STEP });
+    const uses = { before: payloadsBefore(now, retention), limit: STEP };
+    for (let after: number | undefined = 0; after !== undefined; ) after = await database.write('payloads.prune', { ...uses, after });
     await repeat(() => database.write('shrink', VACUUM_PAGES));
     return removed;
   }
