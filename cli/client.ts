@@ -36,6 +36,7 @@ export function remoteService(socketPath: string): Service {
     discard: async (ids, by) => (await post<{ readonly discarded: number }>('/dead-letters/discard', { ids, ...asker(by) })).discarded,
     reload: (by) => post('/reload', asker(by)),
     revisions: (limit) => get('/revisions', { limit }),
+    doctor: (request) => post('/doctor', request),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { BrokerHealth } from '../bus/broker.js';
+import type { Diagnosis } from '../bus/diagnosis.js';
 import type { DeadLetterGroup, HistoryQuery, MessageState, MessageSummary, Revision, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
 
 /**
@@ -38,6 +39,17 @@ export interface Service {
   /** Checks the configuration on disk and, when it is free of errors, lets it run. */
   reload(by: Actor): Promise<ReloadResult>;
   revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]>;
+  /** Looks at everything outside of Signalbox that its promises depend on. Changes nothing, but for the self-test. */
+  doctor(request: DoctorRequest): Promise<readonly Diagnosis[]>;
+}
+
+export interface DoctorRequest {
+  /** Test the connection to each system too. */
+  readonly systems: boolean;
+  /** Send a message through the retry ladder. */
+  readonly selfTest: boolean;
+  /** Read every page of the database files. */
+  readonly integrity: boolean;
 }
 
 /** A service at work, as `signalbox run` holds it. */

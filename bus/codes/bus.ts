@@ -50,7 +50,7 @@ export const busCodes = {
   E511: {
     title: 'RabbitMQ refuses the login, the virtual host or a permission',
     meaning: 'The node answered, and said no.',
-    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix.',
+    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix. Without the right to configure, an administrator imports what `signalbox topology export` prints.',
   },
   E512: {
     title: 'RabbitMQ did not answer in time',
@@ -86,6 +86,16 @@ export const busCodes = {
     title: 'the endpoint is paused',
     meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',
     fix: '`signalbox systems resume` lets it go on.',
+  },
+  E523: {
+    title: 'the data directory is on a network file system',
+    meaning: 'The locks of SQLite do not work there, and what was written may not be on a disk: two nodes could damage the file, and a failure of the network lose messages.',
+    fix: 'Use a directory on a local disk (`store: {directory: ...}`). For several nodes use RabbitMQ and PostgreSQL.',
+  },
+  E524: {
+    title: 'the management API of RabbitMQ cannot be read',
+    meaning: 'Only `signalbox doctor` reads it, to see policies, members of the queues and the state of the nodes. Messages do not need it.',
+    fix: 'Correct `bus.management`: scheme, host, port (15672), user and password. Give the user the tag `monitoring`.',
   },
   E530: {
     title: 'a database file did not take a setting',

@@ -1,4 +1,5 @@
 import { token } from '../../adapters/contract/injection.js';
+import type { DiagnoseOptions, Diagnosis } from '../diagnosis.js';
 
 /**
  * What is kept beside the messages: where sources are, who holds what, what happened to each message, what failed.
@@ -26,6 +27,8 @@ export interface Store {
   prune(now: Date, retention: Retention): Promise<number>;
   /** Bytes on disk, for status. */
   size(): Promise<number>;
+  /** As `Broker.diagnose`: what the durability of the store depends on and others can change. Needs no `open`, and does not throw. */
+  diagnose?(options: DiagnoseOptions): Promise<readonly Diagnosis[]>;
   close(): Promise<void>;
 }
 

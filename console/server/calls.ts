@@ -63,6 +63,7 @@ export const calls: readonly Call[] = [
   post('/dead-letters/discard', { ids, ...actor }, async (service, body) => ({ discarded: await service.discard(body.ids, by(body)) })),
   post('/reload', actor, (service, body) => service.reload(by(body))),
   get('/revisions', { limit }, (service, query) => service.revisions(query.limit)),
+  post('/doctor', { systems: z.boolean(), selfTest: z.boolean(), integrity: z.boolean() }, (service, body) => service.doctor(body)),
 ];
 
 type Answer<Shape extends z.ZodRawShape> = (service: Service, input: z.output<z.ZodObject<Shape>>, path: (parameter: string) => string) => Promise<unknown>;

@@ -14,6 +14,8 @@ export interface FakeService extends Service {
   /** What `reload` answers. */
   applies: boolean;
   connected: boolean;
+  /** What `doctor` finds. */
+  healthy: boolean;
 }
 
 /** 2026-03-02 09:14:02.113 UTC */
@@ -173,6 +175,7 @@ export function fakeService(): FakeService {
     changes: [],
     queries: [],
     applies: true,
+    healthy: true,
     connected: true,
     status: async () => status(fake.connected),
     nodes: async () => nodes,
@@ -225,6 +228,11 @@ export function fakeService(): FakeService {
       return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [] };
     },
     revisions: async () => [{ number: 41, digest: 'abc', by: 'anna', at: AT }],
+    doctor: async (request) => [
+      { check: 'rabbitmq.version', result: 'ok', found: `RabbitMQ 4.3.5 ${JSON.stringify(request)}` },
+      { check: 'rabbitmq.policy', result: fake.healthy ? 'warning' : 'problem', found: HOSTILE, why: 'messages are dropped', fix: 'rabbitmqctl clear_policy x' },
+      { check: 'rabbitmq.node', result: 'not-checked', found: 'disk limits', fix: 'configure `bus.management`' },
+    ],
   };
   const change = (what: string, subject: readonly string[], by: Actor): void => {
     fake.changes.push({ what, subject, by });

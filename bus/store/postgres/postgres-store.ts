@@ -1,5 +1,6 @@
 import { subtle } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Diagnosis } from '../../diagnosis.js';
 import { NotConnected } from '../../errors.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
 import { payloadsBefore } from '../grace.js';
@@ -8,6 +9,7 @@ import { checkpointReads, deleteCheckpoint, setCheckpoint } from './checkpoints.
 import { Classes } from './classes.js';
 import { addLetters, deadLetterReads, pruneLetters, settleLetters } from './dead-letters.js';
 import { addIds, dedupeReads, pruneIds } from './dedupe.js';
+import { diagnosePostgres } from './diagnose.js';
 import { endpointStateReads, putState } from './endpoint-state.js';
 import { GroupCommit } from './group-commit.js';
 import { historyReads } from './history-read.js';
@@ -161,6 +163,10 @@ export class PostgresStore implements Store {
       [`"${this.#options.schema}"`],
     );
     return row?.bytes ?? 0;
+  }
+
+  diagnose(): Promise<readonly Diagnosis[]> {
+    return diagnosePostgres(this.#options, Date.now);
   }
 
   async close(): Promise<void> {
