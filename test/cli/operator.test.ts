@@ -77,7 +77,7 @@ describe('trace', () => {
 
   test('content at the claim check is said, and fetched where it is asked for', async () => {
     const { out } = await run('trace', '01JQ8M0000BBBBBB');
-    expect(out).toMatch(/received {3}legacy\.orders .* 1\.2 MB {2}content at the claim check$/m);
+    expect(out).toMatch(/received {2,}legacy\.orders {2,}1\.2 MB {2}content at the claim check$/m);
     expect(out).toMatch(/^content {2}signalbox messages show 01JQ8M0000BBBBBB$/m);
     for (const words of [
       ['trace', '-p', '01JQ8M0000BBBBBB'],
@@ -88,7 +88,7 @@ describe('trace', () => {
       expect(shown.out).toMatch(/é{3,}\.\.\. \(\d+ more characters\)$/m);
     }
     const { events } = JSON.parse((await run('messages', 'show', '01JQ8M0000BBBBBB', '-o', 'json')).out) as { readonly events: readonly { readonly data: string }[] };
-    expect(events[0]?.data).toHaveLength(5_053);
+    expect(events[0]?.data).toHaveLength(5_046);
   });
 
   test('of an unknown message is a problem', async () => {
