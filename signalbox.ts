@@ -149,7 +149,7 @@ function constants({ log, clock, http, node }: { readonly log: Logger; readonly 
 }
 
 function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
-  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+  return bus.kind === 'embedded' ? { ...bus, directory: stateDirectory } : bus;
 }
 
 function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {

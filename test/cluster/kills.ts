@@ -50,12 +50,24 @@ export async function leadersKilled(
       await until(() => watch.least >= (messages * index) / (kills + 1), `kill ${index} is due`, SETTLE_MS);
       const kill = await killLeader(world, cluster, watch);
       done.push(kill);
-      say(`kill ${index}: ${kill.node}, leader of ${kill.queue} (${kill.waiting} waited): flowed again after ${seconds(kill.recoveryMs)}, complete after ${seconds(kill.completeMs)}`);
+      say(
+        `kill ${index}: ${kill.node}, leader of ${kill.queue} (${kill.waiting} waited): flowed again after ${seconds(kill.recoveryMs)}, complete after ${seconds(kill.completeMs)}`,
+      );
     }
     await feeding;
-    await until(() => watch.least >= messages, 'everything arrived', SETTLE_MS, async () => [await world.progress(), await world.status()]);
+    await until(
+      () => watch.least >= messages,
+      'everything arrived',
+      SETTLE_MS,
+      async () => [await world.progress(), await world.status()],
+    );
     const elapsed = (performance.now() - started) / 1000;
-    await until(() => world.isIdle(), 'the channels are empty', SETTLE_MS, () => world.status());
+    await until(
+      () => world.isIdle(),
+      'the channels are empty',
+      SETTLE_MS,
+      () => world.status(),
+    );
     const targets = await world.outcome();
     const both = [targets.partner, targets.reports];
     return {
