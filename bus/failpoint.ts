@@ -8,6 +8,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 
 /** Every durable step with what is true at that moment. A new step of the way of a message gets its line here; test/faults/crash-points.test.ts kills at each. */
 export const FAILPOINTS = {
+  'intake.payload.stored': 'a payload too large for a channel is in the store, nothing refers to it',
   'intake.publish.before': 'a record was routed, nothing of it is on the bus',
   'intake.publish.confirmed': 'one copy of a message is on the bus, the others perhaps not, the history knows nothing',
   'intake.store.before': 'all copies are on the bus, history, dead letters and known ids have nothing of the batch',

@@ -1,7 +1,21 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +33,8 @@ export type Phase = (typeof PHASES)[number];
 
 const BY = { who: 'test' };
 const TOKEN = 'a-token-of-the-shop-that-is-long-enough';
+/** More than goes into a channel: the claim check is on its way. */
+const LARGE = 'x'.repeat(300_000);
 const TARGETS = ['archive', 'books', 'partner'] as const;
 const LIMIT_MS = 40_000;
 
@@ -262,7 +278,9 @@ export class CrashWorld {
     const strangers = TARGETS.flatMap((target) =>
       [...this.effects(target).keys()].filter((number) => !this.wanted.includes(number)).map((number) => `${target} has ${number}, which nobody wanted`),
     );
-    const parts = readdirSync(this.volumePath('archive')).filter((name) => name.endsWith('.part'));
+    const archived = readdirSync(this.volumePath('archive'));
+    const parts = archived.filter((name) => name.endsWith('.part'));
+    const short = archived.filter((name) => name.startsWith('R') && statSync(join(this.volumePath('archive'), name)).size < LARGE.length);
     const inbox = readdirSync(this.volumePath('inbox'), { recursive: true, encoding: 'utf8' });
     const left = inbox.filter((name) => name.endsWith('.csv') && !/^(done|failed)\//.test(name));
     const unexplained = inbox.filter((name) => name.startsWith('failed/') && name.endsWith('.csv') && !inbox.includes(`${name}.reason.json`));
@@ -271,6 +289,7 @@ export class CrashWorld {
       ...doubled,
       ...strangers,
       ...parts.map((name) => `${name} lies in the archive`),
+      ...short.map((name) => `${name} is not complete`),
       ...left.map((name) => `${name} lies in the inbox`),
       ...unexplained.map((name) => `${name} has no reason beside it`),
     ];
@@ -369,7 +388,7 @@ export class CrashWorld {
       const status = await fetch(`http://127.0.0.1:${this.port}/hooks/orders`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}`, 'idempotency-key': number },
-        body: JSON.stringify({ number, amount: '9.50' }),
+        body: JSON.stringify({ number, amount: '9.50', text: LARGE }),
         signal: AbortSignal.timeout(5_000),
       }).then(
         (response) => response.arrayBuffer().then(() => response.status),
@@ -400,7 +419,7 @@ drain: 5s
 defaults:
   retry: {attempts: 5, wait: 1s..2s, factor: 1, jitter: 0%}
 types:
-  Order: {number: required text, amount: required decimal 12.2}
+  Order: {number: required text, amount: required decimal 12.2, text: required text}
 systems:
   legacy:
     adapter: sql
@@ -437,21 +456,21 @@ routes:
     filter: record.status != "DRAFT"
     publish: Order
     key: order.number
-    map: {number: text(record.num), amount: {from: record.amount, decimal: point}}
+    map: {number: text(record.num), amount: {from: record.amount, decimal: point}, text: '"-"'}
   from-file:
     from: drop.orders
     publish: Order
     key: order.number
-    map: {number: record.number, amount: {from: record.amount, decimal: point}}
+    map: {number: record.number, amount: {from: record.amount, decimal: point}, text: '"-"'}
   from-shop:
     from: shop.orders
     publish: Order
     key: order.number
-    map: {number: record.number, amount: {from: record.amount, decimal: point}}
+    map: {number: record.number, amount: {from: record.amount, decimal: point}, text: record.text}
   out:
     subscribe: Order
     deliver:
-      - {name: file, to: archive.orders, map: {number: order.number, amount: order.amount}}
+      - {name: file, to: archive.orders, map: {number: order.number, amount: order.amount, text: order.text}}
       - {name: book, to: books.bookings, map: {number: order.number, amount: order.amount}}
       - {name: partner, to: partner.bookings, map: {ref: order.number, amount: order.amount}}
 `,

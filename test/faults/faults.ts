@@ -103,7 +103,7 @@ export const killNode: Fault = async (world) => {
   for (let time = 0; time < (isFull ? 8 : 3); time++) {
     await sleep(Math.random() * 1_500);
     await world.killChild();
-    await world.startChild();
+    await world.launch();
   }
 };
 

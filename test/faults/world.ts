@@ -18,10 +18,12 @@ export const PLACES = ['bus', 'source', 'files', 'partner', 'reports', 'store'] 
 export type Place = (typeof PLACES)[number];
 
 export interface WorldOptions {
-  /** The place whose server is private, so that it may be killed. */
-  readonly victim?: Place;
+  /** Default RabbitMQ. */
   readonly bus?: 'embedded' | 'rabbitmq';
+  /** Default SQLite. */
   readonly store?: 'sqlite' | 'postgres';
+  /** Address for metrics, `127.0.0.1:8080`. */
+  readonly listen?: string;
 }
 
 /** What the systems outside have: rows of one round by target, each with the number of its effects. */
@@ -55,13 +57,11 @@ export class FaultWorld {
   private next = 1;
   private rows: string[] = [];
 
-  private constructor(
-    readonly bus: 'embedded' | 'rabbitmq',
-    readonly store: 'sqlite' | 'postgres',
-  ) {}
+  private constructor(private readonly options: WorldOptions) {}
 
-  static async start({ victim, bus = 'rabbitmq', store = 'sqlite' }: WorldOptions): Promise<FaultWorld> {
-    const world = new FaultWorld(bus, store);
+  /** @param victim the place whose server is private; absent when all servers belong to the caller */
+  static async start(victim: Place | undefined, options: WorldOptions = {}): Promise<FaultWorld> {
+    const world = new FaultWorld(options);
     try {
       await world.build(victim);
     } catch (error) {
@@ -69,6 +69,10 @@ export class FaultWorld {
       throw error;
     }
     return world;
+  }
+
+  get bus(): 'embedded' | 'rabbitmq' {
+    return this.options.bus ?? 'rabbitmq';
   }
 
   proxy(place: Place): FaultProxy {
@@ -107,13 +111,28 @@ export class FaultWorld {
 
   async arrived(): Promise<Arrived> {
     const wanted = new Set(this.rows);
+    const { files, partner, reports } = await this.everything();
+    const only = (effects: ReadonlyMap<string, number>): ReadonlyMap<string, number> => new Map([...effects].filter(([row]) => wanted.has(row)));
+    return { files: only(files), partner: only(partner), reports: only(reports) };
+  }
+
+  /** What the targets have of all rows, but those that were forgotten. */
+  async everything(): Promise<Arrived> {
     const files = new Map<string, number>();
-    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '', wanted);
+    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '');
     const reports = new Map<string, number>();
     const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number`)) ?? [[]];
-    for (const row of rows) count(reports, String(row['number']), wanted, Number(row['n']));
-    const partner = new Map([...this.partner.effects].filter(([ref]) => wanted.has(ref)));
-    return { files, partner, reports };
+    for (const row of rows) count(reports, String(row['number']), Number(row['n']));
+    return { files, partner: new Map(this.partner.effects), reports };
+  }
+
+  /** Rows up to this number are taken away everywhere, so that a long run does not fill the disk. What is there later is there twice. */
+  async forget(upTo: number): Promise<void> {
+    await this.source?.query(`DELETE FROM ${this.name}.ord WHERE number <= $1`, [upTo]);
+    await this.reports?.query(`DELETE FROM ${this.name}.orders WHERE number <= ?`, [upTo]);
+    for (const row of [...this.partner.effects.keys()]) if (Number(row) <= upTo) this.partner.effects.delete(row);
+    for (const name of readdirSync(this.folder)) if (name.endsWith('.json') && Number(name.split('_')[0]) <= upTo) rmSync(join(this.folder, name));
+    this.rows = this.rows.filter((row) => Number(row) > upTo);
   }
 
   /** How many rows of this round each target has. */
@@ -164,12 +183,13 @@ export class FaultWorld {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child?.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
   }
 
-  /** SIGKILL to Signalbox itself; then `startChild`. */
+  /** SIGKILL to Signalbox itself; then `launch`. */
   async killChild(): Promise<void> {
     if (this.child) await stop(this.child, 'SIGKILL');
   }
 
-  async startChild(): Promise<void> {
+  /** Starts the process, at first and after it was killed. */
+  async launch(): Promise<void> {
     const lines = this.log().length;
     const child = run(this);
     this.child = child;
@@ -184,16 +204,6 @@ export class FaultWorld {
       async () => this.log().slice(-5),
     );
     if (child.exitCode !== null) throw new Error(this.log().join('\n'));
-  }
-
-  /** At the server of the source, past the proxy. */
-  async sourceQuery(sql: string): Promise<void> {
-    await this.source?.query(sql);
-  }
-
-  /** At the server of the reports, past the proxy. */
-  async reportsQuery(sql: string): Promise<readonly mysql.RowDataPacket[]> {
-    return (await this.reports?.query<mysql.RowDataPacket[]>(sql))?.[0] ?? [];
   }
 
   private async build(victim: Place | undefined): Promise<void> {
@@ -213,7 +223,7 @@ export class FaultWorld {
       own('source', startPostgres, services.postgres),
       own('reports', startMariadb, services.mariadb),
       own('files', startSshd, services.sshd),
-      this.store === 'postgres' ? own('store', startPostgres, services.postgres) : undefined,
+      this.options.store === 'postgres' ? own('store', startPostgres, services.postgres) : undefined,
     ]);
     const partner = await this.partner.listen();
     this.closing.push(() => this.partner.close());
@@ -238,7 +248,7 @@ export class FaultWorld {
     this.closing.push(async () => {
       if (this.child) await stop(this.child, 'SIGKILL');
     });
-    await this.startChild();
+    await this.launch();
   }
 
   private async prepare(postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): Promise<void> {
@@ -284,6 +294,7 @@ export class FaultWorld {
       `version: 1
 bus: ${busText}
 ${storeText === undefined ? '' : `store: ${storeText}`}
+${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"`}
 defaults:
   retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
@@ -334,8 +345,8 @@ interface Access {
   readonly store: DatabaseAccess | undefined;
 }
 
-function count(into: Map<string, number>, row: string, wanted: ReadonlySet<string>, effects = 1): void {
-  if (wanted.has(row)) into.set(row, (into.get(row) ?? 0) + effects);
+function count(into: Map<string, number>, row: string, effects = 1): void {
+  into.set(row, (into.get(row) ?? 0) + effects);
 }
 
 /** Nothing is under way and the bus is there again: what closed its connection last may have done so after the last message. */
