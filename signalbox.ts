@@ -152,7 +152,7 @@ export function constants({ log, clock, http, node }: { readonly log: Logger; re
 }
 
 export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
-  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+  return bus.kind === 'embedded' ? { ...bus, directory: stateDirectory } : bus;
 }
 
 export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {

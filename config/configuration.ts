@@ -23,7 +23,7 @@ export interface Configuration {
 export interface Settings {
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
-  readonly bus: { readonly kind: 'embedded' } | RabbitmqSettings;
+  readonly bus: EmbeddedSettings | RabbitmqSettings;
   readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;
@@ -31,6 +31,12 @@ export interface Settings {
   readonly listen: { readonly host: string; readonly port: number; readonly tls?: { readonly cert: string; readonly key: string } } | undefined;
   readonly retention: { readonly historyMs: number; readonly dedupeMs: number; readonly ledgerMs: number };
   readonly drainMs: number;
+}
+
+export interface EmbeddedSettings {
+  readonly kind: 'embedded';
+  /** Bytes that must be free on the volume for anything new to be accepted. */
+  readonly minFree?: number;
 }
 
 export interface RabbitmqSettings {
