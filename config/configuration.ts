@@ -66,6 +66,8 @@ export interface InboundConfig {
   /** How often a polling endpoint is asked. */
   readonly schedule: ScheduleConfig;
   readonly maxRecords: number;
+  /** A poll without a batch or an end for so long is ended by force; undefined: the default of the runtime. */
+  readonly pollTimeoutMs?: number;
   /** Silence is an alarm: at least `atLeast` records in each `everyMs`. */
   readonly expect: { readonly atLeast: number; readonly everyMs: number } | undefined;
 }

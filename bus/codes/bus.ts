@@ -193,4 +193,10 @@ export const busCodes = {
     meaning: 'It would change more than one message, and there is no terminal to ask. Nothing was done.',
     fix: 'Look at the count and the sample, then run it again with `--yes`.',
   },
+  E590: {
+    title: 'a source made no progress',
+    meaning:
+      'Opening or reading it brought neither records nor an end for longer than `poll_timeout`. The call was ended by force and the endpoint is opened anew; nothing is lost.',
+    fix: 'Look at the system and the network between; raise `poll_timeout` when one batch may take that long.',
+  },
 } as const satisfies CodeTable;

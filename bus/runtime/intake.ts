@@ -20,6 +20,8 @@ export interface IntakeOptions {
   readonly signal: AbortSignal;
   /** Take records in again although they were taken before (redelivery of a dead letter). */
   readonly again?: boolean;
+  /** Called right before each publish and before what follows is stored: throws, and aborts `signal`, when the caller lost the right to read. */
+  readonly fence?: () => void;
 }
 
 /**
@@ -70,6 +72,7 @@ export class Intake {
       return summarise(outcomes);
     });
     await settleAll(publishes);
+    options.fence?.();
     await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters), this.store.dedupe.add(endpoint, fresh, now)]);
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work.letters);
@@ -89,12 +92,12 @@ export class Intake {
     return summarise([outcome]);
   }
 
-  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal }: IntakeOptions): Promise<void>[] {
+  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal, fence }: IntakeOptions): Promise<void>[] {
     const { message } = outcome;
     if (!message) return [];
     return outcome.deliveries.map(async (dispatch) => {
       try {
-        await this.publisher.publish(channelOf(dispatch.endpoint), encodeDispatch(dispatch, message, work.revision), patienceMs, signal);
+        await this.publisher.publish(channelOf(dispatch.endpoint), encodeDispatch(dispatch, message, work.revision), patienceMs, signal, 0, fence);
       } catch (error) {
         const failure = failureOf(error);
         // A bug must not make the source read this record again and again.
