@@ -21,6 +21,8 @@ export interface Configuration {
 }
 
 export interface Settings {
+  /** Tells this installation's ids from those of others; undefined: ids are made of the names of endpoints and routes alone. */
+  readonly installation?: string;
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
   readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string };

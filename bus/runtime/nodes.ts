@@ -39,8 +39,8 @@ interface Seen {
   readonly changedAt: number;
 }
 
-/** A holder that is killed is followed by another within this time and a renewal interval: 25 s. */
-const SHARED_TTL_MS = 20_000;
+/** A holder that is killed is followed by another within this time and a renewal interval: 19 s. */
+const SHARED_TTL_MS = 15_000;
 const NODES = 'signalbox.nodes';
 const BEAT_MS = 5_000;
 /** So many readings without a new beat, and the node counts as gone: 20 s. */

@@ -173,10 +173,10 @@ export class PolledSource implements Source {
     const { clock, store } = this.services;
     const { name, maxRecords, pollTimeoutMs = POLL_TIMEOUT_MS } = this.config;
     const attention = new Attention(clock, pollTimeoutMs, this.abandoned.signal);
-    const signal = AbortSignal.any([stop, lease.signal, attention.signal]);
+    const signal = AbortSignal.any([stop, attention.signal, lease.signal]);
     const fence = (): void => {
-      lease.check();
       signal.throwIfAborted();
+      lease.check();
     };
     if (!this.isOpen) await attention.during('opening', this.inbound.open(signal));
     this.isOpen = true;
