@@ -1,3 +1,4 @@
+import { reached } from './bus/failpoint.js';
 import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -9,9 +10,12 @@ import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger } from
 import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
+import type { Diagnosis } from './bus/diagnosis.js';
 import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
+import { channelsOf } from './bus/runtime/channels.js';
 import { systemClock } from './bus/runtime/clock.js';
+import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
@@ -35,7 +39,7 @@ import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import { refuseLiveSocket } from './console/server/socket.js';
-import type { Actor, ReloadResult, Running } from './console/service.js';
+import type { Actor, DoctorRequest, ReloadResult, Running } from './console/service.js';
 import { version } from './version.js';
 
 export interface StartOptions {
@@ -129,7 +133,7 @@ async function openPatiently(what: 'bus' | 'store', part: Broker | Store, log: L
   }
 }
 
-function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
+export function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
   return loadConfiguration(directory, {
     specs: catalog,
     env: process.env,
@@ -138,11 +142,11 @@ function load(directory: string, stateDirectory: string | undefined): Promise<Lo
   });
 }
 
-function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
+export function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
   return renderDiagnostics(diagnostics, sources, { colour: false, applied: revision === undefined ? undefined : { revision } });
 }
 
-function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
+export function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
   return new ContainerModule(({ bind }) => {
     bind(LOGGER).toConstantValue(log);
     bind(CLOCK).toConstantValue(clock);
@@ -153,11 +157,11 @@ function constants({ log, clock, http, node }: { readonly log: Logger; readonly 
   });
 }
 
-function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
+export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
   return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
 }
 
-function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
+export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
   return store.kind === 'sqlite' ? sqliteStoreModule(stateDirectory) : postgresStoreModule(store);
 }
 
@@ -204,6 +208,7 @@ class Assembly implements Signalbox {
   async start(configuration: Configuration, loaded: LoadResult, http: RunningHttpHost | undefined, socketPath: string): Promise<void> {
     await this.nodes.open(this.store.endpointState);
     const { revision } = await this.record(configuration, 'start');
+    reached('start.recorded');
     const live: Live = {
       version,
       nodes: this.nodes,
@@ -212,6 +217,7 @@ class Assembly implements Signalbox {
       refused: undefined,
       routes: routeSummaries(configuration),
       reload: (by) => this.reload(by),
+      examine: (request) => this.examine(request),
     };
     this.live = live;
     await this.nodes.start(
@@ -235,9 +241,11 @@ class Assembly implements Signalbox {
     await http?.start();
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
+    void this.prune(); // a node that never runs for long removes too
     this.pruning = setInterval(() => void this.prune(), 600_000);
     const warnings = loaded.diagnostics.length;
     this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
+    reached('start.done');
   }
 
   async publish(message: Message): Promise<void> {
@@ -295,6 +303,7 @@ class Assembly implements Signalbox {
     }
     this.redaction.of = redactor(configuration.secrets);
     const { revision, isNew } = await this.record(configuration, by.who);
+    reached('reload.recorded');
     const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
     const later = this.started ? needsRestart(this.started, configuration) : [];
     const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : []), ...later.map((name) => `${name} (after a restart)`)];
@@ -306,6 +315,22 @@ class Assembly implements Signalbox {
     telemetry.reloadSuccess.set(1);
     this.log.info('reloaded', `revision ${revision.number} runs${isNew ? '' : ' (nothing changed)'}`, { revision: revision.number, changed: changed.join(', ') });
     return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
+  }
+
+  private examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
+    const configured = [...(this.configuration?.systems.values() ?? [])];
+    const probes = configured.map(({ name }) => [name, async (signal: AbortSignal) => (await this.supervisor.probe(name, signal)) ?? []] as const);
+    return examine({
+      broker: this.broker,
+      store: this.store,
+      clock: systemClock,
+      stateDirectory: this.stateDirectory,
+      channels: channelsOf(configured.flatMap(({ outbound }) => [...outbound.values()])),
+      systems: new Map(systems ? probes : []),
+      selfTest,
+      integrity,
+      watched: [],
+    });
   }
 
   private facts({ version: running, startedAt, revision: { number, digest } }: Live): NodeFacts {
@@ -348,10 +373,12 @@ class Assembly implements Signalbox {
     if (!this.configuration) return;
     const { retention } = this.configuration.settings;
     try {
+      reached('prune.before');
       const removed = await this.store.prune(new Date(), retention);
+      reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
     } catch (error) {
-      this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
+      if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }
   }
 }

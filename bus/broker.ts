@@ -1,4 +1,5 @@
 import { token } from '../adapters/contract/injection.js';
+import type { DiagnoseOptions, Diagnosis } from './diagnosis.js';
 
 /**
  * What a broker must do. Two implementations, `embedded/` and `rabbitmq/`, pass one conformance suite (test/kit/broker).
@@ -29,6 +30,12 @@ export interface Broker {
   remove(channel: string): Promise<boolean>;
   /** Connection state now, for health and status. */
   readonly health: BrokerHealth;
+  /**
+   * Looks at everything the promises above depend on and that others can change. Needs no `open`: then it looks at what lies there and declares nothing.
+   * A check that fails is a diagnosis; it does not throw. A simulated broker has nothing to look at.
+   * @param channels those that should be there
+   */
+  diagnose?(channels: readonly ChannelSpec[], options: DiagnoseOptions): Promise<readonly Diagnosis[]>;
   /** Finishes what was published, returns unsettled messages to their channels, closes. Twice is fine. */
   close(): Promise<void>;
 }
@@ -98,6 +105,17 @@ export interface BrokerHealth {
   readonly connected: boolean;
   /** Why not, or what limits it: `memory alarm`, `connection lost 12 s ago`. */
   readonly detail: string | undefined;
+  /** The nodes of the cluster that are configured; absent where there is no cluster. */
+  readonly nodes?: readonly BrokerNode[];
+}
+
+export interface BrokerNode {
+  /** `mq1.corp.local:5672`. */
+  readonly address: string;
+  /** We use it now. */
+  readonly connected: boolean;
+  /** Why it could not be reached the last time; it may be fine meanwhile when we are connected elsewhere (asked every 15 s). */
+  readonly problem: string | undefined;
 }
 
 /** Why a publish did not succeed, and what the publisher may conclude. */

@@ -1,6 +1,7 @@
 import type { Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { describe, failureOf, kindOf, Misconfigured, NotConnected, TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
 import { Attention, Stalled } from './attention.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
@@ -152,6 +153,7 @@ export class PolledSource implements Source {
     const { name } = this.config;
     this.lease = await Lease.acquire(`source:${name}`, { leases: store.leases, clock, holder: nodes.holder, timing: nodes.timing });
     if (this.lease) {
+      reached('source.lease.held');
       if (this.isStandby) {
         this.health.takesOver(clock.now().getTime());
         this.log.info('source-taken-over', `${name} is read by this node now`);
@@ -213,17 +215,20 @@ export class PolledSource implements Source {
   private async take(batch: Batch, lease: Lease, { signal, fence, attention }: { signal: AbortSignal; fence: () => void; attention: Attention }): Promise<number> {
     const { intake, store } = this.services;
     const results = await intake.accept(this.config.name, batch.records, { patienceMs: Number.POSITIVE_INFINITY, signal, fence });
+    reached('source.checkpoint.before');
     if (batch.checkpoint !== undefined) {
       lease.check();
       if (!(await store.checkpoints.set(this.config.name, batch.checkpoint, lease.epoch))) lease.lose('another node has written its checkpoint');
       lease.check();
     }
+    reached('source.checkpoint.written');
     const fresh = results.filter((result) => result.result !== 'duplicate').length;
     const dead = results.findIndex((result) => result.result === 'dead');
     this.health.failed += results.filter((result) => result.result === 'dead').length;
     try {
       const settlement = settlementOf(results, dead < 0 ? undefined : (batch.records[dead]?.failure?.message ?? 'a record could not be mapped'));
       if (batch.settle) await attention.during('tidying up', batch.settle(settlement));
+      reached('source.settled');
     } catch (error) {
       if (error instanceof Stalled || error instanceof LeaseLost) throw error;
       // The records are safe; only tidying up failed, and the endpoint does it again at a later poll.
@@ -278,7 +283,7 @@ export class PolledSource implements Source {
   private failed(error: unknown): number {
     const { clock, telemetry } = this.services;
     const failure = failureOf(error);
-    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
     const next = `next try in ${Math.ceil(wait / 1000)} s`;
     const news = this.health.failures === 0 || this.report.detail?.split(';')[0] !== `${failure ? `${failure.code} ` : ''}${describe(error)}`;
     this.health.brokeDown(error, clock.now().getTime(), next);
@@ -375,7 +380,7 @@ export class ListeningSource implements Source {
       } catch (error) {
         if (signal.aborted) return;
         const failure = failureOf(error);
-        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
         this.health.brokeDown(error, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s`);
         log.warn('source-failed', `listening for ${name} failed: ${describe(error)}`, { endpoint: name, code: failure?.code });
         await clock.sleep(wait, signal).catch(() => undefined); // aborted: the loop ends

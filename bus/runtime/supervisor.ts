@@ -3,8 +3,10 @@ import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injec
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker } from '../broker.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
+import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
@@ -120,8 +122,9 @@ export class Supervisor {
     const leaving = new Set(gone.map((system) => system.plan.name));
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
-    for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
+    for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
     for (const system of gone) await this.stopSources(system);
+    if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);
     this.routing.handler = plan.handler;
     this.drainMs = plan.drainMs;
@@ -129,6 +132,7 @@ export class Supervisor {
       await this.stopTargets(system);
       this.running.delete(system.plan.name);
     }
+    if (gone.length > 0) reached('reload.targets.stopped');
     const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
     this.paused = new Set(paused.keys());
     for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
@@ -139,6 +143,7 @@ export class Supervisor {
       this.running.set(system.plan.name, system);
       for (const [name, target] of system.targets) await this.begin(system.targets, name, target, 'outbound', paused.has(name));
     }
+    reached('start.targets.running');
     for (const { sources } of started) {
       for (const [name, source] of sources) await this.begin(sources, name, source, 'inbound', paused.has(name));
     }

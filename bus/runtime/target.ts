@@ -2,11 +2,14 @@ import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
 import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
+import { checkOut } from './claim-check.js';
 import { causeOf } from './dead-letter.js';
+import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, decodePayload, type QueuedDelivery, withAttempt } from './envelope.js';
 import { LAST_MS, Link } from './link.js';
 import { Outage } from './outage.js';
 import type { DurablePublisher } from './publisher.js';
@@ -46,7 +49,7 @@ const STORE_RETRY_MS = 5_000;
  */
 export class Target {
   private readonly health: EndpointHealth;
-  private readonly outage = new Outage();
+  private readonly outage: Outage;
   private readonly link: Link;
   private readonly journal: DeliveryJournal;
   private readonly suspects: Suspects;
@@ -70,6 +73,7 @@ export class Target {
     this.channel = channelOf(name);
     this.health = new EndpointHealth(name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: name });
+    this.outage = new Outage(services.clock.random);
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
     this.journal = new DeliveryJournal(name, usesLedger, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
@@ -102,15 +106,15 @@ export class Target {
 
   /** Takes nothing new, finishes what is under way within `drainMs`; the rest goes back to its channel. */
   async stop(drainMs: number): Promise<void> {
-    const drained = AbortSignal.timeout(drainMs);
-    const closing = this.consumer?.close(drained);
+    using drained = deadline(this.services.clock, drainMs);
+    const closing = this.consumer?.close(drained.signal);
     // What waits for a dead link or for a free place goes back at once.
     this.returnQueued();
     if (!this.link.isOpen) this.stopping.abort(new Error('stopping'));
     await closing;
     this.stopping.abort(new Error('stopping'));
     this.consumer = undefined;
-    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), ...this.underWay.values()]));
+    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), ...this.underWay.values()]), this.services.clock);
     if (!ended) this.log.warn('stop-late', `a call of ${this.config.name} does not heed its signal and was left behind`);
     await this.link.close();
   }
@@ -169,6 +173,7 @@ export class Target {
   }
 
   private async settle(received: Received, begun: number, signal: AbortSignal): Promise<void> {
+    reached('target.begin');
     let queued: QueuedDelivery;
     try {
       queued = decodeDelivery(received);
@@ -183,9 +188,12 @@ export class Target {
       received.ack();
     } else {
       try {
-        const { receipt, durationMs } = await this.link.send(queued.delivery, signal);
+        const body = await checkOut(received, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
+        const { receipt, durationMs } = await this.link.send({ ...queued.delivery, payload: decodePayload(body) }, signal);
         const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
+        reached('target.ack.before');
         received.ack();
+        reached('target.ack.given');
         this.succeeded(queued, at, durationMs);
       } catch (error) {
         if (signal.aborted) throw error;
@@ -225,11 +233,14 @@ export class Target {
       await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
       return;
     }
-    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs);
+    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs, clock.random);
+    reached('target.retry.before');
     await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
+    reached('target.retry.published');
     const now = clock.now().getTime();
     const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(now + waitMs).toISOString()}`;
     await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
+    reached('target.retry.history.written');
     received.ack();
     this.health.brokeDown(error, now, next);
     if (!counts && this.link.isOpen) this.link.reopen(failure);

@@ -42,7 +42,7 @@ export function statusText(status: Status): string {
       `pid ${status.pid}`,
       `revision ${revision.number}${revision.by === 'start' ? '' : ` by ${safe(revision.by)}`}, ${age(revision.at)}`,
     ].join('   '),
-    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
+    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}${via(bus.health)}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
     `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
   ];
   if (status.nodes.length > 1) lines.push(nodesLine(status.nodes));
@@ -63,6 +63,12 @@ function nodesLine(nodes: readonly NodeStatus[]): string {
     return `${safe(name)}${isSelf ? ' (this one)' : differs}${isLive ? '' : ` ${paint('red', 'GONE')}`}`;
   });
   return `nodes  ${each.join(', ')}    signalbox nodes list`;
+}
+
+/** Of a cluster: the nodes in use. */
+function via({ nodes = [] }: Status['bus']['health']): string {
+  const used = nodes.filter(({ connected }) => connected).map(({ address }) => address);
+  return nodes.length < 2 || used.length === 0 ? '' : ` via ${safe(used.join(' and '))}`;
 }
 
 export function systemsTable(systems: readonly SystemStatus[]): string {

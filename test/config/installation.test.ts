@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
+import { catalog } from '../../adapters/catalog.js';
 import { changedRouting } from '../../config/changes.js';
 import type { Configuration } from '../../config/configuration.js';
-import { catalog } from '../../adapters/catalog.js';
 import { load } from './support/directory.js';
 
 const RECORD = { id: '1', value: { number: '4711' } };

@@ -66,6 +66,7 @@ export function heldClock(start = '2026-03-01T08:00:00.000Z'): HeldClock {
     set(wall) {
       origin = wall - elapsed;
     },
+    random: () => 0.5,
     get sleeping() {
       return sleepers.size;
     },
