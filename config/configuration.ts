@@ -21,6 +21,8 @@ export interface Configuration {
 }
 
 export interface Settings {
+  /** Tells this installation's ids from those of others; undefined: ids are made of the names of endpoints and routes alone. */
+  readonly installation?: string;
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
   readonly bus: EmbeddedSettings | RabbitmqSettings;
@@ -83,6 +85,8 @@ export interface InboundConfig {
   /** How often a polling endpoint is asked. */
   readonly schedule: ScheduleConfig;
   readonly maxRecords: number;
+  /** A poll without a batch or an end for so long is ended by force; undefined: the default of the runtime. */
+  readonly pollTimeoutMs?: number;
   /** Silence is an alarm: at least `atLeast` records in each `everyMs`. */
   readonly expect: { readonly atLeast: number; readonly everyMs: number } | undefined;
 }

@@ -219,4 +219,10 @@ export const busCodes = {
       'A payload above 256 KiB waits in the store, and the message in the channel only refers to it. The store has no such payload: it was restored from an older backup, it is not the store the message was published with, or the message waited longer than the history is kept.',
     fix: 'Let all nodes use one store; after a restore bring back the store of the same time as the bus. The record itself can be sent again from its source, then `signalbox dlq discard` closes this letter.',
   },
+  E590: {
+    title: 'a source made no progress',
+    meaning:
+      'Opening or reading it brought neither records nor an end for longer than `poll_timeout`. The call was ended by force and the endpoint is opened anew; nothing is lost.',
+    fix: 'Look at the system and the network between; raise `poll_timeout` when one batch may take that long.',
+  },
 } as const satisfies CodeTable;
