@@ -22,6 +22,8 @@ export interface IntakeOptions {
   readonly signal: AbortSignal;
   /** Take records in again although they were taken before (redelivery of a dead letter). */
   readonly again?: boolean;
+  /** Called right before each publish and before what follows is stored: throws, and aborts `signal`, when the caller lost the right to read. */
+  readonly fence?: () => void;
 }
 
 /**
@@ -83,6 +85,7 @@ export class Intake {
     } finally {
       await publishes.settle();
     }
+    options.fence?.();
     await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work);
@@ -113,7 +116,7 @@ export class Intake {
     ]);
   }
 
-  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal }: IntakeOptions): Promise<void>[] {
+  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal, fence }: IntakeOptions): Promise<void>[] {
     const { message } = outcome;
     const data = message && writeJson(message.data);
     const isInline = data !== undefined && !isLargeText(data);
@@ -124,7 +127,7 @@ export class Intake {
         let outgoing = encodeDispatch(dispatch, message, work.revision);
         if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
         reached('intake.publish.before');
-        await this.publisher.publish(channelOf(dispatch.endpoint), outgoing, patienceMs, signal);
+        await this.publisher.publish(channelOf(dispatch.endpoint), outgoing, patienceMs, signal, 0, fence);
         reached('intake.publish.confirmed');
       } catch (error) {
         const failure = failureOf(error);
