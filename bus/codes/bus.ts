@@ -193,4 +193,14 @@ export const busCodes = {
     meaning: 'It would change more than one message, and there is no terminal to ask. Nothing was done.',
     fix: 'Look at the count and the sample, then run it again with `--yes`.',
   },
+  E580: {
+    title: 'the outcome of a delivery is not known',
+    meaning: 'The request was sent and not answered (a timeout, a lost connection, a crash in between), so the target may have it or not. `on_unknown: park` keeps it for a person.',
+    fix: 'Look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
+  },
+  E581: {
+    title: 'whether a delivery was made could not be found out',
+    meaning: 'Its outcome is not known, and the target did not say yes or no when it was asked. It is asked again as the retry policy says, and then parked for a person.',
+    fix: 'Nothing, if it passes. For a parked one: look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
+  },
 } as const satisfies CodeTable;
