@@ -125,7 +125,7 @@ function load(directory: string, stateDirectory: string | undefined): Promise<Lo
   return loadConfiguration(directory, {
     specs: catalog,
     env: process.env,
-    loadPackage: async (name) => [await loadAdapter(name, directory)],
+    loadPackage: (name) => loadAdapter(name, directory),
     ...(stateDirectory === undefined ? {} : { stateDirectory }),
   });
 }

@@ -2,34 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Finding } from '../bus/finding.js';
-import { type AdapterSpec, CONTRACT, describe, Misconfigured } from './contract/index.js';
+import { type AdapterSpec, CONTRACT, Misconfigured } from './contract/index.js';
 
-export interface LoadedAdapters {
-  /** Built-in ones and those of the packages, by name. */
-  readonly adapters: ReadonlyMap<string, AdapterSpec>;
-  /** What is wrong with packages, placed at `['adapters', index]`; the others are loaded all the same. */
-  readonly findings: readonly Finding[];
-}
-
-/** `directory` is the configuration directory: packages are looked for in `node_modules` there and above. */
-export async function loadAdapters(packages: readonly string[], directory: string, builtIn: readonly AdapterSpec[]): Promise<LoadedAdapters> {
-  const adapters = new Map(builtIn.map((spec) => [spec.name, spec]));
-  const findings: Finding[] = [];
-  for (const [index, name] of packages.entries()) {
-    try {
-      const spec = await loadAdapter(name, directory);
-      if (adapters.has(spec.name)) throw new Misconfigured('E465', `${name} brings an adapter \`${spec.name}\`, but there is one already`);
-      adapters.set(spec.name, spec);
-    } catch (error) {
-      if (!(error instanceof Misconfigured)) throw error;
-      findings.push({ severity: 'error', code: error.code, path: ['adapters', index], message: describe(error), help: error.hint });
-    }
-  }
-  return { adapters, findings };
-}
-
-/** @throws Misconfigured with the code of what is wrong */
+/** `directory` is the configuration directory: the package is looked for in `node_modules` there and above. @throws Misconfigured with the code of what is wrong */
 export async function loadAdapter(name: string, directory: string): Promise<AdapterSpec> {
   const entry = await entryOf(name, directory);
   let exports: Readonly<Record<string, unknown>>;

@@ -19,7 +19,7 @@ export async function check(directory: string, { withoutSecrets = false }: Check
   return loadConfiguration(directory, {
     specs: catalog,
     env: process.env,
-    loadPackage: async (name) => [await loadAdapter(name, directory)],
+    loadPackage: (name) => loadAdapter(name, directory),
     allowMissingSecrets: withoutSecrets,
   });
 }

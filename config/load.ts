@@ -2,6 +2,8 @@
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { AdapterSpec } from '../adapters/contract/spec.js';
+import { codes } from '../bus/codes/index.js';
+import { describe, failureOf, Misconfigured } from '../bus/errors.js';
 import type { Finding } from '../bus/finding.js';
 import { compileRoutes } from '../routes/compile.js';
 import type { RoutesInput } from '../routes/input.js';
@@ -26,7 +28,7 @@ export interface LoadOptions {
   readonly specs: readonly AdapterSpec[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Loads the adapters of the packages under `adapters:`. @throws when a package is missing or does not fit */
-  readonly loadPackage?: (name: string) => Promise<readonly AdapterSpec[]>;
+  readonly loadPackage?: (name: string) => Promise<AdapterSpec>;
   /** Default: `CREDENTIALS_DIRECTORY` of `env`. */
   readonly credentialsDirectory?: string;
   /** Wins over `store.directory`. Default: `STATE_DIRECTORY` of `env`, then `.signalbox` in the directory. */
@@ -139,15 +141,14 @@ async function readAll(
 async function allSpecs(check: Check, options: LoadOptions, packages: readonly string[]): Promise<ReadonlyMap<string, AdapterSpec>> {
   const specs = new Map(options.specs.map((spec) => [spec.name, spec]));
   for (const [index, name] of packages.entries()) {
-    const at = { severity: 'error', code: 'E125', path: ['adapters', index] } as const;
     try {
       if (!options.loadPackage) throw new Error('adapter packages are not loaded here');
-      for (const spec of await options.loadPackage(name)) {
-        if (specs.has(spec.name)) check.report({ ...at, message: `\`${name}\` brings the adapter \`${spec.name}\`, which is there already` });
-        else specs.set(spec.name, spec);
-      }
+      const spec = await options.loadPackage(name);
+      if (specs.has(spec.name)) throw new Misconfigured('E465', `it brings the adapter \`${spec.name}\`, which is there already`);
+      specs.set(spec.name, spec);
     } catch (error) {
-      check.report({ ...at, message: `cannot load \`${name}\`: ${Error.isError(error) ? (error as Error).message : String(error)}`, help: 'install it beside Signalbox' });
+      const { code, hint } = failureOf(error) ?? { code: 'E125', hint: codes.E125.fix };
+      check.report({ severity: 'error', code, path: ['adapters', index], message: `cannot load \`${name}\`: ${describe(error)}`, help: hint });
     }
   }
   return specs;

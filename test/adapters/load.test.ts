@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Container } from 'inversify';
 import { adapterModule, adapterToken } from '../../adapters/adapters.module.js';
 import { CLOCK, defineAdapter, HTTP_HOST, LOGGER } from '../../adapters/contract/index.js';
-import { loadAdapter, loadAdapters } from '../../adapters/load.js';
+import { loadAdapter } from '../../adapters/load.js';
+import { loadConfiguration } from '../../config/load.js';
 import hello from '../../examples/adapter-hello/index.js';
 import { realClock, recordingLog } from '../kit/fakes.js';
 
@@ -31,9 +32,13 @@ async function install(name: string, source: string, manifest: Readonly<Record<s
   await writeFile(join(folder, file), source);
 }
 
-async function codeOf(name: string): Promise<string | undefined> {
-  const { findings } = await loadAdapters([name], directory, [hello]);
-  return findings[0]?.code;
+/** What the configuration says of each package that could not be loaded: code, line in the list, text. */
+async function problemsOf(...names: readonly string[]): Promise<readonly (readonly [code: string, place: number, message: string])[]> {
+  const files = join(directory, 'conf');
+  await mkdir(files);
+  await writeFile(join(files, 'signalbox.yaml'), `version: 1\nadapters:\n${names.map((name) => `  - ${JSON.stringify(name)}\n`).join('')}`);
+  const { diagnostics } = await loadConfiguration(files, { specs: [hello], env: {}, loadPackage: (name) => loadAdapter(name, files) });
+  return diagnostics.filter(({ line }) => line !== undefined && line > 2).map(({ code, line = 0, message }) => [code, line - 3, message]);
 }
 
 describe('adapter packages', () => {
@@ -42,9 +47,7 @@ describe('adapter packages', () => {
     await install('tiny-two', `${CONFORMING} export const adapter = { ...spec, name: 'tiny-two' };`);
     const inner = join(directory, 'conf', 'prod');
     await mkdir(inner, { recursive: true });
-    const { adapters, findings } = await loadAdapters(['@acme/tiny', 'tiny-two'], inner, [hello]);
-    expect(findings).toEqual([]);
-    expect([...adapters.keys()]).toEqual(['hello', 'tiny', 'tiny-two']);
+    expect([await loadAdapter('@acme/tiny', inner), await loadAdapter('tiny-two', inner)].map(({ name }) => name)).toEqual(['tiny', 'tiny-two']);
   });
 
   test.each([
@@ -65,27 +68,26 @@ describe('adapter packages', () => {
     await install('no-schema', `${CONFORMING} export default { ...spec, connect: {} };`);
     await install('no-read-schema', `${CONFORMING} export default { ...spec, read: { pattern: 'polling' } };`);
     await install('good', `${CONFORMING} export default spec;`);
-    const names = ['absent', '../outside', 'throws', 'nothing', 'old', 'badly-named', 'taken', 'no-schema', 'no-read-schema', 'good'];
-    const { adapters, findings } = await loadAdapters(names, directory, [hello]);
-    expect(findings.map(({ code, path }) => [code, path[1]])).toEqual([
+    const names = ['absent', 'throws', 'nothing', 'old', 'badly-named', 'taken', 'no-schema', 'no-read-schema', 'good'];
+    const problems = await problemsOf(...names);
+    expect(problems.map(([code, place]) => [code, place])).toEqual([
       ['E460', 0],
-      ['E460', 1],
-      ['E461', 2],
-      ['E462', 3],
-      ['E463', 4],
-      ['E464', 5],
-      ['E465', 6],
+      ['E461', 1],
+      ['E462', 2],
+      ['E463', 3],
+      ['E464', 4],
+      ['E465', 5],
+      ['E466', 6],
       ['E466', 7],
-      ['E466', 8],
     ]);
-    expect(findings[2]?.message).toContain('no native module');
-    expect([...adapters.keys()]).toEqual(['hello', 'tiny']);
+    expect(problems[1]?.[2]).toContain('no native module');
+    await expect(loadAdapter('../outside', directory)).rejects.toMatchObject({ code: 'E460' });
   });
 
   test('a manifest that is no JSON is named', async () => {
     await install('broken', '');
     await writeFile(join(directory, 'node_modules', 'broken', 'package.json'), '{');
-    expect(await codeOf('broken')).toBe('E461');
+    expect(await problemsOf('broken')).toMatchObject([['E461', 0, expect.stringContaining('no JSON')]]);
   });
 
   test('the example, installed as a package, is loaded', async () => {

@@ -95,7 +95,7 @@ describe('a configuration', () => {
 
   test('takes adapters of packages', async () => {
     const files = { 'a.yaml': `adapters: ["@acme/hook", "broken"]\n${READ}  hook: {adapter: fake-hook, read: {a: {path: /a}}}\n` };
-    const loadPackage = (name: string) => (name === 'broken' ? Promise.reject(new Error('not installed')) : Promise.resolve([fakeHook]));
+    const loadPackage = (name: string) => (name === 'broken' ? Promise.reject(new Error('not installed')) : Promise.resolve(fakeHook));
     const result = await load(files, { specs: [fakeSql], loadPackage });
     expect(places(result)).toEqual(['E125 a.yaml:1:26']);
     expect(result.text).toContain('cannot load `broken`: not installed');

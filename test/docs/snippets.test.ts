@@ -70,7 +70,7 @@ async function problemsOf({ text, marks }: Block): Promise<string> {
           .map((variable) => variable.split('=', 2)) ?? [],
       ),
     },
-    loadPackage: async () => [hello],
+    loadPackage: async () => hello,
   });
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) return renderDiagnostics(errors, sources, { colour: false, applied: undefined });

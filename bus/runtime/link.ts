@@ -1,0 +1,147 @@
+import type { Delivery, Outbound, Receipt } from '../../adapters/contract/endpoint.js';
+import type { Clock, Logger } from '../../adapters/contract/services.js';
+import { type AnyFailure, describe, failureOf, kindOf } from '../errors.js';
+import type { EndpointHealth } from './endpoint-health.js';
+import { Gate } from './gate.js';
+import type { Outage } from './outage.js';
+import { reopenDelay } from './retry.js';
+import { settledWithin } from './settled-within.js';
+import { systemOf, type Telemetry } from './telemetry.js';
+
+export interface LinkServices {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** For an adapter that does not heed its signal, and for calls under way on a link that another call has found dead. */
+export const LAST_MS = 5_000;
+const MISCONFIGURED_RETRY_MS = 300_000;
+
+/**
+ * The way to one outbound endpoint: open, lost, opened again with back-off. A delivery waits here while the link is away, and is sent again when the link
+ * was lost under it, until there is an answer about the delivery itself.
+ */
+export class Link {
+  private readonly up = new Gate();
+  private readonly calls = new Set<Promise<Receipt>>();
+  /** Counts the openings: a late failure of one before says nothing about the one that is open now. */
+  private generation = 0;
+  private wake = new AbortController();
+  private stop: AbortSignal = AbortSignal.abort();
+  /** The last opening; it does not reject. */
+  private opening: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly outbound: Outbound,
+    private readonly name: string,
+    private readonly health: EndpointHealth,
+    private readonly outage: Outage,
+    private readonly services: LinkServices,
+    private readonly log: Logger,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.up.isOpen;
+  }
+
+  /** Begins to open, and tries again until `stop`. */
+  start(stop: AbortSignal): void {
+    this.stop = stop;
+    this.reopen();
+  }
+
+  /** Closes the way and opens it again with back-off; called once for each loss. */
+  reopen(cause?: AnyFailure): void {
+    this.generation++;
+    this.up.close();
+    this.opening = this.open(cause, this.stop);
+  }
+
+  /** Somebody knows better than the back-off. */
+  tryNow(): void {
+    this.wake.abort();
+  }
+
+  /** @returns how long the call took that was answered @throws what the target said of this delivery */
+  async send(delivery: Delivery, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
+    const { clock, telemetry } = this.services;
+    for (;;) {
+      await this.up.pass(signal);
+      const { generation } = this;
+      const started = clock.monotonic();
+      const call = (async () => this.outbound.send(delivery, signal))(); // one that throws at once is no different
+      this.calls.add(call);
+      try {
+        return { receipt: await call, durationMs: clock.monotonic() - started };
+      } catch (error) {
+        const failure = failureOf(error);
+        const kind = failure && kindOf(failure);
+        if (kind !== 'not-connected' && kind !== 'misconfigured') throw error;
+        telemetry.attempts.inc({ endpoint: this.name, result: kind });
+        if (generation === this.generation) this.reopen(failure);
+      } finally {
+        this.calls.delete(call);
+      }
+    }
+  }
+
+  recovered(): void {
+    this.log.info('target-recovered', `${this.name} can be reached again`);
+    this.services.telemetry.systemUp.set({ system: systemOf(this.name) }, 1);
+  }
+
+  /** After `stop`: resolves when no opening is under way any more. */
+  ended(): Promise<void> {
+    return this.opening;
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.outbound.close();
+    } catch (error) {
+      this.log.debug('close-failed', `closing ${this.name} failed: ${describe(error)}`);
+    }
+  }
+
+  private async open(cause: AnyFailure | undefined, signal: AbortSignal): Promise<void> {
+    let failure: unknown = cause;
+    while (!signal.aborted) {
+      try {
+        if (failure !== undefined) {
+          // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls));
+          await this.close();
+          await this.waitAfter(failure, signal);
+        }
+        await this.outbound.open(signal);
+        // Of one that answers nobody an open link says nothing.
+        if (!this.outage.isOn) {
+          if (failure !== undefined) this.recovered();
+          this.health.reopened(this.services.clock.now().getTime());
+        }
+        this.up.open();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        failure = error;
+      }
+    }
+  }
+
+  private async waitAfter(failure: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, telemetry } = this.services;
+    const known = failureOf(failure);
+    const isMisconfigured = known && kindOf(known) === 'misconfigured';
+    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures);
+    const news = this.health.failures === 0;
+    this.health.brokeDown(failure, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s, messages wait`);
+    telemetry.systemUp.set({ system: systemOf(this.name) }, 0);
+    if (news) this.log.warn('target-failed', `${this.name} cannot be reached: ${describe(failure)}; messages wait`, { code: known?.code });
+    this.wake = new AbortController();
+    try {
+      await clock.sleep(wait, AbortSignal.any([signal, this.wake.signal]));
+    } catch (error) {
+      if (signal.aborted) throw error; // otherwise somebody resumed the endpoint: try now
+    }
+  }
+}
