@@ -17,6 +17,7 @@ import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runt
 import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
+import { Resolution } from './bus/runtime/resolution.js';
 import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
@@ -204,7 +205,7 @@ class Assembly implements Signalbox {
       routes: routeSummaries(configuration),
       reload: (by) => this.reload(by),
     };
-    this.operations = new Operations(this.live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    this.operations = new Operations(this.live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery), this.container.get(Resolution));
     this.http = http;
     if (http) {
       addHealthPages(http, {

@@ -8,6 +8,7 @@ import { completionCommand } from './commands/completion.js';
 import { dlqCommand } from './commands/dlq.js';
 import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
+import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
@@ -31,6 +32,7 @@ const commands = [
   routesCommand,
   messagesCommand,
   dlqCommand,
+  ledgerCommand,
   explainCommand,
   reloadCommand,
   schemaCommand,

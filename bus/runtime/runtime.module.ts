@@ -2,6 +2,7 @@ import { ContainerModule } from 'inversify';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
+import { Resolution } from './resolution.js';
 import { Supervisor } from './supervisor.js';
 import { ROUTING, type Routing } from './tokens.js';
 
@@ -13,6 +14,7 @@ export function runtimeModule(): ContainerModule {
     bind(Intake).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
+    bind(Resolution).toSelf().inSingletonScope();
   });
 }
 

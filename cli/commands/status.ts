@@ -46,6 +46,11 @@ export function statusText(status: Status): string {
     `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
   ];
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
+  if (status.unknown.length > 0) {
+    const parts = status.unknown.map(({ endpoint, count }) => `${count} at ${safe(endpoint)}`).join(', ');
+    const sum = status.unknown.reduce((total, { count }) => total + count, 0);
+    lines.push(`${paint('red', plural(sum, 'UNKNOWN OUTCOME', 'UNKNOWN OUTCOMES'))}  ${parts}    signalbox ledger list --state unknown`);
+  }
   if (status.refused) {
     lines.push(
       `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${moment(status.refused.at)}    signalbox check`,
