@@ -225,7 +225,7 @@ export const writeSchema = z.strictObject({
       done: statuses([200]).meta({ title: 'Done', description: 'Status codes that say the target has it.', examples: [200, [200, 204]] }),
       not_done: statuses([404]).meta({ title: 'Not done', description: 'Status codes that say for certain it has not. Every other answer leaves it open, and it is asked again.', examples: [404, [404, 410]] }),
     })
-    .refine(({ done, not_done }) => !done.some((status) => not_done.includes(status)), 'a status cannot be both `done` and `not_done`')
+    .refine(({ done, not_done }) => ![done].flat().some((status) => [not_done].flat().includes(status)), 'a status cannot be both `done` and `not_done`')
     .optional()
     .meta({
       title: 'Verify',
