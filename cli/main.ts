@@ -10,6 +10,7 @@ import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
 import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
+import { nodesCommand } from './commands/nodes.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
@@ -27,6 +28,7 @@ const commands = [
   testCommand,
   runCommand,
   statusCommand,
+  nodesCommand,
   traceCommand,
   systemsCommand,
   routesCommand,

@@ -2,6 +2,7 @@ import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { Broker } from '../bus/broker.js';
 import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
 import { channelOf } from '../bus/runtime/envelope.js';
+import type { NodeRegistry } from '../bus/runtime/nodes.js';
 import type { Redelivery } from '../bus/runtime/redelivery.js';
 import type { Resolution } from '../bus/runtime/resolution.js';
 import type { Supervisor } from '../bus/runtime/supervisor.js';
@@ -15,6 +16,7 @@ import {
   type LedgerLine,
   type LedgerQuery,
   type LedgerRecord,
+  type NodeStatus,
   type RedeliverResult,
   type ReloadResult,
   type ResolveResult,
@@ -29,7 +31,7 @@ import {
 /** What runs now, as the composition root sees it. */
 export interface Live {
   readonly version: string;
-  readonly node: string;
+  readonly nodes: NodeRegistry;
   readonly startedAt: number;
   revision: Omit<Revision, 'content'>;
   refused: { readonly at: number; readonly problems: number } | undefined;
@@ -60,7 +62,7 @@ export class Operations implements Service {
     ]);
     return {
       version: live.version,
-      node: live.node,
+      node: live.nodes.name,
       pid: process.pid,
       startedAt: live.startedAt,
       revision: { number: live.revision.number, by: live.revision.by, at: live.revision.at },
@@ -72,7 +74,12 @@ export class Operations implements Service {
       deadLettersBy: groups.map(({ endpoint, code, count }) => ({ endpoint, code, count })),
       unknown: [...unknown].map(([endpoint, count]) => ({ endpoint, count })).sort((a, b) => b.count - a.count),
       systems,
+      nodes: await this.nodes(),
     };
+  }
+
+  async nodes(): Promise<readonly NodeStatus[]> {
+    return this.live.nodes.list().map(({ digest: _digest, ...node }) => node);
   }
 
   async systems(): Promise<readonly SystemStatus[]> {
@@ -225,7 +232,7 @@ export class Operations implements Service {
   }
 }
 
-const GRAVITY = ['ok', 'idle', 'starting', 'slow', 'paused', 'silent', 'retrying', 'failing', 'misconfigured'] as const;
+const GRAVITY = ['ok', 'idle', 'standby', 'starting', 'slow', 'paused', 'silent', 'retrying', 'failing', 'misconfigured'] as const;
 
 function worst(endpoints: readonly EndpointStatus[]): SystemStatus['state'] {
   return endpoints.reduce<SystemStatus['state']>((state, endpoint) => (GRAVITY.indexOf(endpoint.state) > GRAVITY.indexOf(state) ? endpoint.state : state), 'ok');

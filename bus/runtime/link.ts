@@ -1,6 +1,7 @@
 import type { Delivery, Outbound, Receipt, Verification } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { type AnyFailure, describe, failureOf, kindOf, leavesUnknown, Misconfigured } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { CallRecord } from './call-record.js';
 import type { EndpointHealth } from './endpoint-health.js';
 import { Gate } from './gate.js';
@@ -67,7 +68,13 @@ export class Link {
   async send(delivery: Delivery, record: CallRecord, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
     for (;;) {
       try {
-        const { answer, durationMs } = await this.call(() => this.outbound.send(delivery, signal), signal, record);
+        const make = async (): Promise<Receipt> => {
+          reached('target.send.before');
+          const receipt = await this.outbound.send(delivery, signal);
+          reached('target.send.done');
+          return receipt;
+        };
+        const { answer, durationMs } = await this.call(make, signal, record);
         return { receipt: answer, durationMs };
       } catch (error) {
         if (!isOfTheLink(error) || (record.minds && leavesUnknown(error))) throw error;
@@ -137,7 +144,7 @@ export class Link {
       try {
         if (failure !== undefined) {
           // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
-          await settledWithin(LAST_MS, Promise.allSettled(this.calls));
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls), this.services.clock);
           await this.close();
           await this.waitAfter(failure, signal);
         }
@@ -160,7 +167,7 @@ export class Link {
     const { clock, telemetry } = this.services;
     const known = failureOf(failure);
     const isMisconfigured = known && kindOf(known) === 'misconfigured';
-    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures);
+    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures, clock.random);
     const news = this.health.failures === 0;
     this.health.brokeDown(failure, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s, messages wait`);
     telemetry.systemUp.set({ system: systemOf(this.name) }, 0);

@@ -2,9 +2,11 @@ import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
 import { describe, failureOf, kindOf, leavesUnknown, TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { LedgerEntry, Store } from '../store/contract.js';
 import type { CallRecord, OnUnknown } from './call-record.js';
 import { causeOf } from './dead-letter.js';
+import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
@@ -54,7 +56,7 @@ const MARGIN_MS = 500;
  */
 export class Target {
   private readonly health: EndpointHealth;
-  private readonly outage = new Outage();
+  private readonly outage: Outage;
   private readonly link: Link;
   private readonly journal: DeliveryJournal;
   private readonly suspects: Suspects;
@@ -82,6 +84,7 @@ export class Target {
     this.channel = channelOf(name);
     this.health = new EndpointHealth(name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: name });
+    this.outage = new Outage(services.clock.random);
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
     this.journal = new DeliveryJournal({ name, usesLedger, onUnknown }, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
@@ -114,15 +117,15 @@ export class Target {
 
   /** Takes nothing new, finishes what is under way within `drainMs`; the rest goes back to its channel. */
   async stop(drainMs: number): Promise<void> {
-    const drained = AbortSignal.timeout(drainMs);
-    const closing = this.consumer?.close(drained);
+    using drained = deadline(this.services.clock, drainMs);
+    const closing = this.consumer?.close(drained.signal);
     // What waits for a dead link or for a free place goes back at once.
     this.returnQueued();
     if (!this.link.isOpen) this.stopping.abort(new Error('stopping'));
     await closing;
     this.stopping.abort(new Error('stopping'));
     this.consumer = undefined;
-    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), ...this.underWay.values()]));
+    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), ...this.underWay.values()]), this.services.clock);
     if (!ended) this.log.warn('stop-late', `a call of ${this.config.name} does not heed its signal and was left behind`);
     await this.link.close();
   }
@@ -181,6 +184,7 @@ export class Target {
   }
 
   private async settle(received: Received, begun: number, signal: AbortSignal): Promise<void> {
+    reached('target.begin');
     let queued: QueuedDelivery;
     try {
       queued = decodeDelivery(received);
@@ -221,7 +225,9 @@ export class Target {
     const { receipt, durationMs } = verified ?? (await this.link.send(queued.delivery, record, signal));
     const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
     if (known) await this.journal.unparked(received.id, signal);
+    reached('target.ack.before');
     received.ack();
+    reached('target.ack.given');
     this.succeeded(queued, at, durationMs);
   }
 
@@ -290,12 +296,15 @@ export class Target {
       return;
     } else {
       // An answer that was lost may be to a request that is still worked on: whoever asks too early hears that it is not there.
-      const waitMs = Math.max(retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined), isUnknown ? record.remainingMs(this.longestCallMs + MARGIN_MS) : 0);
+      const waitMs = Math.max(retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), isUnknown ? record.remainingMs(this.longestCallMs + MARGIN_MS) : 0);
+      reached('target.retry.before');
       await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
+      reached('target.retry.published');
       const at = now();
       const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(at + waitMs).toISOString()}`;
       const detail = `${describe(error)}; ${isUnknown ? 'whether it was delivered is not known, it is verified; ' : ''}${next}`;
       await this.journal.append(this.journal.event(queued, 'retry', at, { code: failure.code, detail, attempt }), signal);
+      reached('target.retry.history.written');
       received.ack();
       this.health.brokeDown(error, at, next);
     }

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
-import { toRows } from './event-text.js';
 import { PAYLOAD_GRACE_MS } from '../grace.js';
+import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
 
 /** Rows per step of a prune: some milliseconds of the worker's time. */

@@ -61,7 +61,7 @@ describe('what a failed request says of its outcome', () => {
     ['no answer in time', () => undefined, 'TryAgain'],
     ['an answer that breaks off', (_, response) => void response.writeHead(201, { 'content-length': '100' }).write('{"id":', () => response.destroy()), 'NotConnected'],
     ['an answer that does not end', (_, response) => void response.writeHead(201).write('{'), 'TryAgain'],
-    ['an answer that is no HTTP', (_, response) => void response.socket?.write('FTP 220 ready\r\n\r\n'), 'TryAgain'],
+    ['an answer that is no HTTP', (_, response) => void response.socket?.write('FTP 220 ready\r\n\r\n'), 'NotConnected'],
     ['502 of a gateway', answering(502), 'TryAgain'],
     ['504 of a gateway', answering(504), 'TryAgain'],
     ['a page in place of JSON', answering(200, '<h1>Log in</h1>', { 'content-type': 'text/html' }), 'TryAgain'],
