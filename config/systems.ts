@@ -241,7 +241,13 @@ class SystemReader {
       this.check.report({ severity: 'error', code: 'E191', path: option, message, label: 'not possible', help });
     } else if (asked === 'resend' && !repeatable) {
       const message = 'a delivery whose answer was lost is sent again, and may have a second effect: the target cannot recognise it';
-      this.check.report({ severity: 'warning', code: 'W190', path: option, message, help: verifies ? 'take `verify`' : 'take `park`, or make the request repeatable (`PUT`, a key that the partner honours)' });
+      this.check.report({
+        severity: 'warning',
+        code: 'W190',
+        path: option,
+        message,
+        help: verifies ? 'take `verify`' : 'take `park`, or make the request repeatable (`PUT`, a key that the partner honours)',
+      });
     }
     return {
       name,

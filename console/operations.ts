@@ -7,7 +7,18 @@ import type { Redelivery } from '../bus/runtime/redelivery.js';
 import type { Resolution } from '../bus/runtime/resolution.js';
 import type { Supervisor } from '../bus/runtime/supervisor.js';
 import type { Traffic } from '../bus/runtime/traffic.js';
-import type { AuditEntry, DeadLetterGroup, HistoryQuery, LedgerEntry, MessageSummary, ParkedDelivery, Revision, Store, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
+import type {
+  AuditEntry,
+  DeadLetterGroup,
+  HistoryQuery,
+  LedgerEntry,
+  MessageSummary,
+  ParkedDelivery,
+  Revision,
+  Store,
+  StoredDeadLetter,
+  StoredEvent,
+} from '../bus/store/contract.js';
 import type { RouteSummary } from '../config/route-summary.js';
 import {
   type Actor,

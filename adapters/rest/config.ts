@@ -207,7 +207,8 @@ export const writeSchema = z.strictObject({
     .default('idempotency-key')
     .meta({
       title: 'Idempotency key',
-      description: 'Header that carries the key of the delivery, the same for each attempt. `none` for a partner that knows no such header: a repeated `POST` or `PATCH` then has a second effect.',
+      description:
+        'Header that carries the key of the delivery, the same for each attempt. `none` for a partner that knows no such header: a repeated `POST` or `PATCH` then has a second effect.',
       examples: ['idempotency-key', 'x-request-id', 'none'],
     }),
   unknown_status: z
@@ -223,7 +224,11 @@ export const writeSchema = z.strictObject({
     .strictObject({
       path: templatePath().meta({ title: 'Path', description: 'Read with GET; must name this one delivery.', examples: ['/bookings/{key}'] }),
       done: statuses([200]).meta({ title: 'Done', description: 'Status codes that say the target has it.', examples: [200, [200, 204]] }),
-      not_done: statuses([404]).meta({ title: 'Not done', description: 'Status codes that say for certain it has not. Every other answer leaves it open, and it is asked again.', examples: [404, [404, 410]] }),
+      not_done: statuses([404]).meta({
+        title: 'Not done',
+        description: 'Status codes that say for certain it has not. Every other answer leaves it open, and it is asked again.',
+        examples: [404, [404, 410]],
+      }),
     })
     .refine(({ done, not_done }) => ![done].flat().some((status) => [not_done].flat().includes(status)), 'a status cannot be both `done` and `not_done`')
     .optional()

@@ -200,7 +200,8 @@ export const busCodes = {
   },
   E580: {
     title: 'the outcome of a delivery is not known',
-    meaning: 'The request was sent and not answered (a timeout, a lost connection, a crash in between), so the target may have it or not. `on_unknown: park` keeps it for a person.',
+    meaning:
+      'The request was sent and not answered (a timeout, a lost connection, a crash in between), so the target may have it or not. `on_unknown: park` keeps it for a person.',
     fix: 'Look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
   },
   E581: {

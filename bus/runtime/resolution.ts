@@ -32,7 +32,11 @@ export class Resolution {
     @inject(NODE) private readonly node: string,
   ) {}
 
-  async resolve(ids: readonly string[], verdict: Verdict, by: By): Promise<{ readonly resolved: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
+  async resolve(
+    ids: readonly string[],
+    verdict: Verdict,
+    by: By,
+  ): Promise<{ readonly resolved: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
     const failed: { id: string; reason: string }[] = [];
     let resolved = 0;
     for (const id of ids) {

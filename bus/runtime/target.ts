@@ -296,7 +296,10 @@ export class Target {
       return;
     } else {
       // An answer that was lost may be to a request that is still worked on: whoever asks too early hears that it is not there.
-      const waitMs = Math.max(retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), isUnknown ? record.remainingMs(this.longestCallMs + MARGIN_MS) : 0);
+      const waitMs = Math.max(
+        retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random),
+        isUnknown ? record.remainingMs(this.longestCallMs + MARGIN_MS) : 0,
+      );
       reached('target.retry.before');
       await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
       reached('target.retry.published');

@@ -70,9 +70,10 @@ export function ledgerReads(server: Server): Pick<Ledger, 'get' | 'list' | 'coun
       return found.map(entry);
     },
     async counts(state) {
-      const found = await server.read<{ readonly endpoint: string; readonly count: number }>('SELECT endpoint, count(*)::integer AS count FROM ledger WHERE state = $1 GROUP BY endpoint', [
-        STATES.indexOf(state),
-      ]);
+      const found = await server.read<{ readonly endpoint: string; readonly count: number }>(
+        'SELECT endpoint, count(*)::integer AS count FROM ledger WHERE state = $1 GROUP BY endpoint',
+        [STATES.indexOf(state)],
+      );
       return new Map(found.map(({ endpoint, count }) => [endpoint, count]));
     },
   };

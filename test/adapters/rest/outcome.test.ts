@@ -129,7 +129,10 @@ describe('what a failed request says of its outcome', () => {
       await made.open(signal);
       const told = await outcome(made.send(delivery, signal));
       // The time for the connection and that for the request are over at once.
-      expect([[kind, undefined], ['TryAgain', undefined]]).toContainEqual(told);
+      expect([
+        [kind, undefined],
+        ['TryAgain', undefined],
+      ]).toContainEqual(told);
     });
 
     test('a connection that is taken and dropped may have got it', async () => {
