@@ -14,5 +14,7 @@ export const ifPolling = ({ spec }: AdapterHarness) => spec.read?.pattern === 'p
 export const ifListening = ({ spec }: AdapterHarness) => spec.read?.pattern === 'listening';
 export const ifOutbound = ({ spec }: AdapterHarness) => spec.write !== undefined;
 export const ifIdempotent = ({ spec, outbound }: AdapterHarness) => spec.write !== undefined && isIdempotent(spec.write, spec.write.config.safeParse(outbound?.config()).data);
+export const ifLosing = ({ outbound }: AdapterHarness) => outbound?.loseAnswer !== undefined;
+export const ifVerifying = ({ spec, outbound }: AdapterHarness) => spec.write?.verifies?.(spec.write.config.safeParse(outbound?.config()).data) === true;
 export const ifCallable = ({ spec }: AdapterHarness) => spec.call !== undefined;
 export const ifConnecting = (harness: AdapterHarness) => ifPolling(harness) || ifOutbound(harness);
