@@ -1,5 +1,7 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { Broker } from '../bus/broker.js';
+import type { Diagnosis } from '../bus/diagnosis.js';
+import { datarefOf } from '../bus/runtime/claim-check.js';
 import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
 import { channelOf } from '../bus/runtime/envelope.js';
 import type { NodeRegistry } from '../bus/runtime/nodes.js';
@@ -23,6 +25,7 @@ import type { RouteSummary } from '../config/route-summary.js';
 import {
   type Actor,
   type DeadLetterSummary,
+  type DoctorRequest,
   type EndpointStatus,
   type LedgerLine,
   type LedgerQuery,
@@ -48,6 +51,7 @@ export interface Live {
   refused: { readonly at: number; readonly problems: number } | undefined;
   routes: readonly RouteSummary[];
   reload(by: Actor): Promise<ReloadResult>;
+  examine(request: DoctorRequest): Promise<readonly Diagnosis[]>;
 }
 
 /** The service interface over the running parts: reads the store and the supervisor, changes through them, and writes each change to the audit log. */
@@ -152,6 +156,12 @@ export class Operations implements Service {
     return this.store.history.events(messageId);
   }
 
+  async payload(reference: string): Promise<Uint8Array> {
+    const content = await this.store.payloads.get(reference);
+    if (!content) throw new UnknownName(`no payload "${reference}"`);
+    return content;
+  }
+
   tail(after: number, limit: number): Promise<readonly StoredEvent[]> {
     return this.store.history.since(after, limit);
   }
@@ -171,7 +181,9 @@ export class Operations implements Service {
   async deadLetter(id: string): Promise<StoredDeadLetter> {
     const letter = await this.store.deadLetters.get(id);
     if (!letter) throw new UnknownName(`no dead letter "${id}"`);
-    return letter;
+    const reference = datarefOf(letter.headers);
+    const content = reference === undefined ? undefined : await this.store.payloads.get(reference);
+    return content ? { ...letter, content } : letter;
   }
 
   async redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult> {
@@ -198,7 +210,8 @@ export class Operations implements Service {
     const [found, parked] = await Promise.all([this.store.ledger.get([deliveryId]), this.store.parked.get(deliveryId)]);
     const entry = found.get(deliveryId);
     if (!entry) throw new UnknownName(`the ledger has no delivery "${deliveryId}"`);
-    return { ...lineOf(entry, parked), content: parked?.content };
+    const reference = parked && datarefOf(parked.headers);
+    return { ...lineOf(entry, parked), content: reference === undefined ? parked?.content : await this.store.payloads.get(reference) };
   }
 
   async resolve(ids: readonly string[], verdict: Verdict, by: Actor): Promise<ResolveResult> {
@@ -216,6 +229,10 @@ export class Operations implements Service {
 
   async revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]> {
     return (await this.store.revisions.list(limit)).map(({ number, digest, by, at }) => ({ number, digest, by, at }));
+  }
+
+  doctor(request: DoctorRequest): Promise<readonly Diagnosis[]> {
+    return this.live.examine(request);
   }
 
   private async setPaused(name: string, paused: boolean, by: Actor): Promise<void> {

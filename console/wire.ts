@@ -17,7 +17,11 @@ export interface WireError {
 export type WireDeadLetter = Omit<StoredDeadLetter, 'content'> & { readonly content: string };
 
 export function writeDeadLetter(letter: StoredDeadLetter): WireDeadLetter {
-  return { ...letter, content: base64(letter.content) };
+  return { ...letter, content: writeContent(letter.content) };
+}
+
+export function writeContent({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 export function readDeadLetter(wire: WireDeadLetter): StoredDeadLetter {
@@ -27,15 +31,11 @@ export function readDeadLetter(wire: WireDeadLetter): StoredDeadLetter {
 export type WireLedgerRecord = Omit<LedgerRecord, 'content'> & { readonly content: string | undefined };
 
 export function writeLedgerRecord(record: LedgerRecord): WireLedgerRecord {
-  return { ...record, content: record.content && base64(record.content) };
+  return { ...record, content: record.content && writeContent(record.content) };
 }
 
 export function readLedgerRecord(wire: WireLedgerRecord): LedgerRecord {
   return { ...wire, content: wire.content === undefined ? undefined : Buffer.from(wire.content, 'base64') };
-}
-
-function base64({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 /** A service may hand out whole letters where the summary is asked for: their content is not sent. */

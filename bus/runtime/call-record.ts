@@ -1,4 +1,5 @@
 import type { Clock } from '../../adapters/contract/services.js';
+import { reached } from '../failpoint.js';
 import type { LedgerEntry, Store } from '../store/contract.js';
 
 /** What follows when nobody knows whether a delivery was made. */
@@ -44,6 +45,7 @@ export class CallRecord {
     do {
       this.begunAt = this.now;
       await this.put('sending', this.begunAt, undefined, signal);
+      reached('target.sending.written');
     } while (this.now - this.begunAt > STALE_MS);
   }
 
@@ -53,10 +55,12 @@ export class CallRecord {
     if (!this.isNoted) return;
     await this.durably(() => this.services.store.ledger.delete([this.deliveryId]), signal);
     this.isNoted = false;
+    reached('target.undone.written');
   }
 
   async unknown(detail: string, signal: AbortSignal): Promise<void> {
     await this.put('unknown', this.now, detail, signal);
+    reached('target.unknown.written');
   }
 
   /** Milliseconds until the last call cannot have an effect any more. */

@@ -98,6 +98,7 @@ export class DeliveryJournal {
     const parked = { deliveryId, messageId, endpoint, lane: deliveryId, route, rule, ...(key === undefined ? {} : { key }), ...cause, at };
     // First what the ledger refers to.
     await this.durably(() => store.parked.add([{ ...parked, headers: headersText(received.headers), content: received.body }]), signal);
+    reached('target.parked.written');
     const event = this.event(queued, 'parked', at, { code: cause.code, detail: cause.reason, attempt: delivery.attempt });
     await Promise.all([this.durably(() => store.ledger.put([{ deliveryId, endpoint, state: 'unknown', at, detail: cause.reason }]), signal), this.append(event, signal)]);
     this.log.warn('outcome-unknown', `whether ${endpoint} has a delivery is not known, it waits for a person: ${cause.reason}`, {

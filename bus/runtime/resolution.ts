@@ -1,6 +1,7 @@
 import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
 import type { Clock } from '../../adapters/contract/services.js';
 import { describe } from '../errors.js';
+import { reached } from '../failpoint.js';
 import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Store } from '../store/contract.js';
 import { DISCARDED } from './delivery-journal.js';
 import { channelOf, withAttempt } from './envelope.js';
@@ -64,11 +65,13 @@ export class Resolution {
     const base = { deliveryId: id, endpoint: entry.endpoint, at };
     if (verdict === 'resend') {
       await this.store.ledger.put([{ ...base, state: 'released', detail: words }]);
+      reached('resolve.ledger.written');
       if (parked) await this.release(parked, words, at);
       return;
     }
     const done: LedgerEntry = { ...base, state: 'done', detail: verdict === 'discard' ? DISCARDED + words.slice('by '.length) : words };
     await this.store.ledger.put([done]);
+    reached('resolve.ledger.written');
     // One that is not parked is in its channel: it ends when it comes.
     if (parked) await this.end(done, parked);
   }
@@ -83,6 +86,7 @@ export class Resolution {
     const { deliveryId: id, endpoint, headers, content } = parked;
     await this.note(parked, 'redelivered', words, at);
     if (isAlone(parked)) await this.publisher.publish(channelOf(endpoint), withAttempt({ id, headers, body: content }, 1), 10_000, AbortSignal.timeout(30_000));
+    reached('resolve.published');
     await this.letGo(parked);
   }
 

@@ -6,6 +6,7 @@ import { describe, failureOf, Misconfigured } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
+import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
@@ -105,7 +106,7 @@ export class Supervisor {
     const leaving = new Set(gone.map((system) => system.plan.name));
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
-    for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
+    for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
     for (const system of gone) await this.stopSources(system);
     if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);

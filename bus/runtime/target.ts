@@ -1,15 +1,16 @@
-import type { Outbound } from '../../adapters/contract/endpoint.js';
+import type { Delivery, Outbound, Verification } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
 import { describe, failureOf, kindOf, leavesUnknown, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { LedgerEntry, Store } from '../store/contract.js';
 import type { CallRecord, OnUnknown } from './call-record.js';
+import { checkOut } from './claim-check.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, decodePayload, type QueuedDelivery, withAttempt } from './envelope.js';
 import { LAST_MS, Link } from './link.js';
 import { Outage } from './outage.js';
 import type { DurablePublisher } from './publisher.js';
@@ -221,8 +222,12 @@ export class Target {
       received.ack();
       return;
     }
-    const verified = isOpen ? await this.verified(queued, signal) : undefined;
-    const { receipt, durationMs } = verified ?? (await this.link.send(queued.delivery, record, signal));
+    const whole = async (): Promise<Delivery> => {
+      const body = await checkOut(received, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
+      return { ...queued.delivery, payload: decodePayload(body) };
+    };
+    const verified = isOpen ? await this.verified(whole, signal) : undefined;
+    const { receipt, durationMs } = verified ?? (await this.link.send(await whole(), record, signal));
     const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
     if (known) await this.journal.unparked(received.id, signal);
     reached('target.ack.before');
@@ -245,9 +250,10 @@ export class Target {
   }
 
   /** @returns undefined when the target certainly does not have it @throws OutcomeUnknown */
-  private async verified(queued: QueuedDelivery, signal: AbortSignal) {
+  private async verified(whole: () => Promise<Delivery>, signal: AbortSignal) {
     const started = this.services.clock.monotonic();
-    const verdict = await this.link.verify(queued.delivery, signal).catch((error: unknown) => {
+    const ask = async (): Promise<Verification> => this.link.verify(await whole(), signal);
+    const verdict = await ask().catch((error: unknown) => {
       signal.throwIfAborted();
       throw new OutcomeUnknown(describe(error), error);
     });

@@ -1,5 +1,16 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Failpoint } from '../../bus/failpoint.js';
+
+/** Moments that only come where an outcome may be unknown; the process is killed at them in unknown.test.ts. */
+export const MOMENTS_OF_UNKNOWN: readonly Failpoint[] = [
+  'target.sending.written',
+  'target.unknown.written',
+  'target.undone.written',
+  'target.parked.written',
+  'resolve.ledger.written',
+  'resolve.published',
+];
 
 /** What becomes of one request: whether its effect happens, and what the sender gets. */
 export interface Conduct {
