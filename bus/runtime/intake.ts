@@ -70,7 +70,9 @@ export class Intake {
       return summarise(outcomes);
     });
     await settleAll(publishes);
-    await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters), this.store.dedupe.add(endpoint, fresh, now)]);
+    await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters)]);
+    // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
+    await this.store.dedupe.add(endpoint, fresh, now);
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work.letters);
     return results;
