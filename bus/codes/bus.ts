@@ -77,6 +77,11 @@ export const busCodes = {
     meaning: 'The thread that owns the files ended, or was never started.',
     fix: 'Look for the first error in the log before this one: disk full or disk errors end the thread.',
   },
+  E517: {
+    title: 'the TLS connection to RabbitMQ is refused',
+    meaning: "The broker's certificate is expired, for another host or signed by an unknown authority, or the broker does not accept ours. Nothing was sent.",
+    fix: 'Name the authority of the broker in `bus.tls.ca`; check that the host of the URL is in its certificate; check `bus.tls.cert` and `key` when the broker asks for a certificate.',
+  },
   E520: {
     title: 'the endpoint is paused',
     meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',

@@ -2,6 +2,7 @@ import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import { deriveId, type Message } from '../message.js';
@@ -70,9 +71,10 @@ export class Intake {
       return summarise(outcomes);
     });
     await settleAll(publishes);
-    await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters)]);
+    await this.write(work);
     // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
     await this.store.dedupe.add(endpoint, fresh, now);
+    reached('intake.dedupe.written');
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work.letters);
     return results;
@@ -87,8 +89,16 @@ export class Intake {
     work.admit(message.source, record, outcome);
     this.count(outcome);
     await settleAll(this.publishAll(message.source, record, outcome, work, options));
-    await Promise.all([this.store.history.append(work.events), work.letters.length > 0 ? this.store.deadLetters.add(work.letters) : undefined]);
+    await this.write(work);
     return summarise([outcome]);
+  }
+
+  private async write({ events, letters }: Admission): Promise<void> {
+    reached('intake.store.before');
+    await Promise.all([
+      this.store.history.append(events).then(() => reached('intake.history.written')),
+      letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
+    ]);
   }
 
   private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal }: IntakeOptions): Promise<void>[] {
@@ -96,7 +106,9 @@ export class Intake {
     if (!message) return [];
     return outcome.deliveries.map(async (dispatch) => {
       try {
+        reached('intake.publish.before');
         await this.publisher.publish(channelOf(dispatch.endpoint), encodeDispatch(dispatch, message, work.revision), patienceMs, signal);
+        reached('intake.publish.confirmed');
       } catch (error) {
         const failure = failureOf(error);
         // A bug must not make the source read this record again and again.

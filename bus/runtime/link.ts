@@ -1,6 +1,7 @@
 import type { Delivery, Outbound, Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { type AnyFailure, describe, failureOf, kindOf } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { EndpointHealth } from './endpoint-health.js';
 import { Gate } from './gate.js';
 import type { Outage } from './outage.js';
@@ -69,10 +70,13 @@ export class Link {
       await this.up.pass(signal);
       const { generation } = this;
       const started = clock.monotonic();
+      reached('target.send.before');
       const call = (async () => this.outbound.send(delivery, signal))(); // one that throws at once is no different
       this.calls.add(call);
       try {
-        return { receipt: await call, durationMs: clock.monotonic() - started };
+        const receipt = await call;
+        reached('target.send.done');
+        return { receipt, durationMs: clock.monotonic() - started };
       } catch (error) {
         const failure = failureOf(error);
         const kind = failure && kindOf(failure);

@@ -1,6 +1,7 @@
 import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
 import type { Clock } from '../../adapters/contract/services.js';
 import { describe } from '../errors.js';
+import { reached } from '../failpoint.js';
 import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
@@ -52,21 +53,28 @@ export class Redelivery {
     const found = await Promise.all(ids.map((id) => this.store.deadLetters.get(id)));
     const open = found.filter((letter) => letter !== undefined).filter((letter) => letter.state === 'open');
     await this.store.history.append(open.map((letter) => this.event(letter, 'discarded', by)));
-    return this.store.deadLetters.settle(open, 'discarded', by.who, by.reason, this.clock.now());
+    reached('discard.history.written');
+    const settled = await this.store.deadLetters.settle(open, 'discarded', by.who, by.reason, this.clock.now());
+    reached('discard.letter.closed');
+    return settled;
   }
 
   private async handOut(letter: StoredDeadLetter, by: By): Promise<void> {
     using limit = deadline(this.clock, 30_000);
     const { signal } = limit;
+    reached('redelivery.begin');
     // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
     await this.store.history.append([this.event(letter, 'redelivered', by)]);
+    reached('redelivery.history.written');
     try {
       await this.publish(letter, signal);
     } catch (error) {
       await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
       throw error;
     }
+    reached('redelivery.published');
     await this.store.deadLetters.settle([letter], 'redelivered', by.who, by.reason, this.clock.now());
+    reached('redelivery.letter.closed');
   }
 
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {

@@ -3,18 +3,20 @@ import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injec
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker } from '../broker.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
+import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
 import { settledWithin } from './settled-within.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
 import { Target, type TargetConfig } from './target.js';
 import { systemOf, type Telemetry } from './telemetry.js';
-import { NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
+import { NODE, NODES, type Nodes, ROUTING, type Routing, TELEMETRY } from './tokens.js';
 
 /** What should run: made by the composition root from a checked configuration. */
 export interface RunPlan {
@@ -69,6 +71,7 @@ export class Supervisor {
     @inject(NODE) private readonly node: string,
     @inject(Intake) private readonly intake: Intake,
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
+    @inject(NODES) private readonly nodes: Nodes = alone,
   ) {}
 
   /**
@@ -104,6 +107,7 @@ export class Supervisor {
     // Channels first: the new routes may publish to them from the next record on.
     for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
     for (const system of gone) await this.stopSources(system);
+    if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);
     this.routing.handler = plan.handler;
     this.drainMs = plan.drainMs;
@@ -111,6 +115,7 @@ export class Supervisor {
       await this.stopTargets(system);
       this.running.delete(system.plan.name);
     }
+    if (gone.length > 0) reached('reload.targets.stopped');
     const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
     for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
       if (this.intake.takes(name) && !routed.has(name) && !paused.has(name)) await source.resume();
@@ -120,6 +125,7 @@ export class Supervisor {
       this.running.set(system.plan.name, system);
       for (const [name, target] of system.targets) await this.begin(system.targets, name, target, 'outbound', paused.has(name));
     }
+    reached('start.targets.running');
     for (const { sources } of started) {
       for (const [name, source] of sources) await this.begin(sources, name, source, 'inbound', paused.has(name));
     }
@@ -148,6 +154,11 @@ export class Supervisor {
     return reports;
   }
 
+  /** Polled sources that this process holds the lease of. */
+  held(): readonly string[] {
+    return [...this.running.values()].flatMap(({ sources }) => [...sources].filter(([, source]) => 'isHeld' in source && source.isHeld).map(([name]) => name)).sort();
+  }
+
   async probe(name: string, signal: AbortSignal): Promise<readonly ProbeStep[] | undefined> {
     return this.running.get(name)?.connected.probe(signal);
   }
@@ -163,7 +174,7 @@ export class Supervisor {
 
   /** An adapter that throws takes nothing down but what it was asked for. */
   private build(plan: SystemPlan): RunningSystem {
-    const { broker, publisher, store, routing, clock, log, telemetry, node, intake } = this;
+    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake } = this;
     const make = <T>(name: string, direction: 'inbound' | 'outbound', construct: () => T | undefined): T | FailedEndpoint => {
       try {
         const made = construct();
@@ -177,7 +188,7 @@ export class Supervisor {
     const sources = plan.inbound.map((config) => {
       const construct = (): Source | undefined => {
         const inbound = connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-        const services = { intake, store, clock, log, telemetry, node };
+        const services = { intake, store, clock, log, telemetry, nodes };
         return inbound && (inbound.kind === 'polling' ? new PolledSource(inbound, config, services) : new ListeningSource(inbound, config, services));
       };
       return [config.name, make(config.name, 'inbound', construct)] as const;

@@ -2,6 +2,7 @@ import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
 import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
@@ -171,6 +172,7 @@ export class Target {
   }
 
   private async settle(received: Received, begun: number, signal: AbortSignal): Promise<void> {
+    reached('target.begin');
     let queued: QueuedDelivery;
     try {
       queued = decodeDelivery(received);
@@ -187,7 +189,9 @@ export class Target {
       try {
         const { receipt, durationMs } = await this.link.send(queued.delivery, signal);
         const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
+        reached('target.ack.before');
         received.ack();
+        reached('target.ack.given');
         this.succeeded(queued, at, durationMs);
       } catch (error) {
         if (signal.aborted) throw error;
@@ -228,10 +232,13 @@ export class Target {
       return;
     }
     const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs, clock.random);
+    reached('target.retry.before');
     await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
+    reached('target.retry.published');
     const now = clock.now().getTime();
     const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(now + waitMs).toISOString()}`;
     await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
+    reached('target.retry.history.written');
     received.ack();
     this.health.brokeDown(error, now, next);
     if (!counts && this.link.isOpen) this.link.reopen(failure);
