@@ -6,6 +6,7 @@ import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, Store } from '../store/contract.js';
 import { deliveryLetter, foreignLetter } from './dead-letter.js';
 import type { QueuedDelivery } from './envelope.js';
+import { OpenLetters } from './open-letters.js';
 import { reopenDelay } from './retry.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -24,12 +25,16 @@ const LONGEST_WAIT_MS = 5_000;
  * takes: handing a message out again would call the target again.
  */
 export class DeliveryJournal {
+  private readonly letters: OpenLetters;
+
   constructor(
     private readonly endpoint: string,
     private readonly usesLedger: boolean,
     private readonly services: JournalServices,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.letters = new OpenLetters(endpoint, services.store, services.clock, services.node);
+  }
 
   async durably<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const { clock } = this.services;
@@ -51,6 +56,7 @@ export class DeliveryJournal {
     telemetry.attempts.inc({ endpoint: this.endpoint, result: 'duplicate' });
     // Perhaps the process ended between the ledger and the history.
     await this.append(this.event(queued, 'duplicate', clock.now().getTime(), { detail: 'was delivered before' }), signal);
+    await this.durably(() => this.letters.delivered(id, true), signal);
     return true;
   }
 
@@ -69,6 +75,7 @@ export class DeliveryJournal {
         : undefined,
       this.append(event, signal).then(() => reached('target.history.written')),
     ]);
+    await this.durably(() => this.letters.delivered(id, queued.delivery.attempt > 1 || receipt.duplicate === true), signal);
     return at;
   }
 
@@ -83,6 +90,7 @@ export class DeliveryJournal {
       this.durably(() => store.deadLetters.add([letter]), signal).then(() => reached('target.dead.letter.written')),
       this.append(event, signal).then(() => reached('target.dead.history.written')),
     ]);
+    await this.durably(() => this.letters.added(received.id, queued.delivery.messageId), signal);
     reached('target.dead.ack.before');
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.endpoint} went to the dead letters: ${cause.reason}`, {
