@@ -144,6 +144,11 @@ export class BrokerServer {
     this.isUp = true;
   }
 
+  isEmpty(name: string): boolean {
+    const channel = this.channels.get(name);
+    return !channel || channel.ready.length + channel.unsettled + channel.delayed.size === 0;
+  }
+
   /** Whether it has a message of this id, ready, handed out or waiting. */
   holds(name: string, id: string): boolean {
     const channel = this.channels.get(name);

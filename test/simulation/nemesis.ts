@@ -36,6 +36,10 @@ export class Nemesis {
     return this.kinds.length === 0 && Object.keys(this.#rates).length === 0;
   }
 
+  get hasUnknownWrites(): boolean {
+    return this.#rates.storeUnknown !== undefined;
+  }
+
   begin(): void {
     const { context, nodes, partners, sources } = this.world;
     context.note(
@@ -67,7 +71,6 @@ export class Nemesis {
     }
     for (const node of world.nodes) {
       if (node.process) {
-        node.process.life.stoppedUntil = Math.min(node.process.life.stoppedUntil, world.context.scheduler.now);
         node.process.broker.cutUntil = 0;
       }
       if (!node.process) node.start();
@@ -82,7 +85,7 @@ export class Nemesis {
       for (const node of this.world.nodes) node.crash(this.random.skewed(10, 20_000));
     },
     stop: () => void this.#node().stop(this.random.skewed(10, 10_000)),
-    halt: () => this.#node().halt(this.random.skewed(100, 70_000)),
+    halt: () => this.#node().halt(Math.min(this.random.skewed(100, 70_000), this.endsAt - this.world.context.scheduler.now)),
     losePublishing: () => this.#node().process?.broker.drop('publishing', this.random.skewed(0, 20_000)),
     loseConsuming: () => this.#node().process?.broker.drop('consuming', this.random.skewed(0, 20_000)),
     cut: () => this.#cut(this.#node(), this.random.skewed(500, 40_000)),
@@ -188,7 +191,7 @@ export class Nemesis {
     const { context } = this.world;
     const { up } = node;
     const again = (): void => {
-      if (!what.startsWith('redelivers') && !what.startsWith('discards')) context.scheduler.after(2_000, undefined, () => this.#ask(node, what, request));
+      if (!what.startsWith('redelivers')) context.scheduler.after(2_000, undefined, () => this.#ask(node, what, request));
     };
     if (!up) {
       if (this.#isHealed) again();

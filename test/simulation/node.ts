@@ -7,7 +7,9 @@ import { Redelivery } from '../../bus/runtime/redelivery.js';
 import { runtimeModule } from '../../bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from '../../bus/runtime/supervisor.js';
 import { Telemetry } from '../../bus/runtime/telemetry.js';
-import { NODE, TELEMETRY, TRAFFIC } from '../../bus/runtime/tokens.js';
+import { LetterRepair } from '../../bus/runtime/letter-repair.js';
+import { alone } from '../../bus/runtime/nodes.js';
+import { NODE, type Nodes, TELEMETRY, TRAFFIC } from '../../bus/runtime/tokens.js';
 import { Traffic } from '../../bus/runtime/traffic.js';
 import { STORE, type Store } from '../../bus/store/contract.js';
 import type { BrokerServer } from './broker.js';
@@ -31,6 +33,8 @@ export interface NodeOptions {
   readonly brokerServer: BrokerServer;
   readonly storeServer: StoreServer;
   readonly mutation: Mutation;
+  /** How many share the store; 0: it belongs to this one alone, as a file does. */
+  readonly sharedBy: () => number;
   readonly plan: (life: Life, clock: VirtualClock) => RunPlan;
 }
 
@@ -41,6 +45,7 @@ interface Process {
   readonly broker: SimulatedBroker;
   readonly supervisor: Supervisor;
   readonly redelivery: Redelivery;
+  readonly repair: LetterRepair;
 }
 
 /** Metrics of all runs of this process; they cost too much to be made for each. */
@@ -61,12 +66,13 @@ export class Node {
   }
 
   start(): void {
-    const { context, brokerServer, storeServer, seed, mutation, name } = this.options;
+    const { context, brokerServer, storeServer, seed, mutation, name, sharedBy } = this.options;
     const number = ++this.#lives;
     const life = new Life(`${name}/${number}`, name);
     const clock = new VirtualClock(context.scheduler, this.wall, life, new Random(seed, 1_000 + number * 10 + name.charCodeAt(0)));
     const broker = new SimulatedBroker(context, brokerServer, life, clock);
     const store = new SimulatedStore(context, storeServer, life);
+    const nodes: Nodes = sharedBy() === 0 ? alone : { holder: life.name, liveNodes: sharedBy, readerOf: () => undefined };
     const container = new Container();
     container.load(
       new ContainerModule(({ bind }) => {
@@ -78,9 +84,9 @@ export class Node {
         bind(BROKER).toConstantValue(mutation.broker?.(broker) ?? broker);
         bind(STORE).toConstantValue(mutation.store?.(store) ?? store);
       }),
-      runtimeModule(),
+      runtimeModule(nodes),
     );
-    const process = { life, clock, broker, supervisor: container.get(Supervisor), redelivery: container.get(Redelivery) };
+    const process = { life, clock, broker, supervisor: container.get(Supervisor), redelivery: container.get(Redelivery), repair: container.get(LetterRepair) };
     this.process = process;
     context.note(`${life.name} starts`);
     this.#begin(process, store).catch((error: unknown) => {

@@ -39,6 +39,7 @@ export class Partner {
   mood: 'up' | 'away' | 'busy' | 'misconfigured' = 'up';
   /** Calls that found something wrong. */
   failures = 0;
+  readonly #open = new Set<Call>();
   readonly #seen = new Map<string, number>();
   #instances = 0;
 
@@ -47,6 +48,11 @@ export class Partner {
     private readonly context: Context,
     private readonly store: StoreServer,
   ) {}
+
+  /** Calls of processes that still wait for the answer. */
+  get openCalls(): number {
+    return [...this.#open].filter(({ life }) => life.alive).length;
+  }
 
   outbound(life: Life, clock: VirtualClock): Outbound {
     const instance = ++this.#instances;
@@ -77,6 +83,7 @@ export class Partner {
         if (isOver) return;
         isOver = true;
         late();
+        this.#open.delete(call);
         open.delete(fail);
         signal.removeEventListener('abort', aborted);
         settle();
@@ -97,6 +104,7 @@ export class Partner {
       const late = scheduler.after(CALL_MS, life, () => fail(new TryAgain('E476', 'no answer in time')));
       if (signal.aborted) return fail(signal.reason as Error);
       open.add(fail);
+      this.#open.add(call);
       // Most adapters heed the signal.
       if (!random.chance(rates.callHangs)) signal.addEventListener('abort', aborted, { once: true });
       scheduler.after(context.latency(), undefined, () => {

@@ -8,6 +8,7 @@ import type {
   LedgerEntry,
   MessageState,
   MessageSummary,
+  ParkedDelivery,
   Revision,
   Store,
   StoredDeadLetter,
@@ -16,17 +17,6 @@ import type {
 import { applyEvent, countParts, type Parts } from '../../bus/store/summary.js';
 import type { Context } from './context.js';
 import type { Life } from './scheduler.js';
-
-/** As the contract will have it. */
-interface ParkedDelivery {
-  readonly deliveryId: string;
-  readonly messageId: string;
-  readonly endpoint: string;
-  readonly lane: string;
-  readonly code: string;
-  readonly reason: string;
-  readonly at: number;
-}
 
 interface StoredMessage {
   readonly id: string;

@@ -2,6 +2,7 @@ import type { ConnectedSystem } from '../../adapters/contract/index.js';
 import { ladderStep } from '../../bus/broker.js';
 import type { RetryPolicy } from '../../bus/handler.js';
 import type { RunPlan, SystemPlan } from '../../bus/runtime/supervisor.js';
+import { describe } from '../../bus/errors.js';
 import { BrokerServer } from './broker.js';
 import type { VirtualClock } from './clock.js';
 import { CALM, Context } from './context.js';
@@ -68,6 +69,7 @@ export class World {
   readonly #loadMs: number;
   readonly #size: number;
   readonly #maxRecords: number;
+  readonly #isShared: boolean;
 
   constructor(
     readonly seed: number,
@@ -92,7 +94,9 @@ export class World {
     this.#maxRecords = random.pick([1, 5, 20]);
     this.#loadMs = random.pick([2_000, 10_000, 30_000, 60_000]);
     this.#size = random.pick([3, 8, 20, 40, 80]);
-    this.nodes = Array.from({ length: random.chance(0.4) ? 2 : 1 }, (_, index) => this.#node(index === 0 ? 'a' : 'b'));
+    const names = random.chance(0.4) ? ['a', 'b'] : ['a'];
+    this.#isShared = names.length > 1 || random.chance(0.3);
+    this.nodes = names.map((name) => this.#node(name));
     this.nemesis = new Nemesis(this, new Random(seed, 4), this.#loadMs);
   }
 
@@ -106,8 +110,9 @@ export class World {
     nemesis.heal();
     Object.assign(context.rates, CALM);
     const healedAt = scheduler.now;
-    // Life goes on, so that what waits behind an outage is asked for.
-    for (const source of this.sources) for (const partner of this.partners) this.#arrive(this.#random.between(0, 3_000), { source, to: [partner.spec.name] });
+    // Life goes on: each source is read and each target is written to.
+    for (const source of this.sources) for (const { spec } of this.partners) this.#arrive(this.#random.between(0, 3_000), { source, to: [spec.name] });
+    this.#goOn();
     const isDone = this.#watch(() => this.#isQuiet());
     const limitMs = 60_000 + ladderStep(this.retry.longestMs) * this.retry.attempts + (nemesis.misconfigures ? 300_000 : 0);
     const isQuiet = await scheduler.run(isDone, healedAt + limitMs);
@@ -115,6 +120,7 @@ export class World {
     if (!isQuiet) context.violated(`not done ${Math.round(limitMs / 1000)} s after the last fault: ${this.#waitsFor()}`);
     await scheduler.run(() => false, scheduler.now + 2_000);
     if (isQuiet) checkMemory(this);
+    await this.#repair();
     await this.#stopNodes();
     checkEnd(this, isQuiet);
     const { violations, trace } = context;
@@ -162,7 +168,8 @@ export class World {
 
   #node(name: string): Node {
     const { seed, context, brokerServer, storeServer } = this;
-    return new Node({ name, seed, context, brokerServer, storeServer, mutation: this.options.mutation ?? {}, plan: (life, clock) => this.plan(life, clock) });
+    const sharedBy = (): number => (this.#isShared ? Math.max(1, this.nodes.filter(({ process }) => process).length) : 0);
+    return new Node({ name, seed, context, brokerServer, storeServer, sharedBy, mutation: this.options.mutation ?? {}, plan: (life, clock) => this.plan(life, clock) });
   }
 
   #arrive(afterMs: number, given: { readonly source?: string; readonly to?: readonly string[] } = {}): void {
@@ -201,6 +208,18 @@ export class World {
     return () => isSo;
   }
 
+  /** What fails for every message is an outage until one succeeds, so there must be more to try. */
+  #goOn(): void {
+    this.context.scheduler.after(7_000, undefined, () => {
+      if (this.#isQuiet()) return;
+      for (const { name } of this.brokerServer.channels.values()) {
+        if (this.brokerServer.isEmpty(name)) continue;
+        this.#arrive(0, { to: [name.slice('target.'.length)] });
+      }
+      this.#goOn();
+    });
+  }
+
   #isQuiet(): boolean {
     return this.#waitsFor() === '';
   }
@@ -213,10 +232,22 @@ export class World {
     if (folder.files.size > 0) waits.push(`${folder.files.size} files`);
     if (web.open.size > 0) waits.push(`${web.open.size} requests`);
     for (const { name, ready, unsettled, delayed } of brokerServer.channels.values()) {
-      if (ready.length + unsettled + delayed.size > 0) waits.push(`${name} (${ready.length} ready, ${unsettled} unsettled, ${delayed.size} delayed)`);
+      if (!brokerServer.isEmpty(name)) waits.push(`${name} (${ready.length} ready, ${unsettled} unsettled, ${delayed.size} delayed)`);
     }
+    for (const { spec, openCalls } of this.partners) if (openCalls > 0) waits.push(`${openCalls} calls of ${spec.name}`);
     for (const node of this.nodes) if (!node.up) waits.push(`node ${node.name} is not up`);
     return waits.join(', ');
+  }
+
+  /** What the composition root does now and then. */
+  async #repair(): Promise<void> {
+    const { scheduler } = this.context;
+    let isDone = false;
+    const done = (): void => {
+      isDone = true;
+    };
+    this.nodes[0]?.up?.repair.run(Number.POSITIVE_INFINITY).then(done, (error: unknown) => this.context.violated(`repairing the letters failed: ${describe(error)}`));
+    await scheduler.run(() => isDone, scheduler.now + 60_000);
   }
 
   async #stopNodes(): Promise<void> {
