@@ -4,11 +4,12 @@ import type { Broker, Consumer, Received } from '../broker.js';
 import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
+import { checkOut } from './claim-check.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, decodePayload, type QueuedDelivery, withAttempt } from './envelope.js';
 import { LAST_MS, Link } from './link.js';
 import { Outage } from './outage.js';
 import type { DurablePublisher } from './publisher.js';
@@ -187,7 +188,8 @@ export class Target {
       received.ack();
     } else {
       try {
-        const { receipt, durationMs } = await this.link.send(queued.delivery, signal);
+        const body = await checkOut(received, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
+        const { receipt, durationMs } = await this.link.send({ ...queued.delivery, payload: decodePayload(body) }, signal);
         const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
         reached('target.ack.before');
         received.ack();

@@ -13,9 +13,18 @@ import { services } from '../services/services.js';
 import { FaultyPartner } from './partner.js';
 import { type FaultProxy, startProxy } from './proxy.js';
 
-export const PLACES = ['bus', 'source', 'files', 'partner', 'reports'] as const;
-/** RabbitMQ, the PostgreSQL source, the SFTP target, the REST target, the MariaDB target. */
+export const PLACES = ['bus', 'source', 'files', 'partner', 'reports', 'store'] as const;
+/** RabbitMQ, the PostgreSQL source, the SFTP target, the REST target, the MariaDB target, the PostgreSQL store. */
 export type Place = (typeof PLACES)[number];
+
+export interface WorldOptions {
+  /** Default RabbitMQ. */
+  readonly bus?: 'embedded' | 'rabbitmq';
+  /** Default SQLite. */
+  readonly store?: 'sqlite' | 'postgres';
+  /** Address for metrics, `127.0.0.1:8080`. */
+  readonly listen?: string;
+}
 
 /** What the systems outside have: rows of one round by target, each with the number of its effects. */
 export interface Arrived {
@@ -48,9 +57,11 @@ export class FaultWorld {
   private next = 1;
   private rows: string[] = [];
 
-  /** @param victim the place whose server is private */
-  static async start(victim: Place): Promise<FaultWorld> {
-    const world = new FaultWorld();
+  private constructor(private readonly options: WorldOptions) {}
+
+  /** @param victim the place whose server is private; absent when all servers belong to the caller */
+  static async start(victim: Place | undefined, options: WorldOptions = {}): Promise<FaultWorld> {
+    const world = new FaultWorld(options);
     try {
       await world.build(victim);
     } catch (error) {
@@ -58,6 +69,10 @@ export class FaultWorld {
       throw error;
     }
     return world;
+  }
+
+  get bus(): 'embedded' | 'rabbitmq' {
+    return this.options.bus ?? 'rabbitmq';
   }
 
   proxy(place: Place): FaultProxy {
@@ -96,13 +111,28 @@ export class FaultWorld {
 
   async arrived(): Promise<Arrived> {
     const wanted = new Set(this.rows);
+    const { files, partner, reports } = await this.everything();
+    const only = (effects: ReadonlyMap<string, number>): ReadonlyMap<string, number> => new Map([...effects].filter(([row]) => wanted.has(row)));
+    return { files: only(files), partner: only(partner), reports: only(reports) };
+  }
+
+  /** What the targets have of all rows, but those that were forgotten. */
+  async everything(): Promise<Arrived> {
     const files = new Map<string, number>();
-    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '', wanted);
+    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '');
     const reports = new Map<string, number>();
     const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number`)) ?? [[]];
-    for (const row of rows) count(reports, String(row['number']), wanted, Number(row['n']));
-    const partner = new Map([...this.partner.effects].filter(([ref]) => wanted.has(ref)));
-    return { files, partner, reports };
+    for (const row of rows) count(reports, String(row['number']), Number(row['n']));
+    return { files, partner: new Map(this.partner.effects), reports };
+  }
+
+  /** Rows up to this number are taken away everywhere, so that a long run does not fill the disk. What is there later is there twice. */
+  async forget(upTo: number): Promise<void> {
+    await this.source?.query(`DELETE FROM ${this.name}.ord WHERE number <= $1`, [upTo]);
+    await this.reports?.query(`DELETE FROM ${this.name}.orders WHERE number <= ?`, [upTo]);
+    for (const row of [...this.partner.effects.keys()]) if (Number(row) <= upTo) this.partner.effects.delete(row);
+    for (const name of readdirSync(this.folder)) if (name.endsWith('.json') && Number(name.split('_')[0]) <= upTo) rmSync(join(this.folder, name));
+    this.rows = this.rows.filter((row) => Number(row) > upTo);
   }
 
   /** How many rows of this round each target has. */
@@ -153,7 +183,30 @@ export class FaultWorld {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child?.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
   }
 
-  private async build(victim: Place): Promise<void> {
+  /** SIGKILL to Signalbox itself; then `launch`. */
+  async killChild(): Promise<void> {
+    if (this.child) await stop(this.child, 'SIGKILL');
+  }
+
+  /** Starts the process, at first and after it was killed. */
+  async launch(): Promise<void> {
+    const lines = this.log().length;
+    const child = run(this);
+    this.child = child;
+    await until(
+      () =>
+        child.exitCode !== null ||
+        this.log()
+          .slice(lines)
+          .some((line) => line.includes('"started"')),
+      'signalbox runs',
+      60_000,
+      async () => this.log().slice(-5),
+    );
+    if (child.exitCode !== null) throw new Error(this.log().join('\n'));
+  }
+
+  private async build(victim: Place | undefined): Promise<void> {
     const own = async <T>(place: Place, start: () => Promise<Server<T>>, shared: () => Promise<T>): Promise<T> => {
       if (place !== victim) return shared();
       const server = await start();
@@ -165,34 +218,37 @@ export class FaultWorld {
       this.rabbitmq = await startRabbitmq();
       return this.rabbitmq;
     };
-    const [bus, postgres, mariadb, sshd] = await Promise.all([
-      own('bus', rabbitmq, services.rabbitmq),
+    const [bus, postgres, mariadb, sshd, store] = await Promise.all([
+      this.bus === 'rabbitmq' ? own('bus', rabbitmq, services.rabbitmq) : undefined,
       own('source', startPostgres, services.postgres),
       own('reports', startMariadb, services.mariadb),
       own('files', startSshd, services.sshd),
+      this.options.store === 'postgres' ? own('store', startPostgres, services.postgres) : undefined,
     ]);
     const partner = await this.partner.listen();
     this.closing.push(() => this.partner.close());
-    const busUrl = new URL(bus.url);
-    const ports: Readonly<Record<Place, number>> = { bus: Number(busUrl.port), source: postgres.port, files: sshd.port, partner, reports: mariadb.port };
+    const ports: Readonly<Partial<Record<Place, number>>> = {
+      ...(bus ? { bus: Number(new URL(bus.url).port) } : {}),
+      source: postgres.port,
+      files: sshd.port,
+      partner,
+      reports: mariadb.port,
+      ...(store ? { store: store.port } : {}),
+    };
     for (const place of PLACES) {
-      const proxy = await startProxy(ports[place]);
+      const port = ports[place];
+      if (port === undefined) continue;
+      const proxy = await startProxy(port);
       this.proxies.set(place, proxy);
       this.closing.push(() => proxy.close());
     }
     await this.prepare(postgres, mariadb, sshd);
-    this.configure(busUrl, postgres, { ...mariadb, database: this.name }, sshd);
+    this.configure({ bus: bus && new URL(bus.url), postgres, mariadb: { ...mariadb, database: this.name }, sshd, store });
     writeFileSync(join(this.directory, 'run.log'), '');
-    const child = run(this);
-    this.child = child;
-    this.closing.push(() => stop(child, 'SIGKILL'));
-    await until(
-      () => child.exitCode !== null || this.log().some((line) => line.includes('"started"')),
-      'signalbox runs',
-      60_000,
-      async () => this.log().slice(-5),
-    );
-    if (child.exitCode !== null) throw new Error(this.log().join('\n'));
+    this.closing.push(async () => {
+      if (this.child) await stop(this.child, 'SIGKILL');
+    });
+    await this.launch();
   }
 
   private async prepare(postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): Promise<void> {
@@ -221,18 +277,24 @@ export class FaultWorld {
     mkdirSync(this.folder);
   }
 
-  private configure(bus: URL, postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): void {
+  private configure({ bus, postgres, mariadb, sshd, store }: Access): void {
     const secrets = join(this.directory, 'secrets');
     mkdirSync(secrets, { mode: 0o700 });
-    const values = { bus: bus.password, source: postgres.password, reports: mariadb.password, files: sshd.privateKey };
+    const values = { bus: bus?.password ?? '', source: postgres.password, reports: mariadb.password, files: sshd.privateKey, store: store?.password ?? '' };
     for (const [name, value] of Object.entries(values)) writeFileSync(join(secrets, name), value, { mode: 0o600 });
     const port = (place: Place): number => this.proxy(place).port;
     const database = (driver: string, place: Place, { user, database: name }: DatabaseAccess): string =>
       `{driver: ${driver}, host: 127.0.0.1, port: ${port(place)}, database: ${name}, user: ${user}, password: "\${secret:${place}}", tls: "off", connect_timeout: 2s, statement_timeout: 3s, lock_timeout: 2s}`;
+    const busText = bus ? `{urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}` : 'embedded';
+    const storeText =
+      store &&
+      `{directory: .signalbox, postgres: {host: 127.0.0.1, port: ${port('store')}, database: ${store.database}, user: ${store.user}, password: "\${secret:store}", schema: ${this.name}_store, tls: "off"}}`;
     writeFileSync(
       join(this.directory, 'signalbox.yaml'),
       `version: 1
-bus: {urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}
+bus: ${busText}
+${storeText === undefined ? '' : `store: ${storeText}`}
+${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"`}
 defaults:
   retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
@@ -275,8 +337,16 @@ routes:
   }
 }
 
-function count(into: Map<string, number>, row: string, wanted: ReadonlySet<string>, effects = 1): void {
-  if (wanted.has(row)) into.set(row, (into.get(row) ?? 0) + effects);
+interface Access {
+  readonly bus: URL | undefined;
+  readonly postgres: DatabaseAccess;
+  readonly mariadb: DatabaseAccess;
+  readonly sshd: SshdAccess;
+  readonly store: DatabaseAccess | undefined;
+}
+
+function count(into: Map<string, number>, row: string, effects = 1): void {
+  into.set(row, (into.get(row) ?? 0) + effects);
 }
 
 /** Nothing is under way and the bus is there again: what closed its connection last may have done so after the last message. */

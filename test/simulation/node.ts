@@ -48,6 +48,8 @@ interface Process {
   readonly repair: LetterRepair;
 }
 
+/** As a node that shares its store has it. */
+const TIMING = { ttlMs: 20_000, renewMs: 5_000, marginMs: 2_500 };
 /** Metrics of all runs of this process; they cost too much to be made for each. */
 const telemetry = new Telemetry('simulation');
 
@@ -72,7 +74,7 @@ export class Node {
     const clock = new VirtualClock(context.scheduler, this.wall, life, new Random(seed, 1_000 + number * 10 + name.charCodeAt(0)));
     const broker = new SimulatedBroker(context, brokerServer, life, clock);
     const store = new SimulatedStore(context, storeServer, life);
-    const nodes: Nodes = sharedBy() === 0 ? alone : { holder: life.name, liveNodes: sharedBy, readerOf: () => undefined };
+    const nodes: Nodes = sharedBy() === 0 ? alone : { holder: life.name, timing: TIMING, liveNodes: sharedBy, readerOf: () => undefined };
     const container = new Container();
     container.load(
       new ContainerModule(({ bind }) => {

@@ -38,7 +38,7 @@ function guard(caught: (what: string) => void): () => void {
   const timer = (what: string) => (): undefined => {
     caught(what);
   };
-  Object.assign(globalThis, { setTimeout: timer('setTimeout'), setInterval: () => undefined }); // TODO lease
+  Object.assign(globalThis, { setTimeout: timer('setTimeout'), setInterval: timer('setInterval') });
   return () => {
     Math.random = random;
     RealDate.now = now;
