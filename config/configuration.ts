@@ -85,6 +85,8 @@ export interface OutboundConfig {
   readonly config: unknown;
   /** Deliveries under way at once. */
   readonly parallel: number;
+  /** Channels over which ordered deliveries are spread. */
+  readonly partitions: number;
 }
 
 export interface CallableConfig {

@@ -52,7 +52,17 @@ export const readCommon = z.strictObject({
 
 /** Options every endpoint under `write:` takes besides those of its adapter. */
 export const writeCommon = z.strictObject({
-  parallel: z.number().int().min(1).max(256).default(1).meta({ title: 'Parallel', description: 'Deliveries under way at once. More than 1 gives up their order.' }),
+  parallel: z
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .meta({ title: 'Parallel', description: 'Deliveries under way at once. More than 1 gives up their order, unless their route has `order_by`.' }),
+  partitions: z.number().int().min(1).max(256).default(8).meta({
+    title: 'Partitions',
+    description: 'Channels that ordered deliveries (`order_by`) are spread over by their key; nodes share them. A change finishes the old ones first.',
+  }),
 });
 
 const callCommon = z.strictObject({});
@@ -128,7 +138,7 @@ class SystemReader {
       adapter: spec,
       connect,
       inbound: byName(inbound.map((each) => this.#inbound(each, spec))),
-      outbound: byName(outbound.map((each): OutboundConfig => ({ name: each.name, config: each.config, parallel: each.common.parallel }))),
+      outbound: byName(outbound.map((each): OutboundConfig => ({ name: each.name, config: each.config, parallel: each.common.parallel, partitions: each.common.partitions }))),
       callable: byName(callable.map((each): CallableConfig => ({ name: each.name, config: each.config }))),
       digest: valueDigest(this.check.resolver.value(this.#path)),
     };

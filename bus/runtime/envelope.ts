@@ -16,6 +16,7 @@ export interface QueuedDelivery {
   readonly rule: string;
   readonly endpoint: string;
   readonly revision: number;
+  readonly orderKey?: string;
 }
 
 /** Attempt number; the only header that changes from one hand-out to the next. */
@@ -30,6 +31,7 @@ interface Plan {
   readonly key?: string | undefined;
   /** Absent when it is the delivery's id. */
   readonly idempotencyKey?: string;
+  readonly orderKey?: string;
 }
 
 /** Name of the channel that holds the deliveries of one outbound endpoint. */
@@ -38,8 +40,8 @@ export function channelOf(endpoint: string): string {
 }
 
 export function encodeDispatch(dispatch: Dispatch, message: Message, revision: number): OutgoingMessage {
-  const { id, route, rule, endpoint, key, idempotencyKey } = dispatch;
-  const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }) };
+  const { id, route, rule, endpoint, key, idempotencyKey, orderKey } = dispatch;
+  const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }), ...(orderKey === undefined ? {} : { orderKey }) };
   return {
     id,
     headers: {
@@ -87,7 +89,19 @@ export function decodeDelivery(message: OutgoingMessage): QueuedDelivery {
     rule: plan.rule,
     endpoint: plan.endpoint,
     revision: plan.revision,
+    ...(typeof plan.orderKey === 'string' ? { orderKey: plan.orderKey } : {}),
   };
+}
+
+/** The key of a delivery's order, without reading the rest; undefined when there is none. */
+export function orderKeyOf(headers: MessageHeaders): string | undefined {
+  const plan = headers[PLAN];
+  if (typeof plan !== 'string' || !plan.includes('"orderKey"')) return undefined;
+  try {
+    return parsePlan(plan).orderKey;
+  } catch {
+    return undefined; // whoever decodes it as a whole says what is wrong
+  }
 }
 
 function parsePlan(text: string): Plan {

@@ -2,13 +2,14 @@ import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
-import type { Handler, Outcome, RuleFailure } from '../handler.js';
+import type { Dispatch, Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import { deriveId, type Message } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
 import { causeOf, recordLetter } from './dead-letter.js';
-import { channelOf, encodeDispatch } from './envelope.js';
+import { encodeDispatch } from './envelope.js';
+import type { Era } from './layouts.js';
 import { DurablePublisher } from './publisher.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
@@ -49,9 +50,13 @@ export class Intake {
     if (!this.takes(endpoint)) throw new TryAgain('E507', `no route reads ${endpoint}`);
     const ids = records.map((record) => record.id);
     const known = new Set(options.again || records.length === 0 ? [] : await this.store.dedupe.seen(endpoint, ids));
+    return this.publisher.layouts.during((era) => this.take(endpoint, records, known, era, options));
+  }
+
+  private async take(endpoint: string, records: readonly SourceRecord[], known: Set<string>, era: Era, options: IntakeOptions): Promise<readonly Accepted[]> {
     const now = this.clock.now();
     const { handler } = this.routing;
-    const work = new Admission(this.node, handler.revision, now.getTime());
+    const work = new Admission(this.node, handler.revision, now.getTime(), era);
     const publishes: Promise<void>[] = [];
     const fresh: string[] = [];
     const results = records.map((record): Accepted => {
@@ -77,10 +82,14 @@ export class Intake {
   }
 
   /** A canonical message from the embedding API: the same way, without an inbound route. */
-  async publish(message: Message, options: IntakeOptions): Promise<Accepted> {
+  publish(message: Message, options: IntakeOptions): Promise<Accepted> {
+    return this.publisher.layouts.during((era) => this.send(message, era, options));
+  }
+
+  private async send(message: Message, era: Era, options: IntakeOptions): Promise<Accepted> {
     const { handler } = this.routing;
     const outcome = handler.route(message, this.clock.now());
-    const work = new Admission(this.node, handler.revision, this.clock.now().getTime());
+    const work = new Admission(this.node, handler.revision, this.clock.now().getTime(), era);
     const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
     work.admit(message.source, record, outcome);
     this.count(outcome);
@@ -89,19 +98,42 @@ export class Intake {
     return summarise([outcome]);
   }
 
-  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal }: IntakeOptions): Promise<void>[] {
+  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, options: IntakeOptions): Promise<void>[] {
     const { message } = outcome;
     if (!message) return [];
-    return outcome.deliveries.map(async (dispatch) => {
-      try {
-        await this.publisher.publish(channelOf(dispatch.endpoint), encodeDispatch(dispatch, message, work.revision), patienceMs, signal);
-      } catch (error) {
-        const failure = failureOf(error);
-        // A bug must not make the source read this record again and again.
-        if (signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
-        work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), route: dispatch.route, rule: dispatch.rule, endpoint: dispatch.endpoint, id: dispatch.id });
-      }
+    return outcome.deliveries.map((dispatch) => {
+      const publish = async (): Promise<void> => {
+        try {
+          await this.publisher.publish(
+            work.era.channelOf(dispatch.endpoint, dispatch.orderKey),
+            encodeDispatch(dispatch, message, work.revision),
+            options.patienceMs,
+            options.signal,
+          );
+        } catch (error) {
+          const failure = failureOf(error);
+          // A bug must not make the source read this record again and again.
+          if (options.signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
+          work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), ...partOf(dispatch) });
+        }
+      };
+      return dispatch.orderKey === undefined ? publish() : this.publishInOrder(dispatch.endpoint, dispatch.orderKey, publish, work, options);
     });
+  }
+
+  /** When one of a key cannot be published, none of the batch behind it may be: the source reads them all again, in order. */
+  private async publishInOrder(endpoint: string, orderKey: string, publish: () => Promise<void>, { broken }: Admission, { patienceMs, signal }: IntakeOptions): Promise<void> {
+    const lane = `${endpoint} ${orderKey}`;
+    const unlessBroken = async (): Promise<void> => {
+      if (broken.has(lane)) throw broken.get(lane);
+      await publish();
+    };
+    try {
+      await this.publisher.inOrder(endpoint, orderKey, unlessBroken, patienceMs, signal);
+    } catch (error) {
+      broken.set(lane, error);
+      throw error;
+    }
   }
 
   /** One line for a batch, however many of its records failed. */
@@ -128,11 +160,14 @@ export class Intake {
 class Admission {
   readonly events: HistoryEvent[] = [];
   readonly letters: DeadLetter[] = [];
+  /** Keys of an order of which one was not published, and why. */
+  readonly broken = new Map<string, unknown>();
 
   constructor(
     private readonly node: string,
     readonly revision: number,
     private readonly at: number,
+    readonly era: Era,
   ) {}
 
   admit(endpoint: string, record: SourceRecord, outcome: Outcome): void {
@@ -156,7 +191,13 @@ class Admission {
     }
     if (outcome.filtered !== undefined) this.event(messageId, 'filtered', { route: outcome.route, detail: outcome.filtered });
     for (const delivery of outcome.deliveries) {
-      this.event(messageId, 'queued', { route: delivery.route, rule: delivery.rule, endpoint: delivery.endpoint, deliveryId: delivery.id });
+      this.event(messageId, 'queued', {
+        route: delivery.route,
+        rule: delivery.rule,
+        endpoint: delivery.endpoint,
+        deliveryId: delivery.id,
+        ...(delivery.orderKey === undefined ? {} : { detail: `in the order of "${delivery.orderKey}"` }),
+      });
     }
     for (const failed of failuresOf(outcome)) this.refuse(endpoint, record, messageId, failed);
   }
@@ -209,6 +250,10 @@ function summarise(outcomes: readonly Outcome[]): Accepted {
   const messageId = outcomes[0]?.messageId ?? '';
   if (outcomes.some((outcome) => outcome.failure)) return { result: 'dead', messageId };
   return { result: outcomes.every((outcome) => outcome.filtered !== undefined) ? 'filtered' : 'accepted', messageId };
+}
+
+function partOf({ route, rule, endpoint, id, orderKey }: Dispatch): Omit<RuleFailure, 'failure'> {
+  return { route, rule, endpoint, id, ...(orderKey === undefined ? {} : { orderKey }) };
 }
 
 /** Waits for all of them also when one fails, so that nothing is still being published when the caller reads the batch again. */

@@ -5,7 +5,7 @@ import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
-import { channelOf, withAttempt } from './envelope.js';
+import { orderKeyOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
@@ -70,7 +70,11 @@ export class Redelivery {
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
     if (letter.stage === 'delivery') {
       const message = withAttempt({ id: letter.id, headers: letter.headers, body: letter.content }, 1);
-      await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
+      await this.publisher.layouts.during(async (era) => {
+        const orderKey = orderKeyOf(letter.headers);
+        const publish = (): Promise<void> => this.publisher.publish(era.channelOf(letter.endpoint, orderKey), message, 10_000, signal);
+        await (orderKey === undefined ? publish() : this.publisher.inOrder(letter.endpoint, orderKey, publish, 10_000, signal));
+      });
       return;
     }
     await this.takeAgain(letter, signal);
