@@ -14,6 +14,8 @@ export interface Store {
   readonly ledger: Ledger;
   readonly history: History;
   readonly deadLetters: DeadLetters;
+  readonly payloads: Payloads;
+  readonly parked: Parked;
   readonly endpointState: EndpointStates;
   readonly revisions: Revisions;
   readonly audit: Audit;
@@ -66,6 +68,8 @@ export interface Ledger {
   /** States of those ids that are known. */
   get(ids: readonly string[]): Promise<ReadonlyMap<string, LedgerEntry>>;
   put(entries: readonly LedgerEntry[]): Promise<void>;
+  /** Forgets them: the delivery may be made again. */
+  delete(ids: readonly string[]): Promise<void>;
   list(filter: { readonly state?: LedgerState; readonly endpoint?: string; readonly limit: number }): Promise<readonly LedgerEntry[]>;
 }
 
@@ -232,6 +236,65 @@ export interface DeadLetterGroup {
   readonly count: number;
   readonly firstAt: number;
   readonly lastAt: number;
+}
+
+/**
+ * Content too large for a channel (Claim Check, Hohpe and Woolf 2003): stored before the message that refers to it is published. Kept until no message
+ * that refers to it is in the history any more.
+ */
+export interface Payloads {
+  /** Storing the same content again, for this or another message, is fine. @returns its reference, the SHA-256 of the content in hex */
+  put(messageId: string, content: Uint8Array): Promise<string>;
+  /** Undefined when it is not there: it was pruned, or another installation stored it. */
+  get(reference: string): Promise<Uint8Array | undefined>;
+}
+
+/**
+ * Deliveries that wait for a person, in lanes: a lane is one ordering key of one endpoint (later deliveries of the key wait behind the first), or one
+ * delivery alone where there is no order to keep. Their message is `parked` in the history.
+ */
+export interface Parked {
+  /** Appends each at the end of its lane; one that is there already keeps its place and its `at`, the rest is as it is given now. */
+  add(entries: readonly ParkedDelivery[]): Promise<void>;
+  /** Oldest lane first. */
+  lanes(filter: { readonly endpoint?: string; readonly released?: boolean; readonly limit: number }): Promise<readonly ParkedLane[]>;
+  /** Of one lane, first in order first. */
+  list(endpoint: string, lane: string, limit: number): Promise<readonly ParkedDelivery[]>;
+  get(deliveryId: string): Promise<ParkedDelivery | undefined>;
+  /** The lane may go on; whoever serves the endpoint takes it from there. @returns false when there is no such lane */
+  release(endpoint: string, lane: string): Promise<boolean>;
+  /** The released lane is held again, because its first one failed again. */
+  hold(endpoint: string, lane: string): Promise<void>;
+  /** Removes what was delivered or discarded; a lane without entries is gone, and no longer released. @returns how many there were */
+  remove(deliveryIds: readonly string[]): Promise<number>;
+}
+
+export interface ParkedDelivery {
+  readonly deliveryId: string;
+  readonly messageId: string;
+  readonly endpoint: string;
+  readonly lane: string;
+  readonly route: string;
+  readonly rule: string;
+  readonly key?: string;
+  /** Why the first of the lane waits; on the others, what they wait behind. */
+  readonly code: string;
+  readonly reason: string;
+  /** Milliseconds since the epoch (UTC). */
+  readonly at: number;
+  /** What is needed to hand it out again, as the runtime wrote it. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly content: Uint8Array;
+}
+
+export interface ParkedLane {
+  readonly endpoint: string;
+  readonly lane: string;
+  readonly count: number;
+  readonly released: boolean;
+  readonly firstAt: number;
+  readonly code: string;
+  readonly reason: string;
 }
 
 /** Small durable notes of one endpoint, by key: files being worked on, gaps in ids. */

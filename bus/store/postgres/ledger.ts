@@ -31,6 +31,14 @@ export const putEntries: Operation<readonly LedgerEntry[], void> = {
   },
 };
 
+export const deleteEntries: Operation<readonly string[], void> = {
+  table: 'ledger',
+  async run(session, inputs) {
+    await session.query('DELETE FROM ledger WHERE id = ANY (ARRAY(SELECT id FROM ledger WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE))', [inputs.flat()]);
+    return same(inputs, undefined);
+  },
+};
+
 export const pruneEntries: Operation<{ readonly before: number; readonly limit: number }, number> = {
   table: 'ledger',
   async run(session, inputs) {

@@ -10,7 +10,7 @@ export interface Operation<Input, Output> {
   run(session: Session, inputs: readonly Input[]): Promise<readonly Output[]>;
 }
 
-export const TABLES = ['lease', 'checkpoint', 'dedupe', 'ledger', 'letter', 'endpoint_state', 'revision', 'audit', 'message'] as const;
+export const TABLES = ['lease', 'checkpoint', 'dedupe', 'ledger', 'letter', 'payload', 'parked', 'endpoint_state', 'revision', 'audit', 'message'] as const;
 export type Table = (typeof TABLES)[number];
 
 /** One output for all inputs. */

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotConnected } from '../../errors.js';
-import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
+import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
+import { PAYLOAD_GRACE_MS } from '../grace.js';
 import { appendAudit, auditReads } from './audit.js';
 import { checkpointReads, deleteCheckpoint, setCheckpoint } from './checkpoints.js';
 import { Classes } from './classes.js';
@@ -12,10 +14,12 @@ import { historyReads } from './history-read.js';
 import { check } from './history-rows.js';
 import { historyWrites } from './history-write.js';
 import { acquireLease, releaseLease } from './leases.js';
-import { ledgerReads, pruneEntries, putEntries } from './ledger.js';
+import { deleteEntries, ledgerReads, pruneEntries, putEntries } from './ledger.js';
 import { migrate } from './migrate.js';
 import type { Operation } from './operation.js';
 import type { PostgresOptions } from './options.js';
+import { addParked, holdLane, parkedReads, releaseLane, removeParked } from './parked.js';
+import { payloadReads, prunePayloads, putPayload } from './payloads.js';
 import { addRevision, revisionReads } from './revisions.js';
 import { Server } from './server.js';
 
@@ -72,6 +76,7 @@ export class PostgresStore implements Store {
   readonly ledger: Ledger = {
     get: async (ids) => this.#parts.ledger.get(ids),
     put: async (entries) => this.#write(putEntries, entries),
+    delete: async (ids) => this.#write(deleteEntries, ids),
     list: async (filter) => this.#parts.ledger.list(filter),
   };
 
@@ -94,6 +99,25 @@ export class PostgresStore implements Store {
     list: async (filter) => this.#parts.deadLetters.list(filter),
     groups: async () => this.#parts.deadLetters.groups(),
     settle: async (letters, as, by, reason, at) => this.#write(settleLetters, { letters, as, by, reason, at: at.getTime() }),
+  };
+
+  readonly payloads: Payloads = {
+    put: async (messageId, content) => {
+      const reference = createHash('sha256').update(content).digest('hex');
+      await this.#write(putPayload, { messageId, reference, content, at: Date.now() });
+      return reference;
+    },
+    get: async (reference) => this.#parts.payloads.get(reference),
+  };
+
+  readonly parked: Parked = {
+    add: async (entries) => this.#write(addParked, entries),
+    lanes: async (filter) => this.#parts.parked.lanes(filter),
+    list: async (endpoint, lane, limit) => this.#parts.parked.list(endpoint, lane, limit),
+    get: async (deliveryId) => this.#parts.parked.get(deliveryId),
+    release: async (endpoint, lane) => this.#write(releaseLane, { endpoint, lane }),
+    hold: async (endpoint, lane) => this.#write(holdLane, { endpoint, lane }),
+    remove: async (deliveryIds) => this.#write(removeParked, deliveryIds),
   };
 
   readonly endpointState: EndpointStates = {
@@ -122,6 +146,8 @@ export class PostgresStore implements Store {
     removed += await this.#repeat(this.#parts.historyWrites.prune, before(retention.historyMs));
     removed += await this.#repeat(pruneIds, before(retention.dedupeMs));
     removed += await this.#repeat(pruneEntries, before(retention.ledgerMs));
+    const youngest = now.getTime() - PAYLOAD_GRACE_MS;
+    for (let after: number | undefined = 0; after !== undefined; ) after = await this.#write(prunePayloads, { before: youngest, after, limit: STEP });
     // Long after the last question about a COMMIT.
     await this.#parts.server.read("DELETE FROM writer WHERE at < now() - interval '7 days'");
     return removed;
@@ -172,6 +198,8 @@ function opened(server: Server) {
     history: historyReads(server, classes),
     historyWrites: historyWrites(classes),
     deadLetters: deadLetterReads(server),
+    payloads: payloadReads(server),
+    parked: parkedReads(server),
     endpointState: endpointStateReads(server),
     revisions: revisionReads(server),
     audit: auditReads(server),

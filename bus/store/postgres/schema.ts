@@ -47,4 +47,20 @@ CREATE TABLE audit (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at bigint
 CREATE TABLE writer (id uuid PRIMARY KEY, number bigint NOT NULL, at timestamptz NOT NULL) WITH (fillfactor = 50);
 `;
 
-export const MIGRATIONS: readonly string[] = [FIRST];
+const PAYLOADS_AND_PARKED = `
+CREATE TABLE payload (reference text COLLATE "C" PRIMARY KEY, content bytea NOT NULL);
+CREATE TABLE payload_use (n bigint GENERATED ALWAYS AS IDENTITY UNIQUE, message text COLLATE "C" NOT NULL, reference text COLLATE "C" NOT NULL, at bigint NOT NULL, PRIMARY KEY (message, reference));
+CREATE INDEX payload_use_reference ON payload_use (reference);
+
+-- One row per lane that has entries. Who changes the entries of a lane holds its row until the commit, so "n" is their order on every node.
+CREATE TABLE lane (endpoint text COLLATE "C" NOT NULL, lane text COLLATE "C" NOT NULL, released boolean NOT NULL, PRIMARY KEY (endpoint, lane));
+CREATE INDEX lane_released ON lane (endpoint) WHERE released;
+CREATE TABLE parked (
+  n bigint GENERATED ALWAYS AS IDENTITY, id text COLLATE "C" PRIMARY KEY, message text COLLATE "C" NOT NULL, endpoint text COLLATE "C" NOT NULL, lane text COLLATE "C" NOT NULL,
+  route text NOT NULL, rule text NOT NULL, key text, code text NOT NULL, reason text NOT NULL, at bigint NOT NULL, headers text NOT NULL, content bytea NOT NULL
+);
+CREATE INDEX parked_lane ON parked (endpoint, lane, n);
+CREATE INDEX parked_message ON parked (message);
+`;
+
+export const MIGRATIONS: readonly string[] = [FIRST, PAYLOADS_AND_PARKED];

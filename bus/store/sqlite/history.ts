@@ -61,7 +61,7 @@ export function historyOperations(database: Database, names: Names) {
     },
   };
   const deferred: Deferred = {
-    neededBy: new Set([...Object.keys(reads), 'history.prune']),
+    neededBy: new Set([...Object.keys(reads), 'history.prune', 'payloads.prune']),
     idleMs: IDLE_MS,
     most: MOST_WAITING,
     amount: () => journal.amount(),

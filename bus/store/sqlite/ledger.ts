@@ -28,6 +28,7 @@ export function ledgerOperations(database: Database, names: Names) {
   );
   const inState = database.prepare<[Filter], Row>('SELECT * FROM ledger WHERE state = $state AND ($endpoint IS NULL OR endpoint = $endpoint) ORDER BY at, id LIMIT $limit');
   const inAny = database.prepare<[Filter], Row>('SELECT * FROM ledger WHERE $state IS NULL AND ($endpoint IS NULL OR endpoint = $endpoint) ORDER BY at, id LIMIT $limit');
+  const remove = database.prepare<[string]>('DELETE FROM ledger WHERE id = ?');
   const prune = database.prepare<[number, number, number]>('DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE state = ? AND at < ? LIMIT ?)');
 
   const entry = (row: Row): LedgerEntry => ({
@@ -57,6 +58,9 @@ export function ledgerOperations(database: Database, names: Names) {
     writes: {
       'ledger.put': (entries: readonly LedgerEntry[]): void => {
         for (const { deliveryId, endpoint, state, at, detail } of entries) put.run(deliveryId, names.id(endpoint), STATES.indexOf(state), at, detail ?? null);
+      },
+      'ledger.delete': (ids: readonly string[]): void => {
+        for (const id of ids) remove.run(id);
       },
       'ledger.prune': ({ before, limit }: { readonly before: number; readonly limit: number }): number => prune.run(DONE, before, limit).changes,
     },

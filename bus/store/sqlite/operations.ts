@@ -10,6 +10,8 @@ import { historyOperations } from './history.js';
 import { leaseOperations } from './leases.js';
 import { ledgerOperations } from './ledger.js';
 import { Names } from './names.js';
+import { parkedOperations } from './parked.js';
+import { payloadOperations } from './payloads.js';
 import { revisionOperations } from './revisions.js';
 
 /** Free pages kept for what is written next; the rest is given back to the file system after a prune. */
@@ -25,6 +27,8 @@ export function storeOperations(database: Database) {
   const ledger = ledgerOperations(database, names);
   const history = historyOperations(database, names);
   const deadLetters = deadLetterOperations(database);
+  const payloads = payloadOperations(database, () => history.deferred.amount() === 0);
+  const parked = parkedOperations(database);
   const endpointState = endpointStateOperations(database);
   const revisions = revisionOperations(database);
   const audit = auditOperations(database);
@@ -35,6 +39,8 @@ export function storeOperations(database: Database) {
       ...ledger.reads,
       ...history.reads,
       ...deadLetters.reads,
+      ...payloads.reads,
+      ...parked.reads,
       ...endpointState.reads,
       ...revisions.reads,
       ...audit.reads,
@@ -47,6 +53,8 @@ export function storeOperations(database: Database) {
       ...ledger.writes,
       ...history.writes,
       ...deadLetters.writes,
+      ...payloads.writes,
+      ...parked.writes,
       ...endpointState.writes,
       ...revisions.writes,
       ...audit.writes,

@@ -50,4 +50,21 @@ CREATE TABLE revision (number INTEGER PRIMARY KEY, digest TEXT NOT NULL, at INTE
 CREATE TABLE audit (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT, result TEXT NOT NULL) STRICT;
 `;
 
-export const MIGRATIONS: readonly string[] = [FIRST];
+const PAYLOADS_AND_PARKED = `
+-- Content by its SHA-256, in a table of its own: nothing else lies on its pages.
+CREATE TABLE payload (n INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE, content BLOB NOT NULL) STRICT;
+CREATE TABLE payload_use (n INTEGER PRIMARY KEY, message TEXT NOT NULL, reference TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (message, reference)) STRICT;
+CREATE INDEX payload_use_reference ON payload_use (reference);
+
+-- One row per lane that has entries; "n" is the order in it.
+CREATE TABLE lane (endpoint TEXT NOT NULL, lane TEXT NOT NULL, released INTEGER NOT NULL, PRIMARY KEY (endpoint, lane)) STRICT, WITHOUT ROWID;
+CREATE INDEX lane_released ON lane (endpoint) WHERE released = 1;
+CREATE TABLE parked (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, message TEXT NOT NULL, endpoint TEXT NOT NULL, lane TEXT NOT NULL, route TEXT NOT NULL, rule TEXT NOT NULL,
+  key TEXT, code TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL, headers TEXT NOT NULL, content BLOB NOT NULL
+) STRICT;
+CREATE INDEX parked_lane ON parked (endpoint, lane, n);
+CREATE INDEX parked_message ON parked (message);
+`;
+
+export const MIGRATIONS: readonly string[] = [FIRST, PAYLOADS_AND_PARKED];

@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
-import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Retention, Revisions, Store } from '../contract.js';
+import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
+import { PAYLOAD_GRACE_MS } from '../grace.js';
 import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
 
@@ -74,6 +76,7 @@ export class SqliteStore implements Store {
   readonly ledger: Ledger = {
     get: async (ids) => this.#database.read('ledger.get', ids),
     put: async (entries) => this.#database.write('ledger.put', entries),
+    delete: async (ids) => this.#database.write('ledger.delete', ids),
     list: async (filter) => this.#database.read('ledger.list', filter),
   };
 
@@ -94,6 +97,25 @@ export class SqliteStore implements Store {
     groups: async () => this.#database.read('deadLetters.groups', undefined),
     settle: async (letters, as, by, reason, at) =>
       this.#database.write('deadLetters.settle', { letters: letters.map(({ id, at: failedAt }) => ({ id, at: failedAt })), as, by, reason, at: at.getTime() }),
+  };
+
+  readonly payloads: Payloads = {
+    put: async (messageId, content) => {
+      const reference = createHash('sha256').update(content).digest('hex');
+      await this.#database.write('payloads.put', { messageId, reference, content, at: Date.now() });
+      return reference;
+    },
+    get: async (reference) => this.#database.read('payloads.get', reference),
+  };
+
+  readonly parked: Parked = {
+    add: async (entries) => this.#database.write('parked.add', entries),
+    lanes: async (filter) => this.#database.read('parked.lanes', filter),
+    list: async (endpoint, lane, limit) => this.#database.read('parked.list', { endpoint, lane, limit }),
+    get: async (deliveryId) => this.#database.read('parked.get', deliveryId),
+    release: async (endpoint, lane) => this.#database.write('parked.release', { endpoint, lane }),
+    hold: async (endpoint, lane) => this.#database.write('parked.hold', { endpoint, lane }),
+    remove: async (deliveryIds) => this.#database.write('parked.remove', deliveryIds),
   };
 
   readonly endpointState: EndpointStates = {
@@ -123,6 +145,8 @@ export class SqliteStore implements Store {
     removed += await repeat(() => database.write('history.prune', before(retention.historyMs)));
     removed += await repeat(() => database.write('dedupe.prune', before(retention.dedupeMs)));
     removed += await repeat(() => database.write('ledger.prune', before(retention.ledgerMs)));
+    const youngest = now.getTime() - PAYLOAD_GRACE_MS;
+    for (let after: number | undefined = 0; after !== undefined; ) after = await database.write('payloads.prune', { before: youngest, after, limit: STEP });
     await repeat(() => database.write('shrink', VACUUM_PAGES));
     return removed;
   }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { EventKind, HistoryEvent, MessageState, Store } from '../../../bus/store/contract.js';
 import { PostgresStore } from '../../../bus/store/postgres/postgres-store.js';
 import { MIGRATIONS } from '../../../bus/store/postgres/schema.js';
-import { event, letter, NOON, received, way } from '../../kit/store/samples.js';
+import { event, letter, NOON, parked, received, way } from '../../kit/store/samples.js';
 import { services } from '../../services/services.js';
 import { newPlace, openStore, optionsOf, type Place, sql } from './open-postgres.js';
 
@@ -20,7 +20,7 @@ afterAll(async () => {
   await sql(place, `DROP SCHEMA "${place.schema}" CASCADE`);
 });
 beforeEach(async () => {
-  await sql(place, 'TRUNCATE checkpoint, lease, dedupe, ledger, message, event, letter, endpoint_state, revision, audit');
+  await sql(place, 'TRUNCATE checkpoint, lease, dedupe, ledger, message, event, letter, payload, payload_use, lane, parked, endpoint_state, revision, audit');
   await sql(place, 'UPDATE tail SET active = 0, delivered = 0, filtered = 0, dead = 0, parked = 0');
 });
 
@@ -75,6 +75,37 @@ describe('two nodes on one schema', () => {
     expect((await add(two, 'y')).number).toBe(2);
   });
 
+  test('a lane that both fill and empty keeps what was not removed, in one order', async () => {
+    const names = Array.from({ length: 60 }, (_, n) => `d${n}`);
+    const add = (store: Store, own: readonly string[]): Promise<unknown> => Promise.all(own.map((id) => store.parked.add([parked(id), parked(`${id} alone`, { lane: id })])));
+    await Promise.all([add(one, names), add(two, [...names].reverse())]);
+    const order = (await one.parked.list('erp.orders', 'K1', 100)).map(({ deliveryId }) => deliveryId);
+    expect([...order].sort()).toEqual([...names].sort());
+    await one.parked.release('erp.orders', 'K1');
+    const removals = [one, two].flatMap((store) => names.map((id) => store.parked.remove([id, `${id} alone`])));
+    const removed = await Promise.all([...removals, add(one, ['late 1']), add(two, ['late 2'])]);
+    expect(removed.reduce<number>((sum, count) => sum + (typeof count === 'number' ? count : 0), 0)).toBe(120);
+    expect((await two.parked.lanes({ limit: 10 })).map(({ lane, count }) => [lane, count])).toEqual([
+      ['K1', 2],
+      ['late 1', 1],
+      ['late 2', 1],
+    ]);
+  });
+
+  test('two that prune at once leave no content behind, and take none that is being used', async () => {
+    const keep = { historyMs: 0, dedupeMs: 0, ledgerMs: 0 };
+    const hours = (n: number): Date => new Date(Date.now() + n * 3_600_000);
+    for (let round = 0; round < 10; round += 1) {
+      const contents = Array.from({ length: 20 }, (_, n) => Buffer.from(`${round} ${n}`));
+      await Promise.all(contents.flatMap((content) => [one.payloads.put('a', content), two.payloads.put('b', content)]));
+      await sql(place, 'UPDATE payload_use SET at = 0');
+      const used = await Promise.all([...contents.map((content) => one.payloads.put('c', content)), one.prune(hours(0), keep), two.prune(hours(0), keep)]);
+      for (const reference of used) if (typeof reference === 'string') expect(await two.payloads.get(reference)).toBeDefined();
+      await Promise.all([one.prune(hours(2), keep), two.prune(hours(2), keep)]);
+      expect(await sql(place, 'SELECT (SELECT count(*)::int FROM payload) AS payloads, (SELECT count(*)::int FROM payload_use) AS uses')).toEqual([{ payloads: 0, uses: 0 }]);
+    }
+  });
+
   test('every kind of write from both, in opposite order, ends without a failure', async () => {
     const ids = Array.from({ length: 60 }, (_, n) => `k${n}`);
     const work = (store: Store, keys: readonly string[]): Promise<unknown> =>
@@ -84,6 +115,8 @@ describe('two nodes on one schema', () => {
           store.ledger.put([{ deliveryId: key, endpoint: 'e', state: 'sending', at: NOON }]),
           store.dedupe.add('s', [key], new Date(NOON)),
           store.deadLetters.add([letter(key)]),
+          store.parked.add([parked(key, { lane: key })]),
+          store.payloads.put(key, Buffer.from(key)),
           store.checkpoints.set(key, 'p', 1),
           store.leases.acquire(key, 'same', 60_000, new Date(NOON)),
           store.history.append(way(key, NOON)),

@@ -4,6 +4,8 @@ import { deadLetterScenarios } from './dead-letters.js';
 import { durabilityScenarios } from './durability.js';
 import { historyScenarios } from './history.js';
 import { loadScenarios } from './load.js';
+import { parkedScenarios } from './parked.js';
+import { payloadScenarios } from './payloads.js';
 import { positionScenarios } from './positions.js';
 import { pruneScenarios } from './prune.js';
 import { recordScenarios } from './records.js';
@@ -59,6 +61,8 @@ export function storeConformance(name: string, harness: StoreHarness): void {
     historyScenarios(subject);
     searchScenarios(subject);
     deadLetterScenarios(subject);
+    payloadScenarios(subject);
+    parkedScenarios(subject);
     pruneScenarios(subject);
     durabilityScenarios(subject);
     loadScenarios(subject);

@@ -1,6 +1,7 @@
 // Runs in a process of its own, which is killed: makes every kind of write, over and over, and says what was resolved.
+import { createHash } from 'node:crypto';
 import type { Store } from '../../../bus/store/contract.js';
-import { event, letter, NOON, type OpenStore, received } from './samples.js';
+import { event, letter, NOON, type OpenStore, parked, received } from './samples.js';
 
 /** Every writing method, with how to see afterwards that its write number `n` is there. */
 export const WRITES: Readonly<Record<string, { write(store: Store, n: number): Promise<unknown>; kept(store: Store, n: number): Promise<boolean> }>> = {
@@ -34,6 +35,35 @@ export const WRITES: Readonly<Record<string, { write(store: Store, n: number): P
     write: (store, n) => store.ledger.put([{ deliveryId: `d${n}`, endpoint: 'e', state: 'sending', at: NOON }]),
     kept: async (store, n) => (await store.ledger.get([`d${n}`])).get(`d${n}`)?.state === 'sending',
   },
+  'ledger.delete': {
+    write: async (store, n) => {
+      await store.ledger.put([{ deliveryId: `again${n}`, endpoint: 'e', state: 'unknown', at: NOON }]);
+      await store.ledger.delete([`again${n}`]);
+    },
+    kept: async (store, n) => !(await store.ledger.get([`again${n}`])).has(`again${n}`),
+  },
+  'payloads.put': {
+    write: (store, n) => store.payloads.put(`m${n}`, contentOf(n)),
+    kept: async (store, n) => Buffer.compare((await store.payloads.get(createHash('sha256').update(contentOf(n)).digest('hex'))) ?? Buffer.alloc(0), contentOf(n)) === 0,
+  },
+  'parked.add': {
+    write: (store, n) => store.parked.add([parked(`p${n}`)]),
+    kept: async (store, n) => (await store.parked.get(`p${n}`)) !== undefined,
+  },
+  'parked.release': {
+    write: async (store, n) => {
+      await store.parked.add([parked(`r${n}`, { lane: `r${n}` })]);
+      await store.parked.release('erp.orders', `r${n}`);
+    },
+    kept: async (store, n) => (await store.parked.lanes({ released: true, limit: 100_000 })).some(({ lane }) => lane === `r${n}`),
+  },
+  'parked.remove': {
+    write: async (store, n) => {
+      await store.parked.add([parked(`q${n}`, { lane: `q${n}` })]);
+      await store.parked.remove([`q${n}`]);
+    },
+    kept: async (store, n) => (await store.parked.get(`q${n}`)) === undefined && (await store.parked.list('erp.orders', `q${n}`, 1)).length === 0,
+  },
   'history.append': {
     write: (store, n) => store.history.append([received(`m${n}`), event(`m${n}`, 'filtered')]),
     kept: async (store, n) => (await store.history.message(`m${n}`))?.state === 'filtered' && (await store.history.events(`m${n}`)).length === 2,
@@ -62,6 +92,10 @@ export const WRITES: Readonly<Record<string, { write(store: Store, n: number): P
     kept: async (store, n) => (await store.audit.list(100_000)).some(({ subject }) => subject === `${n}`),
   },
 };
+
+function contentOf(n: number): Uint8Array {
+  return Buffer.alloc(20_000, `content ${n} `);
+}
 
 const [, script, module, place] = process.argv;
 if (script?.endsWith('durability-child.js') === true && module !== undefined && place !== undefined) await run(module, place);

@@ -31,6 +31,15 @@ export function recordScenarios(subject: Subject): void {
       expect((await subject.store.ledger.get(['a'])).get('a')).toEqual(entry('a', 'unknown'));
     });
 
+    test('what is deleted is unknown again', async () => {
+      await subject.store.ledger.put([entry('a', 'sending'), entry('b', 'unknown'), entry('c', 'done')]);
+      await Promise.all([subject.store.ledger.delete(['b', 'a', 'nobody']), subject.store.ledger.delete(['a']), subject.store.ledger.delete([])]);
+      const { ledger } = await subject.reopen();
+      expect([...(await ledger.get(['a', 'b', 'c'])).keys()]).toEqual(['c']);
+      await ledger.put([entry('a', 'done')]);
+      expect((await ledger.list({ state: 'done', limit: 10 })).map(({ deliveryId }) => deliveryId)).toEqual(['a', 'c']);
+    });
+
     test('lists by state and endpoint, oldest first', async () => {
       const { ledger } = subject.store;
       await ledger.put([

@@ -1,4 +1,4 @@
-import type { DeadLetter, EventKind, HistoryEvent, Store } from '../../../bus/store/contract.js';
+import type { DeadLetter, EventKind, HistoryEvent, ParkedDelivery, Store } from '../../../bus/store/contract.js';
 
 /** What the suite needs to know about one kind of store. */
 export interface StoreHarness {
@@ -49,6 +49,23 @@ export function letter(id: string, more: Partial<DeadLetter> = {}): DeadLetter {
     attempts: 3,
     at: NOON,
     headers: { 'signalbox-id': id },
+    content: new Uint8Array([0, 1, 254, 255]),
+    ...more,
+  };
+}
+
+export function parked(deliveryId: string, more: Partial<ParkedDelivery> = {}): ParkedDelivery {
+  return {
+    deliveryId,
+    messageId: `m-${deliveryId}`,
+    endpoint: 'erp.orders',
+    lane: 'K1',
+    route: 'orders-out',
+    rule: 'all',
+    code: 'E400',
+    reason: 'the partner refused it',
+    at: NOON,
+    headers: { 'signalbox-id': deliveryId },
     content: new Uint8Array([0, 1, 254, 255]),
     ...more,
   };
