@@ -1,6 +1,6 @@
 import type { Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import type { Received } from '../broker.js';
+import type { OutgoingMessage } from '../broker.js';
 import { describe } from '../errors.js';
 import type { EventKind, HistoryEvent, Store } from '../store/contract.js';
 import { deliveryLetter, foreignLetter } from './dead-letter.js';
@@ -43,10 +43,10 @@ export class DeliveryJournal {
     }
   }
 
-  /** Whether it was made before, as the ledger knows; where the target remembers by itself, it is asked by sending. */
+  /** Whether it was made before, as the ledger knows; where the target remembers by itself, it is asked by sending, except in an order: there somebody may have discarded it. */
   async wasDelivered(id: string, queued: QueuedDelivery, signal: AbortSignal): Promise<boolean> {
     const { store, clock, telemetry } = this.services;
-    if (!this.usesLedger || (await this.durably(() => store.ledger.get([id]), signal)).get(id)?.state !== 'done') return false;
+    if (!(this.usesLedger || queued.orderKey !== undefined) || (await this.durably(() => store.ledger.get([id]), signal)).get(id)?.state !== 'done') return false;
     telemetry.attempts.inc({ endpoint: this.endpoint, result: 'duplicate' });
     // Perhaps the process ended between the ledger and the history.
     await this.append(this.event(queued, 'duplicate', clock.now().getTime(), { detail: 'was delivered before' }), signal);
@@ -70,7 +70,7 @@ export class DeliveryJournal {
   }
 
   /** To the dead letters. */
-  async dead(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error: unknown, signal: AbortSignal): Promise<void> {
+  async dead(received: OutgoingMessage, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error: unknown, signal: AbortSignal): Promise<void> {
     const { store, telemetry, clock } = this.services;
     const now = clock.now().getTime();
     const letter = { ...deliveryLetter(received, queued, error ?? new Error(cause.reason), now), code: cause.code, reason: cause.reason };
@@ -87,7 +87,7 @@ export class DeliveryJournal {
   }
 
   /** A message in the channel that is none of ours. */
-  async foreign(received: Received, error: unknown, signal: AbortSignal): Promise<void> {
+  async foreign(received: OutgoingMessage, error: unknown, signal: AbortSignal): Promise<void> {
     const { store, clock, node } = this.services;
     const letter = foreignLetter(received, this.endpoint, error, clock.now().getTime());
     const { messageId, at, code, reason: detail, endpoint } = letter;
@@ -98,7 +98,11 @@ export class DeliveryJournal {
   }
 
   append(event: HistoryEvent, signal: AbortSignal): Promise<void> {
-    return this.durably(() => this.services.store.history.append([event]), signal);
+    return this.appendAll([event], signal);
+  }
+
+  appendAll(events: readonly HistoryEvent[], signal: AbortSignal): Promise<void> {
+    return this.durably(() => this.services.store.history.append(events), signal);
   }
 
   event(queued: QueuedDelivery, kind: EventKind, at: number, rest: Partial<HistoryEvent>): HistoryEvent {

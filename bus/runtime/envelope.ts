@@ -22,6 +22,10 @@ export interface QueuedDelivery {
 /** Attempt number; the only header that changes from one hand-out to the next. */
 export const ATTEMPT = 'sb-attempt';
 const PLAN = 'sb-delivery';
+/** Marks the end of what was published before a change of the layout. */
+const FENCE = 'sb-fence';
+/** Asks whoever serves this key to look whether it was released. */
+const NUDGE = 'sb-lane';
 
 interface Plan {
   readonly route: string;
@@ -95,6 +99,8 @@ export function decodeDelivery(message: OutgoingMessage): QueuedDelivery {
 
 /** The key of a delivery's order, without reading the rest; undefined when there is none. */
 export function orderKeyOf(headers: MessageHeaders): string | undefined {
+  const nudged = headers[NUDGE];
+  if (typeof nudged === 'string') return nudged;
   const plan = headers[PLAN];
   if (typeof plan !== 'string' || !plan.includes('"orderKey"')) return undefined;
   try {
@@ -102,6 +108,23 @@ export function orderKeyOf(headers: MessageHeaders): string | undefined {
   } catch {
     return undefined; // whoever decodes it as a whole says what is wrong
   }
+}
+
+export function fence(generation: number): OutgoingMessage {
+  return { id: `fence ${generation}`, headers: { [FENCE]: generation }, body: new Uint8Array() };
+}
+
+/** The layout that ends here; undefined for any other message. */
+export function fenceOf(headers: MessageHeaders): number | undefined {
+  return FENCE in headers ? Number(headers[FENCE]) : undefined;
+}
+
+export function nudge(orderKey: string): OutgoingMessage {
+  return { id: `lane ${orderKey}`, headers: { [NUDGE]: orderKey }, body: new Uint8Array() };
+}
+
+export function isNudge(headers: MessageHeaders): boolean {
+  return NUDGE in headers;
 }
 
 function parsePlan(text: string): Plan {

@@ -20,7 +20,9 @@ export function partitionChannel(endpoint: string, { generation, partitions }: L
   return `${channelOf(endpoint)}.o${generation}.p${partition + 1}of${partitions}`;
 }
 
-export function partitionChannels(endpoint: string, layout: Layout): readonly string[] {
+/** All channels of a layout; one without partitions stands for the channel of what is not ordered. */
+export function channelsOf(endpoint: string, layout: Layout): readonly string[] {
+  if (layout.partitions === 0) return [channelOf(endpoint)];
   return Array.from({ length: layout.partitions }, (_, partition) => partitionChannel(endpoint, layout, partition));
 }
 
@@ -77,6 +79,11 @@ export class Layouts {
 
   get(endpoint: string): Layout | undefined {
     return this.now.layouts.get(endpoint);
+  }
+
+  /** The layout of one endpoint, as another node has begun it. @returns when nothing is published in any layout before it */
+  adopt(endpoint: string, layout: Layout): Promise<void> {
+    return this.change(new Map([...this.now.layouts, [endpoint, layout]]));
   }
 
   /** From now on. @returns when nothing is published in any layout before it */

@@ -62,11 +62,15 @@ export class Link {
     this.wake.abort();
   }
 
-  /** @returns how long the call took that was answered @throws what the target said of this delivery */
-  async send(delivery: Delivery, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
+  /**
+   * @param waiting ends the wait for the link, but no call under way
+   * @returns how long the call took that was answered @throws what the target said of this delivery
+   */
+  async send(delivery: Delivery, signal: AbortSignal, waiting = signal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
     const { clock, telemetry } = this.services;
     for (;;) {
-      await this.up.pass(signal);
+      waiting.throwIfAborted();
+      if (!this.up.isOpen) await this.up.pass(waiting === signal ? signal : AbortSignal.any([signal, waiting]));
       const { generation } = this;
       const started = clock.monotonic();
       const call = (async () => this.outbound.send(delivery, signal))(); // one that throws at once is no different
