@@ -1,3 +1,4 @@
+import { reached } from './bus/failpoint.js';
 import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -16,6 +17,7 @@ import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
+import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
 import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
@@ -89,13 +91,14 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? absentHttpHost,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule());
+  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log);
+  container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule(nodes));
 
   const store = container.get<Store>(STORE);
   const broker = container.get<Broker>(BROKER);
   // A file that another process holds is no reason to wait.
   await (store.kind === 'sqlite' ? store.open(AbortSignal.timeout(120_000)) : openPatiently('store', store, log));
-  const assembly = new Assembly(container, directory, stateDirectory, services.node, store, broker, log, redaction);
+  const assembly = new Assembly(container, directory, stateDirectory, nodes, store, broker, log, redaction);
   try {
     await openPatiently('bus', broker, log);
     await assembly.start(configuration, loaded, http, socketPath);
@@ -178,7 +181,7 @@ class Assembly implements Signalbox {
     private readonly container: Container,
     private readonly directory: string,
     private readonly stateDirectory: string,
-    private readonly node: string,
+    private readonly nodes: NodeRegistry,
     private readonly store: Store,
     private readonly broker: Broker,
     private readonly log: Logger,
@@ -194,23 +197,27 @@ class Assembly implements Signalbox {
   }
 
   async start(configuration: Configuration, loaded: LoadResult, http: RunningHttpHost | undefined, socketPath: string): Promise<void> {
+    await this.nodes.open(this.store.endpointState);
     const { revision } = await this.record(configuration, 'start');
-    this.live = {
+    reached('start.recorded');
+    const live: Live = {
       version,
-      node: this.node,
+      nodes: this.nodes,
       startedAt: Date.now(),
       revision,
       refused: undefined,
       routes: routeSummaries(configuration),
       reload: (by) => this.reload(by),
     };
-    this.operations = new Operations(this.live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    this.live = live;
+    await this.nodes.start(() => this.facts(live));
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
     this.http = http;
     if (http) {
       addHealthPages(http, {
         telemetry: this.container.get<Telemetry>(TELEMETRY),
         status: () => this.service.status(),
-        writeStore: () => this.store.leases.acquire('signalbox.readyz', this.node, 60_000, new Date()),
+        writeStore: () => this.store.leases.acquire('signalbox.readyz', this.nodes.holder, 60_000, new Date()),
         broker: this.broker,
       });
     }
@@ -221,9 +228,11 @@ class Assembly implements Signalbox {
     await http?.start();
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
+    void this.prune(); // a node that never runs for long removes too
     this.pruning = setInterval(() => void this.prune(), 600_000);
     const warnings = loaded.diagnostics.length;
     this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
+    reached('start.done');
   }
 
   async publish(message: Message): Promise<void> {
@@ -243,6 +252,7 @@ class Assembly implements Signalbox {
     await this.attempt('systems', () => this.supervisor.stop());
     await this.attempt('HTTP listener', () => this.http?.stop(5_000));
     await this.attempt('bus', () => this.broker.close());
+    await this.attempt('registry of nodes', () => this.nodes.stop());
     await this.attempt('store', () => this.store.close());
     this.log.info('stopped', 'stopped');
     this.ended.resolve(code);
@@ -280,6 +290,7 @@ class Assembly implements Signalbox {
     }
     this.redaction.of = redactor(configuration.secrets);
     const { revision, isNew } = await this.record(configuration, by.who);
+    reached('reload.recorded');
     const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
     const later = this.started ? needsRestart(this.started, configuration) : [];
     const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : []), ...later.map((name) => `${name} (after a restart)`)];
@@ -293,7 +304,16 @@ class Assembly implements Signalbox {
     return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
   }
 
+  private facts({ version: running, startedAt, revision: { number, digest } }: Live): NodeFacts {
+    return { name: this.nodes.name, pid: process.pid, version: running, startedAt, revision: number, digest, sources: this.supervisor.held() };
+  }
+
   private async record(configuration: Configuration, by: string): Promise<{ readonly revision: Omit<Revision, 'content'>; readonly isNew: boolean }> {
+    const elsewhere = this.nodes.revisionOf(configuration.digest);
+    const shared = elsewhere === undefined ? undefined : await this.store.revisions.get(elsewhere);
+    if (shared?.digest === configuration.digest) {
+      return { revision: { number: shared.number, digest: shared.digest, by: shared.by, at: shared.at }, isNew: shared.number !== this.live?.revision.number };
+    }
     const before = await this.store.revisions.latest();
     const { number, digest, ...rest } = await this.store.revisions.add({ digest: configuration.digest, content: JSON.stringify(configuration.files), by, at: Date.now() });
     return { revision: { number, digest, by: rest.by, at: rest.at }, isNew: before?.number !== number };
@@ -324,10 +344,12 @@ class Assembly implements Signalbox {
     if (!this.configuration) return;
     const { retention } = this.configuration.settings;
     try {
+      reached('prune.before');
       const removed = await this.store.prune(new Date(), retention);
+      reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
     } catch (error) {
-      this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
+      if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }
   }
 }

@@ -103,6 +103,17 @@ export interface BrokerHealth {
   readonly connected: boolean;
   /** Why not, or what limits it: `memory alarm`, `connection lost 12 s ago`. */
   readonly detail: string | undefined;
+  /** The nodes of the cluster that are configured; absent where there is no cluster. */
+  readonly nodes?: readonly BrokerNode[];
+}
+
+export interface BrokerNode {
+  /** `mq1.corp.local:5672`. */
+  readonly address: string;
+  /** We use it now. */
+  readonly connected: boolean;
+  /** Why it could not be reached the last time; it may be fine meanwhile when we are connected elsewhere (asked every 15 s). */
+  readonly problem: string | undefined;
 }
 
 /** Why a publish did not succeed, and what the publisher may conclude. */

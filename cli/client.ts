@@ -16,6 +16,7 @@ export function remoteService(socketPath: string): Service {
   const at = encodeURIComponent;
   return {
     status: () => get('/status'),
+    nodes: () => get('/nodes'),
     systems: () => get('/systems'),
     system: (name) => get(`/systems/${at(name)}`),
     testSystem: (name) => post(`/systems/${at(name)}/test`, {}),

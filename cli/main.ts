@@ -9,6 +9,7 @@ import { dlqCommand } from './commands/dlq.js';
 import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
 import { messagesCommand } from './commands/messages.js';
+import { nodesCommand } from './commands/nodes.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
@@ -26,6 +27,7 @@ const commands = [
   testCommand,
   runCommand,
   statusCommand,
+  nodesCommand,
   traceCommand,
   systemsCommand,
   routesCommand,

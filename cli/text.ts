@@ -47,7 +47,7 @@ export function hasColour(stream: NodeJS.WriteStream): boolean {
 /** `OK`, `FAILING`: the state as a word, coloured where that is possible. */
 export function stateWord(state: EndpointState): string {
   if (state === 'ok') return paint('green', 'ok');
-  if (state === 'idle' || state === 'starting' || state === 'paused') return state === 'paused' ? paint('yellow', 'PAUSED') : state;
+  if (state === 'idle' || state === 'standby' || state === 'starting' || state === 'paused') return state === 'paused' ? paint('yellow', 'PAUSED') : state;
   return paint(state === 'slow' || state === 'retrying' ? 'yellow' : 'red', state.toUpperCase());
 }
 

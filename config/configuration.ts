@@ -23,7 +23,7 @@ export interface Configuration {
 export interface Settings {
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
-  readonly bus: { readonly kind: 'embedded' } | { readonly kind: 'rabbitmq'; readonly urls: readonly string[]; readonly prefix: string };
+  readonly bus: { readonly kind: 'embedded' } | RabbitmqSettings;
   readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;
@@ -31,6 +31,15 @@ export interface Settings {
   readonly listen: { readonly host: string; readonly port: number; readonly tls?: { readonly cert: string; readonly key: string } } | undefined;
   readonly retention: { readonly historyMs: number; readonly dedupeMs: number; readonly ledgerMs: number };
   readonly drainMs: number;
+}
+
+export interface RabbitmqSettings {
+  readonly kind: 'rabbitmq';
+  /** Nodes of one cluster. */
+  readonly urls: readonly string[];
+  readonly prefix: string;
+  /** PEM files, absolute paths. */
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string; readonly servername?: string };
 }
 
 export interface PostgresSettings {

@@ -2,16 +2,10 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { duration } from '../adapters/contract/options.js';
-import { Secret } from '../adapters/contract/secret.js';
+import { busOf, busSchema } from './bus-settings.js';
 import type { Check } from './check.js';
 import type { Settings } from './configuration.js';
 import { storeOf, storeSchema } from './store-settings.js';
-
-const amqpUrl = z
-  .union([z.string(), z.instanceof(Secret)])
-  .refine((value) => /^amqps?:\/\/[^\s/]+/.test(revealed(value)), 'expected embedded or a URL such as amqp://user:${secret:rabbitmq}@host:5672/vhost')
-  .meta({ title: 'Broker URL', examples: ['amqps://signalbox:${secret:rabbitmq}@mq1.corp.local:5671/'] });
-const urls = z.array(amqpUrl).min(1).max(20).meta({ title: 'Broker URLs', description: 'Nodes of one RabbitMQ cluster.' });
 
 const address = z
   .string()
@@ -28,25 +22,7 @@ export const settingsSchemas = {
     description: 'npm packages that bring adapters. They are trusted code, installed by you; nothing is searched or downloaded.',
     examples: [['@acme/signalbox-adapter-sap']],
   }),
-  bus: z
-    .union([
-      z.literal('embedded'),
-      amqpUrl,
-      urls,
-      z.strictObject({
-        urls,
-        prefix: z
-          .string()
-          .regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a short lower-case word')
-          .default('signalbox')
-          .meta({ title: 'Prefix', description: 'First part of the names of all queues, so that several installations can share a broker.' }),
-      }),
-    ])
-    .meta({
-      title: 'Bus',
-      description: '`embedded` (one machine, nothing to install) or the URLs of a RabbitMQ cluster.',
-      examples: ['embedded', 'amqp://signalbox:${secret:rabbitmq}@localhost'],
-    }),
+  bus: busSchema,
   store: storeSchema,
   listen: z
     .union([
@@ -89,32 +65,13 @@ export function readSettings(check: Check, directory: string, stateDirectory: st
   const retention = given('retention', settingsSchemas.retention) ?? settingsSchemas.retention.parse({});
   return {
     adapters: given('adapters', settingsSchemas.adapters) ?? [],
-    bus: busOf(check, given('bus', settingsSchemas.bus)),
+    bus: busOf(check, directory, given('bus', settingsSchemas.bus)),
     store: storeOf(directory, store),
     stateDirectory: resolve(directory, stateDirectory ?? own ?? '.signalbox'),
     listen: listenOf(check, directory, given('listen', settingsSchemas.listen)),
     retention: { historyMs: retention.history, dedupeMs: retention.dedupe, ledgerMs: retention.ledger },
     drainMs: given('drain', settingsSchemas.drain) ?? 30_000,
   };
-}
-
-function busOf(check: Check, bus: z.infer<typeof settingsSchemas.bus> | undefined): Settings['bus'] {
-  if (bus === undefined || bus === 'embedded') return { kind: 'embedded' };
-  const isLong = typeof bus === 'object' && 'urls' in bus;
-  const list = isLong ? bus.urls : Array.isArray(bus) ? bus : [bus];
-  for (const [index, url] of list.entries()) {
-    if (url instanceof Secret || !/^amqps?:\/\/[^/@]*:[^/@]+@/.test(url)) continue;
-    const at = isLong ? ['bus', 'urls', index] : Array.isArray(bus) ? ['bus', index] : ['bus'];
-    check.report({
-      severity: 'error',
-      code: 'E113',
-      path: at,
-      message: 'the URL holds a password in plain text',
-      label: 'never the value itself',
-      help: 'write amqp://user:${secret:rabbitmq}@host',
-    });
-  }
-  return { kind: 'rabbitmq', urls: list.map(revealed), prefix: isLong ? bus.prefix : 'signalbox' };
 }
 
 function listenOf(check: Check, directory: string, listen: z.infer<typeof settingsSchemas.listen> | undefined): Settings['listen'] {
@@ -139,8 +96,4 @@ function listenOf(check: Check, directory: string, listen: z.infer<typeof settin
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-function revealed(value: string | Secret): string {
-  return value instanceof Secret ? value.reveal() : value;
 }

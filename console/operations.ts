@@ -2,6 +2,7 @@ import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { Broker } from '../bus/broker.js';
 import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
 import { channelOf } from '../bus/runtime/envelope.js';
+import type { NodeRegistry } from '../bus/runtime/nodes.js';
 import type { Redelivery } from '../bus/runtime/redelivery.js';
 import type { Supervisor } from '../bus/runtime/supervisor.js';
 import type { Traffic } from '../bus/runtime/traffic.js';
@@ -11,6 +12,7 @@ import {
   type Actor,
   type DeadLetterSummary,
   type EndpointStatus,
+  type NodeStatus,
   type RedeliverResult,
   type ReloadResult,
   type RouteStatus,
@@ -23,7 +25,7 @@ import {
 /** What runs now, as the composition root sees it. */
 export interface Live {
   readonly version: string;
-  readonly node: string;
+  readonly nodes: NodeRegistry;
   readonly startedAt: number;
   revision: Omit<Revision, 'content'>;
   refused: { readonly at: number; readonly problems: number } | undefined;
@@ -47,7 +49,7 @@ export class Operations implements Service {
     const [systems, messages, groups, bytes] = await Promise.all([this.systems(), store.history.counts(), store.deadLetters.groups(), store.size()]);
     return {
       version: live.version,
-      node: live.node,
+      node: live.nodes.name,
       pid: process.pid,
       startedAt: live.startedAt,
       revision: { number: live.revision.number, by: live.revision.by, at: live.revision.at },
@@ -58,7 +60,12 @@ export class Operations implements Service {
       deadLetters: groups.reduce((sum, group) => sum + group.count, 0),
       deadLettersBy: groups.map(({ endpoint, code, count }) => ({ endpoint, code, count })),
       systems,
+      nodes: await this.nodes(),
     };
+  }
+
+  async nodes(): Promise<readonly NodeStatus[]> {
+    return this.live.nodes.list().map(({ digest: _digest, ...node }) => node);
   }
 
   async systems(): Promise<readonly SystemStatus[]> {
@@ -189,7 +196,7 @@ export class Operations implements Service {
   }
 }
 
-const GRAVITY = ['ok', 'idle', 'starting', 'slow', 'paused', 'silent', 'retrying', 'failing', 'misconfigured'] as const;
+const GRAVITY = ['ok', 'idle', 'standby', 'starting', 'slow', 'paused', 'silent', 'retrying', 'failing', 'misconfigured'] as const;
 
 function worst(endpoints: readonly EndpointStatus[]): SystemStatus['state'] {
   return endpoints.reduce<SystemStatus['state']>((state, endpoint) => (GRAVITY.indexOf(endpoint.state) > GRAVITY.indexOf(state) ? endpoint.state : state), 'ok');

@@ -9,6 +9,8 @@ import type { DeadLetterGroup, HistoryQuery, MessageState, MessageSummary, Revis
 export interface Service {
   status(): Promise<Status>;
   systems(): Promise<readonly SystemStatus[]>;
+  /** The processes that share the store, this one first. */
+  nodes(): Promise<readonly NodeStatus[]>;
   /** @throws UnknownName */
   system(name: string): Promise<SystemStatus>;
   testSystem(name: string): Promise<readonly ProbeStep[]>;
@@ -56,7 +58,7 @@ export class UnknownName extends Error {
   override readonly name = 'UnknownName';
 }
 
-export type EndpointState = 'ok' | 'starting' | 'slow' | 'retrying' | 'failing' | 'paused' | 'silent' | 'misconfigured' | 'idle';
+export type EndpointState = 'ok' | 'starting' | 'standby' | 'slow' | 'retrying' | 'failing' | 'paused' | 'silent' | 'misconfigured' | 'idle';
 
 export interface Status {
   readonly version: string;
@@ -74,6 +76,25 @@ export interface Status {
   /** Open dead letters by where they stand and why, for the metrics. */
   readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
   readonly systems: readonly SystemStatus[];
+  /** The processes that share the store, this one first. */
+  readonly nodes: readonly NodeStatus[];
+}
+
+/** One `signalbox run` process. All times are milliseconds since the epoch by the clock of the node that tells. */
+export interface NodeStatus {
+  /** Another one for each start: two processes of one name are told apart by it. */
+  readonly id: string;
+  readonly name: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly revision: number;
+  readonly startedAt: number;
+  readonly lastBeatAt: number;
+  /** It is the process that answers. */
+  readonly isSelf: boolean;
+  readonly isLive: boolean;
+  /** Polled sources that it reads. */
+  readonly sources: readonly string[];
 }
 
 export interface SystemStatus {

@@ -10,13 +10,15 @@ export interface Logger {
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** Time, so that tests can hold it. */
+/** Time and chance, so that tests can hold them: what runs on a clock of its own and a seed runs the same way each time. */
 export interface Clock {
   now(): Date;
   /** Milliseconds that only grow; for measuring and for "unchanged for 30 s". */
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** From 0 to below 1, for spreading waits. */
+  readonly random: () => number;
 }
 
 /** Durable notes of one endpoint, by key; survive a restart. Small values: they are read into memory. */

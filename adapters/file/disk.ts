@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { reached } from '../../bus/failpoint.js';
 import { Misconfigured, NotConnected, TryAgain } from '../contract/index.js';
 import type { Entry, FileSpace } from '../files/space.js';
 
@@ -60,7 +61,9 @@ export class Disk implements FileSpace {
       const handle = await open(place, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
       try {
         await handle.writeFile(bytes);
+        reached('part.written');
         await handle.sync();
+        reached('part.synced');
       } finally {
         await handle.close();
       }
@@ -143,6 +146,7 @@ async function renameNew(source: string, target: string): Promise<void> {
     await rename(source, target);
     return;
   }
+  reached('file.linked');
   await unlink(source);
 }
 

@@ -1,4 +1,5 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
+import { reached } from '../../bus/failpoint.js';
 import type { Codec, Decoded } from '../codecs/codec.js';
 import { codecOf } from '../codecs/format.js';
 import {
@@ -125,6 +126,7 @@ export class Pickup implements PollingInbound {
       this.candidates.refuse(name, describe(error));
       return undefined;
     }
+    reached('files.claimed');
     const now = await this.space.stat(path, signal);
     if (now?.kind === 'file' && now.size === size && now.modified === modified) return { file, name, path, size, modified };
     // It was written to, or exchanged, between listing and claim: give it back and watch it again.
@@ -146,6 +148,7 @@ export class Pickup implements PollingInbound {
     if (claim.hash === undefined) {
       claim = { ...claim, hash: content.hash };
       await this.claims.put(taken.file, claim);
+      reached('files.claim.noted');
     }
     const identity = createHash('sha256').update(`${Buffer.byteLength(taken.name)}:${taken.name}${claim.hash}`);
     if (this.options.identity === 'arrival') identity.update(taken.modified);
@@ -192,9 +195,12 @@ export class Pickup implements PollingInbound {
   /** That it is done is durable before it is moved: a move that fails is repeated, the file is never read again. */
   private async finish(taken: Taken, claim: Claim, signal: AbortSignal): Promise<void> {
     if (claim.state !== 'done') await this.claims.put(taken.file, { ...claim, state: 'done' });
+    reached('files.done.noted');
     const failed = claim.dead > 0 || claim.reason !== undefined;
     await putAway(this.space, { ...taken, claim, folder: failed ? this.error : this.archive, failed, time: this.clock.now() }, signal);
+    reached('files.put-away');
     await this.claims.forget([taken.file]);
+    reached('files.forgotten');
   }
 
   private async hash(taken: Taken, signal: AbortSignal): Promise<{ readonly hash: string; readonly kept: readonly Uint8Array[] | undefined } | undefined> {

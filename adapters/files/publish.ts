@@ -1,3 +1,4 @@
+import { reached } from '../../bus/failpoint.js';
 import { codecOf } from '../codecs/format.js';
 import { type Delivery, InvalidMessage, Misconfigured, type Outbound, parseTemplate, type Receipt, TryAgain } from '../contract/index.js';
 import { nameProblem, shownName } from './names.js';
@@ -42,7 +43,9 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
       await space.write(part, bytes, signal);
       const result = await space.rename(part, path, options.exists === 'replace' ? 'replace' : 'new', signal);
       if (result === 'renamed') {
+        reached('file.renamed');
         await space.syncFolder(folder, signal);
+        reached('file.folder.synced');
         return { detail };
       }
       // Someone else renamed the same part (two nodes with one delivery), or a file is there already.

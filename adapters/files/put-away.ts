@@ -1,6 +1,7 @@
 // Moves a file that was read to its archive or error folder, without ever replacing one that is there.
 
 import { createHash } from 'node:crypto';
+import { reached } from '../../bus/failpoint.js';
 import { TryAgain } from '../contract/index.js';
 import type { Claim } from './claims.js';
 import { type FileSpace, joinPath } from './space.js';
@@ -21,7 +22,10 @@ export async function putAway(space: FileSpace, read: ReadFile, signal: AbortSig
     const result = await space.rename(read.path, target, 'new', signal);
     if (result === 'exists') continue;
     // Missing: it was moved before a crash, and only the note of it was left.
-    if (result === 'renamed' && read.failed) await space.write(joinPath(read.folder, `${name}.reason.json`), reason(read), signal);
+    if (result === 'renamed' && read.failed) {
+      reached('files.refused');
+      await space.write(joinPath(read.folder, `${name}.reason.json`), reason(read), signal);
+    }
     return;
   }
   throw new TryAgain('E446', `no free name for ${read.name} in ${read.folder}`);

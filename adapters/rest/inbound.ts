@@ -1,3 +1,4 @@
+import { reached } from '../../bus/failpoint.js';
 import {
   type Accept,
   type Accepted,
@@ -72,6 +73,7 @@ export class RestInbound implements ListeningInbound {
         // Two inputs under one id that is only a hint (no Idempotency-Key) are the sender's own mistake as well: neither is guessed away.
         return reply(422, keyed ? 'the idempotency key was used for another request' : 'the delivery id was used for another request');
       }
+      reached('webhook.answer.before');
       return { status: accepted.result === 'duplicate' ? 200 : 202, body: JSON.stringify({ id: accepted.messageId }) };
     } catch (error) {
       const failure = failureOf(error);

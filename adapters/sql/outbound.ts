@@ -1,3 +1,4 @@
+import { reached } from '../../bus/failpoint.js';
 import { type Delivery, type EndpointContext, InvalidMessage, Misconfigured, NotConnected, type Outbound, type Receipt, TryAgain, type Value } from '../contract/index.js';
 import { abortable } from './abortable.js';
 import { findColumn, findTable } from './catalogue.js';
@@ -99,6 +100,7 @@ export class SqlOutbound implements Outbound {
   async #apply(link: Link, batch: readonly Job[]): Promise<void> {
     try {
       const receipts = await link.database.write((session) => this.#effects(link.dialect, session, batch), this.#stop.signal);
+      reached('sql.commit.done');
       batch.forEach((job, at) => {
         job.settle(receipts[at] ?? { detail: job.row });
       });
@@ -134,6 +136,7 @@ export class SqlOutbound implements Outbound {
       const { changed } = await session.query(job.sql, job.binds);
       receipts.push({ detail: `${this.config.mode} ${this.config.table} ${job.row}${changed === 0 ? ': a newer or equal version is there' : ''}` });
     }
+    reached('sql.commit.before');
     return receipts;
   }
 

@@ -77,6 +77,11 @@ export const busCodes = {
     meaning: 'The thread that owns the files ended, or was never started.',
     fix: 'Look for the first error in the log before this one: disk full or disk errors end the thread.',
   },
+  E517: {
+    title: 'the TLS connection to RabbitMQ is refused',
+    meaning: "The broker's certificate is expired, for another host or signed by an unknown authority, or the broker does not accept ours. Nothing was sent.",
+    fix: 'Name the authority of the broker in `bus.tls.ca`; check that the host of the URL is in its certificate; check `bus.tls.cert` and `key` when the broker asks for a certificate.',
+  },
   E520: {
     title: 'the endpoint is paused',
     meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',
@@ -192,5 +197,20 @@ export const busCodes = {
     title: 'the command wants a confirmation',
     meaning: 'It would change more than one message, and there is no terminal to ask. Nothing was done.',
     fix: 'Look at the count and the sample, then run it again with `--yes`.',
+  },
+  E570: {
+    title: 'it waits behind an earlier delivery of its key',
+    meaning: 'Its route is ordered (`order_by`), and an earlier delivery with the same key to the same target is parked. It is delivered after that one.',
+    fix: 'See what is wrong with the first one (`signalbox parked show`), correct it, then `signalbox parked release`; or give the first one up with `signalbox parked discard`.',
+  },
+  E571: {
+    title: 'the parked key cannot be released',
+    meaning: 'What is parked under this name is not the key of an order, or its target is not configured any more. Nothing was done.',
+    fix: 'A delivery of unknown outcome is settled with `signalbox ledger resolve`; a target that is gone must be configured again, or its deliveries discarded.',
+  },
+  E572: {
+    title: 'the parked delivery cannot be discarded now',
+    meaning: 'Its key was released, so it may be under way. Nothing was done.',
+    fix: 'Wait: it is delivered, or parked again. Look with `signalbox parked show`.',
   },
 } as const satisfies CodeTable;

@@ -18,5 +18,5 @@ serve(() => {
   const database = openDatabase(path, { exclusive: true, busyTimeoutMs: 500, migrations: MIGRATIONS });
   if (maxBytes !== undefined) database.pragma(`max_page_count = ${Math.ceil(maxBytes / Number(database.pragma('page_size', { simple: true })))}`);
   recover(database);
-  return { database, operations: operations(database) };
+  return { database, operations: operations(database), moments: { before: 'bus.commit.before', done: 'bus.commit.done' } };
 });

@@ -1,13 +1,14 @@
-import { randomInt } from 'node:crypto';
 import { type ChannelModel, connect, credentials } from 'amqplib';
 import type { Clock, Logger } from '../../adapters/contract/index.js';
-import { type AnyFailure, describe, Misconfigured, NotConnected } from '../errors.js';
+import { type AnyFailure, describe, failureOf, Misconfigured, NotConnected } from '../errors.js';
+import type { Nodes } from './nodes.js';
+import { isTlsRefusal, type TlsFiles, tlsOptions } from './tls.js';
 import { abortable, aborted, backOff, interrupted } from './waiting.js';
 
 export interface ConnectionOptions {
   /** `amqp://user:password@host:5672/vhost` or `amqps://…`, one per node of the cluster. */
   readonly urls: readonly string[];
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly tls?: TlsFiles;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -23,6 +24,8 @@ export interface Session {
 }
 
 const CONNECT_MS = 10_000;
+/** For one of several nodes in the first round: the next may answer at once. */
+const FIRST_CONNECT_MS = 3_000;
 const HEARTBEAT_S = 10;
 
 /**
@@ -33,6 +36,7 @@ const HEARTBEAT_S = 10;
 export class BrokerConnection {
   readonly #options: ConnectionOptions;
   readonly #purpose: string;
+  readonly #nodes: Nodes;
   readonly #stop = new AbortController();
   #session: Session | undefined;
   #up = Promise.withResolvers<Session>();
@@ -41,9 +45,10 @@ export class BrokerConnection {
   #lostAt: number | undefined;
   #problem: string | undefined;
 
-  constructor(options: ConnectionOptions, purpose: string) {
+  constructor(options: ConnectionOptions, purpose: string, nodes: Nodes) {
     this.#options = options;
     this.#purpose = purpose;
+    this.#nodes = nodes;
   }
 
   /** Tries every host once; may be called again when it failed. @throws NotConnected, Misconfigured */
@@ -52,7 +57,7 @@ export class BrokerConnection {
       await this.ready(signal);
       return;
     }
-    await this.#connect(signal);
+    await this.#connect(signal, CONNECT_MS);
     this.#keeping = this.#keep();
   }
 
@@ -100,7 +105,7 @@ export class BrokerConnection {
       }
       if (await interrupted(clock, backOff(attempt), this.#stop.signal)) return;
       try {
-        await this.#connect(this.#stop.signal);
+        await this.#connect(this.#stop.signal, attempt === 0 && this.#nodes.several ? FIRST_CONNECT_MS : CONNECT_MS);
         log.info('broker.connected', `RabbitMQ connection for ${this.#purpose} is back`, { attempts: attempt + 1 });
         attempt = 0;
       } catch (error) {
@@ -110,19 +115,21 @@ export class BrokerConnection {
     }
   }
 
-  async #connect(signal: AbortSignal): Promise<void> {
+  /** One round: every node once, one after the other without a rest. */
+  async #connect(signal: AbortSignal, timeout: number): Promise<void> {
     let failure: AnyFailure | undefined;
-    for (const url of shuffled(this.#options.urls)) {
+    for (const url of this.#nodes.order()) {
       signal.throwIfAborted();
       try {
-        const attempt = this.#dial(new URL(url));
+        const attempt = this.#dial(new URL(url), timeout);
         // When the caller gives up first, the connection that comes later must not stay.
         attempt.then((model) => signal.aborted && destroy(model)).catch((error: unknown) => this.#note('connect', error));
-        this.#use(await abortable(attempt, signal));
+        this.#use(await abortable(attempt, signal), url);
         return;
       } catch (error) {
         if (signal.aborted) throw error;
         const next = refusal(error, new URL(url).host);
+        this.#nodes.failed(url, describe(next));
         // A refused login says more than an unreachable second host.
         if (failure === undefined || next instanceof Misconfigured) failure = next;
       }
@@ -130,23 +137,21 @@ export class BrokerConnection {
     throw failure ?? new Misconfigured('E511', 'no URL of a RabbitMQ node is given');
   }
 
-  #dial(url: URL): Promise<ChannelModel> {
+  async #dial(url: URL, timeout: number): Promise<ChannelModel> {
     const { tls } = this.#options;
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S));
-    const external = tls?.cert !== undefined && url.username === '';
+    const external = tls?.certFile !== undefined && url.username === '';
     return connect(url.href, {
-      timeout: CONNECT_MS,
+      timeout,
       noDelay: true,
       keepAlive: true,
       clientProperties: { connection_name: `signalbox ${this.#purpose}` },
       ...(external ? { credentials: credentials.external() } : {}),
-      ...(tls?.ca === undefined ? {} : { ca: [Buffer.from(tls.ca)] }),
-      ...(tls?.cert === undefined ? {} : { cert: Buffer.from(tls.cert) }),
-      ...(tls?.key === undefined ? {} : { key: Buffer.from(tls.key) }),
+      ...(tls === undefined || url.protocol !== 'amqps:' ? {} : tlsOptions(tls)),
     });
   }
 
-  #use(model: ChannelModel): void {
+  #use(model: ChannelModel, url: string): void {
     const lost = new AbortController();
     let blocked: string | undefined;
     let reason: Error | undefined;
@@ -171,6 +176,7 @@ export class BrokerConnection {
       this.#up = Promise.withResolvers();
       this.#lostAt = this.#options.clock.monotonic();
       this.#problem = describe(reason ?? error ?? 'closed');
+      this.#nodes.lost(url, this.#problem);
       if (!this.#stop.signal.aborted) this.#options.log.warn('broker.lost', `RabbitMQ connection for ${this.#purpose} was lost: ${this.#problem}`);
       lost.abort(new NotConnected('E510', `connection to RabbitMQ was lost: ${this.#problem}`));
     });
@@ -183,6 +189,7 @@ export class BrokerConnection {
       },
     };
     this.#destroy = (): void => destroy(model);
+    this.#nodes.connected(url);
     this.#session = session;
     this.#up.resolve(session);
   }
@@ -200,18 +207,11 @@ function destroy(model: ChannelModel): void {
 }
 
 function refusal(error: unknown, host: string): AnyFailure {
+  const failure = failureOf(error);
+  if (failure) return failure;
   const text = describe(error);
+  if (isTlsRefusal(error)) return new Misconfigured('E517', `${host}: ${text}`, { cause: error });
   // A virtual host that does not exist or is closed to the user is answered with a close in place of open-ok; the library hides its text.
   if (/ACCESS.REFUSED|NOT.ALLOWED|\b403\b|\b530\b|ConnectionClose/i.test(text)) return new Misconfigured('E511', `${host}: ${text}`, { cause: error });
   return new NotConnected('E510', `${host}: ${text}`, { cause: error });
-}
-
-function shuffled<T>(list: readonly T[]): T[] {
-  const result = [...list];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = randomInt(i + 1);
-    const [a, b] = [result[i], result[j]];
-    if (a !== undefined && b !== undefined) [result[i], result[j]] = [b, a];
-  }
-  return result;
 }

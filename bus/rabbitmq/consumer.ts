@@ -94,7 +94,8 @@ export class ChannelConsumer implements Consumer {
     while (!this.#stop.signal.aborted) {
       try {
         const counts = await Promise.all(this.#subscriptions.map(({ queue }) => topology.count(queue)));
-        if (this.unsettled === 0 && counts.every((count) => count === undefined || count.ready === 0)) return true;
+        // While a queue has no leader the broker says 0 for everything: our own consumer must be among what it counts.
+        if (this.unsettled === 0 && counts.every((count) => count === undefined || (count.ready === 0 && count.consumers > 0))) return true;
       } catch (error) {
         log.debug('broker.consume', `${channel}: ${describe(error)}`); // not connected: ask again
       }

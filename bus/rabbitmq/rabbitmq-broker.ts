@@ -18,6 +18,7 @@ import { BrokerConnection, type ConnectionOptions } from './connection.js';
 import { ChannelConsumer } from './consumer.js';
 import { Control } from './control.js';
 import { LengthLimit } from './length-limit.js';
+import { Nodes } from './nodes.js';
 import { Publisher } from './publisher.js';
 import { Topology } from './topology.js';
 import { aborted, interrupted } from './waiting.js';
@@ -45,6 +46,7 @@ const SETTLE_MS = 2_000;
 export class RabbitmqBroker implements Broker {
   readonly kind = 'rabbitmq';
   readonly #options: RabbitmqOptions;
+  readonly #nodes: Nodes;
   readonly #publishing: BrokerConnection;
   readonly #consuming: BrokerConnection;
   readonly #topology: Topology;
@@ -55,12 +57,13 @@ export class RabbitmqBroker implements Broker {
   #ladderSettled = 0;
   /** Settled when a queue that was declared is not there: somebody deleted it. */
   #lacking = Promise.withResolvers<void>();
-  #redeclaring: Promise<void> | undefined;
+  #redeclaring: Promise<unknown> | undefined;
 
   constructor(options: RabbitmqOptions) {
     this.#options = options;
-    this.#publishing = new BrokerConnection(options, 'publishing');
-    this.#consuming = new BrokerConnection(options, 'consuming');
+    this.#nodes = new Nodes(options.urls, options.clock, options.log);
+    this.#publishing = new BrokerConnection(options, 'publishing', this.#nodes);
+    this.#consuming = new BrokerConnection(options, 'consuming', this.#nodes);
     this.#topology = new Topology(options.prefix ?? 'sb', new Control(this.#consuming, options.clock));
     this.#publisher = new Publisher(this.#publishing, options.clock, options.log);
   }
@@ -71,7 +74,7 @@ export class RabbitmqBroker implements Broker {
     if (await this.#topology.declareLadder()) this.#ladderSettled = this.#settledAt();
     if (this.#redeclaring) return;
     this.#publisher.start();
-    this.#redeclaring = this.#redeclare();
+    this.#redeclaring = Promise.all([this.#redeclare(), this.#nodes.watch(this.#stop.signal)]);
   }
 
   async declare(spec: ChannelSpec): Promise<void> {
@@ -149,7 +152,7 @@ export class RabbitmqBroker implements Broker {
 
   get health(): BrokerHealth {
     const connected = this.#publishing.session !== undefined && this.#consuming.session !== undefined;
-    return { connected, detail: this.#publishing.problem ?? this.#consuming.problem };
+    return { connected, detail: this.#publishing.problem ?? this.#consuming.problem ?? this.#nodes.problem, ...(this.#nodes.several ? { nodes: this.#nodes.all } : {}) };
   }
 
   async close(): Promise<void> {

@@ -91,9 +91,22 @@ export class Topology {
   async remove(queue: string): Promise<boolean> {
     const count = await this.count(queue);
     if (count === undefined) return true;
-    if (count.ready > 0 || count.consumers > 0) return false;
+    if (count.ready > 0 || count.consumers > 0 || !(await this.#isIdle(queue))) return false;
     await this.#control.run(`removing ${queue}`, (channel) => channel.deleteQueue(queue));
     return true;
+  }
+
+  /** While a queue has no leader (an election) the broker says 0 for everything. Only a leader takes a consumer, so a count that has ours is true. */
+  #isIdle(queue: string): Promise<boolean> {
+    return this.#control.run(`looking at ${queue}`, async (channel) => {
+      let isEmpty = true;
+      const { consumerTag } = await channel.consume(queue, () => {
+        isEmpty = false; // it goes back with the channel
+      });
+      const { messageCount, consumerCount } = await channel.checkQueue(queue);
+      await channel.cancel(consumerTag); // its answer comes after all deliveries
+      return isEmpty && messageCount === 0 && consumerCount === 1;
+    });
   }
 
   /** An administrator may have created everything and given us no right to configure: then what is there is taken as it is. */

@@ -16,4 +16,5 @@ export const systemClock: Clock = {
       throw error;
     }
   },
+  random: Math.random,
 };

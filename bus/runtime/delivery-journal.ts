@@ -2,6 +2,7 @@ import type { Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { OutgoingMessage } from '../broker.js';
 import { describe } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, Store } from '../store/contract.js';
 import { deliveryLetter, foreignLetter } from './dead-letter.js';
 import type { QueuedDelivery } from './envelope.js';
@@ -38,7 +39,7 @@ export class DeliveryJournal {
       } catch (error) {
         signal.throwIfAborted();
         if (failures === 0) this.log.error('store-failed', `what became of deliveries to ${this.endpoint} cannot be recorded, they wait: ${describe(error)}`);
-        await clock.sleep(Math.min(reopenDelay(failures), LONGEST_WAIT_MS), signal);
+        await clock.sleep(Math.min(reopenDelay(failures, clock.random), LONGEST_WAIT_MS), signal);
       }
     }
   }
@@ -63,8 +64,10 @@ export class DeliveryJournal {
       durationMs: Math.round(durationMs * 10) / 10,
     });
     await Promise.all([
-      this.usesLedger ? this.durably(() => store.ledger.put([{ deliveryId: id, endpoint: this.endpoint, state: 'done', at }]), signal) : undefined,
-      this.append(event, signal),
+      this.usesLedger
+        ? this.durably(() => store.ledger.put([{ deliveryId: id, endpoint: this.endpoint, state: 'done', at }]), signal).then(() => reached('target.ledger.written'))
+        : undefined,
+      this.append(event, signal).then(() => reached('target.history.written')),
     ]);
     return at;
   }
@@ -75,7 +78,12 @@ export class DeliveryJournal {
     const now = clock.now().getTime();
     const letter = { ...deliveryLetter(received, queued, error ?? new Error(cause.reason), now), code: cause.code, reason: cause.reason };
     const event = this.event(queued, 'dead', now, { code: cause.code, detail: cause.reason, attempt: queued.delivery.attempt });
-    await Promise.all([this.durably(() => store.deadLetters.add([letter]), signal), this.append(event, signal)]);
+    reached('target.dead.before');
+    await Promise.all([
+      this.durably(() => store.deadLetters.add([letter]), signal).then(() => reached('target.dead.letter.written')),
+      this.append(event, signal).then(() => reached('target.dead.history.written')),
+    ]);
+    reached('target.dead.ack.before');
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.endpoint} went to the dead letters: ${cause.reason}`, {
       message_id: queued.delivery.messageId,

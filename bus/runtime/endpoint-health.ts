@@ -1,6 +1,6 @@
 import { describe, failureOf, kindOf } from '../errors.js';
 
-export type EndpointCondition = 'starting' | 'ok' | 'retrying' | 'failing' | 'misconfigured' | 'paused' | 'idle' | 'silent';
+export type EndpointCondition = 'starting' | 'standby' | 'ok' | 'retrying' | 'failing' | 'misconfigured' | 'paused' | 'idle' | 'silent';
 
 /** What an endpoint tells about itself; read by status, health and metrics. */
 export interface EndpointReport {

@@ -2,6 +2,7 @@ import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Dispatch, Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import { deriveId, type Message } from '../message.js';
@@ -75,7 +76,7 @@ export class Intake {
       return summarise(outcomes);
     });
     await settleAll(publishes);
-    await Promise.all([this.store.history.append(work.events), this.store.deadLetters.add(work.letters), this.store.dedupe.add(endpoint, fresh, now)]);
+    await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work.letters);
     return results;
@@ -94,8 +95,17 @@ export class Intake {
     work.admit(message.source, record, outcome);
     this.count(outcome);
     await settleAll(this.publishAll(message.source, record, outcome, work, options));
-    await Promise.all([this.store.history.append(work.events), work.letters.length > 0 ? this.store.deadLetters.add(work.letters) : undefined]);
+    await this.write(work, () => Promise.resolve());
     return summarise([outcome]);
+  }
+
+  private async write({ events, letters }: Admission, remember: () => Promise<void>): Promise<void> {
+    reached('intake.store.before');
+    await Promise.all([
+      this.store.history.append(events).then(() => reached('intake.history.written')),
+      letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
+      remember(),
+    ]);
   }
 
   private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, options: IntakeOptions): Promise<void>[] {
@@ -104,12 +114,14 @@ export class Intake {
     return outcome.deliveries.map((dispatch) => {
       const publish = async (): Promise<void> => {
         try {
+          reached('intake.publish.before');
           await this.publisher.publish(
             work.era.channelOf(dispatch.endpoint, dispatch.orderKey),
             encodeDispatch(dispatch, message, work.revision),
             options.patienceMs,
             options.signal,
           );
+          reached('intake.publish.confirmed');
         } catch (error) {
           const failure = failureOf(error);
           // A bug must not make the source read this record again and again.

@@ -1,6 +1,7 @@
 import type { Delivery, Outbound, Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { type AnyFailure, describe, failureOf, kindOf } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { EndpointHealth } from './endpoint-health.js';
 import { Gate } from './gate.js';
 import type { Outage } from './outage.js';
@@ -73,10 +74,13 @@ export class Link {
       if (!this.up.isOpen) await this.up.pass(waiting === signal ? signal : AbortSignal.any([signal, waiting]));
       const { generation } = this;
       const started = clock.monotonic();
+      reached('target.send.before');
       const call = (async () => this.outbound.send(delivery, signal))(); // one that throws at once is no different
       this.calls.add(call);
       try {
-        return { receipt: await call, durationMs: clock.monotonic() - started };
+        const receipt = await call;
+        reached('target.send.done');
+        return { receipt, durationMs: clock.monotonic() - started };
       } catch (error) {
         const failure = failureOf(error);
         const kind = failure && kindOf(failure);
@@ -113,7 +117,7 @@ export class Link {
       try {
         if (failure !== undefined) {
           // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
-          await settledWithin(LAST_MS, Promise.allSettled(this.calls));
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls), this.services.clock);
           await this.close();
           await this.waitAfter(failure, signal);
         }
@@ -136,7 +140,7 @@ export class Link {
     const { clock, telemetry } = this.services;
     const known = failureOf(failure);
     const isMisconfigured = known && kindOf(known) === 'misconfigured';
-    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures);
+    const wait = isMisconfigured ? MISCONFIGURED_RETRY_MS : this.outage.isOn ? this.outage.nextPause() : reopenDelay(this.health.failures, clock.random);
     const news = this.health.failures === 0;
     this.health.brokeDown(failure, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s, messages wait`);
     telemetry.systemUp.set({ system: systemOf(this.name) }, 0);

@@ -91,7 +91,7 @@ export class OrderKeeper {
       return;
     }
     // While no message succeeds the link is opened anew after a pause, and one at a time asks.
-    const waitMs = counts ? Math.min(retryDelay(retry, attempt, (failure as TryAgain).afterMs), leftMs) : 0;
+    const waitMs = counts ? Math.min(retryDelay(retry, attempt, (failure as TryAgain).afterMs, clock.random), leftMs) : 0;
     const next = `${counts ? `attempt ${attempt} of ${retry.attempts}, next ${new Date(now + waitMs).toISOString()}` : 'no message succeeds, so this attempt does not count'}; its key waits`;
     entry.trouble = { deliveryId: id, attempt: counts ? attempt + 1 : attempt, since, code: failure.code, reason: describe(error) };
     await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);

@@ -14,7 +14,7 @@ import type { DurablePublisher } from './publisher.js';
  */
 export class OrderedChannels {
   readonly book: LayoutBook;
-  private readonly stopping = new AbortController();
+  private stopping = new AbortController();
   private readonly fencing = new Set<Promise<void>>();
   private isChanging = false;
 
@@ -30,6 +30,7 @@ export class OrderedChannels {
   /** @returns what is to be called at the moment the new routes begin to publish */
   async prepare(targets: readonly { readonly name: string; readonly partitions?: number }[], ordered: ReadonlyMap<string, RouteOrder>): Promise<() => void> {
     this.isChanging = true;
+    if (this.stopping.signal.aborted) this.stopping = new AbortController();
     const all = new Map<string, readonly Layout[]>();
     for (const { name, partitions = DEFAULT_PARTITIONS } of targets) {
       const layouts = await this.book.prepare(name, partitions, ordered);

@@ -12,6 +12,8 @@ export class Outage {
   private readonly failing = new Set<string>();
   private pauses = 0;
 
+  constructor(private readonly random: () => number) {}
+
   get isOn(): boolean {
     return this.failing.size >= MESSAGES;
   }
@@ -32,6 +34,6 @@ export class Outage {
   }
 
   nextPause(): number {
-    return Math.min(reopenDelay(this.pauses++), LONGEST_PAUSE_MS);
+    return Math.min(reopenDelay(this.pauses++, this.random), LONGEST_PAUSE_MS);
   }
 }

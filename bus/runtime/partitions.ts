@@ -132,7 +132,9 @@ export class Partitions {
     if (layout.partitions === 0) return; // its only channel is consumed by the target itself
     await this.services.ordered.declare(this.endpoint, layout);
     const missing = channelsOf(this.endpoint, layout).filter((channel) => !this.seats.has(channel));
-    await Promise.all(missing.map((channel) => this.sit({ channel, layout, consumer: undefined, session: undefined, fence: undefined, isLeaving: false, handedOverAt: undefined }, signal)));
+    await Promise.all(
+      missing.map((channel) => this.sit({ channel, layout, consumer: undefined, session: undefined, fence: undefined, isLeaving: false, handedOverAt: undefined }, signal)),
+    );
   }
 
   private async sit(seat: Seat, signal: AbortSignal): Promise<void> {

@@ -41,7 +41,7 @@ export class DurablePublisher {
       } catch (error) {
         if (!(error instanceof NotPublished)) throw error;
         if (error.reason === 'too-large') throw new InvalidMessage('E505', error.message, { cause: error });
-        const wait = Math.min(reopenDelay(attempt), 5_000);
+        const wait = Math.min(reopenDelay(attempt, this.clock.random), 5_000);
         if (this.clock.monotonic() + wait > deadline) throw new TryAgain('E504', error.message, { cause: error });
         await this.clock.sleep(wait, signal);
       }

@@ -1,12 +1,15 @@
 import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
 import type { Clock } from '../../adapters/contract/services.js';
 import { describe } from '../errors.js';
+import { reached } from '../failpoint.js';
 import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
+import { deadline } from './deadline.js';
 import { orderKeyOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
+import { ParkedLanes } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
 
@@ -22,6 +25,8 @@ interface By {
  */
 @injectable()
 export class Redelivery {
+  readonly parked: ParkedLanes;
+
   constructor(
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
     @inject(Intake) private readonly intake: Intake,
@@ -29,7 +34,9 @@ export class Redelivery {
     @inject(ROUTING) private readonly routing: Routing,
     @inject(CLOCK) private readonly clock: Clock,
     @inject(NODE) private readonly node: string,
-  ) {}
+  ) {
+    this.parked = new ParkedLanes(publisher, store, clock, node);
+  }
 
   async redeliver(ids: readonly string[], by: By): Promise<{ readonly redelivered: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
     const failed: { id: string; reason: string }[] = [];
@@ -51,20 +58,28 @@ export class Redelivery {
     const found = await Promise.all(ids.map((id) => this.store.deadLetters.get(id)));
     const open = found.filter((letter) => letter !== undefined).filter((letter) => letter.state === 'open');
     await this.store.history.append(open.map((letter) => this.event(letter, 'discarded', by)));
-    return this.store.deadLetters.settle(open, 'discarded', by.who, by.reason, this.clock.now());
+    reached('discard.history.written');
+    const settled = await this.store.deadLetters.settle(open, 'discarded', by.who, by.reason, this.clock.now());
+    reached('discard.letter.closed');
+    return settled;
   }
 
   private async handOut(letter: StoredDeadLetter, by: By): Promise<void> {
-    const signal = AbortSignal.timeout(30_000);
+    using limit = deadline(this.clock, 30_000);
+    const { signal } = limit;
+    reached('redelivery.begin');
     // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
     await this.store.history.append([this.event(letter, 'redelivered', by)]);
+    reached('redelivery.history.written');
     try {
       await this.publish(letter, signal);
     } catch (error) {
       await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
       throw error;
     }
+    reached('redelivery.published');
     await this.store.deadLetters.settle([letter], 'redelivered', by.who, by.reason, this.clock.now());
+    reached('redelivery.letter.closed');
   }
 
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {

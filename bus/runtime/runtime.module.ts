@@ -1,13 +1,15 @@
 import { ContainerModule } from 'inversify';
 import { Intake } from './intake.js';
+import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
 import { Supervisor } from './supervisor.js';
-import { ROUTING, type Routing } from './tokens.js';
+import { NODES, type Nodes, ROUTING, type Routing } from './tokens.js';
 
 /** The runtime's own parts. Broker, store, log, clock, telemetry and node come from the composition root. */
-export function runtimeModule(): ContainerModule {
+export function runtimeModule(nodes: Nodes = alone): ContainerModule {
   return new ContainerModule(({ bind }) => {
+    bind(NODES).toConstantValue(nodes);
     bind(ROUTING).toConstantValue(unconfigured());
     bind(DurablePublisher).toSelf().inSingletonScope();
     bind(Intake).toSelf().inSingletonScope();

@@ -1,9 +1,13 @@
+import type { Clock } from '../../adapters/contract/services.js';
+import { systemClock } from './clock.js';
+
 /** Waits until `work` has settled, but not longer than `ms`. @returns whether it has */
-export async function settledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((done) => {
-    timer = setTimeout(done, ms, false);
-  });
+export async function settledWithin(ms: number, work: Promise<unknown>, clock: Pick<Clock, 'sleep'> = systemClock): Promise<boolean> {
+  const over = new AbortController();
+  const late = clock.sleep(ms, over.signal).then(
+    () => false,
+    () => true, // nobody waits any more
+  );
   const settled = work.then(
     () => true,
     () => true,
@@ -11,6 +15,6 @@ export async function settledWithin(ms: number, work: Promise<unknown>): Promise
   try {
     return await Promise.race([settled, late]);
   } finally {
-    clearTimeout(timer);
+    over.abort();
   }
 }

@@ -1,6 +1,7 @@
 import type { Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { describe, failureOf, kindOf, Misconfigured, TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { Gate } from './gate.js';
@@ -8,6 +9,7 @@ import { type Intake, settlementOf } from './intake.js';
 import { reopenDelay } from './retry.js';
 import { type Schedule, untilNext } from './schedule.js';
 import { systemOf, type Telemetry } from './telemetry.js';
+import type { Nodes } from './tokens.js';
 
 export interface SourceServices {
   readonly intake: Intake;
@@ -15,7 +17,7 @@ export interface SourceServices {
   readonly clock: Clock;
   readonly log: Logger;
   readonly telemetry: Telemetry;
-  readonly node: string;
+  readonly nodes: Nodes;
 }
 
 export interface SourceConfig {
@@ -86,7 +88,7 @@ export class PolledSource implements Source {
   }
 
   private async loop(signal: AbortSignal): Promise<void> {
-    const { clock, intake, store, node } = this.services;
+    const { clock, intake, store, nodes } = this.services;
     let isOpen = false;
     let turn: Parameters<typeof untilNext>[2] = 'first';
     while (!signal.aborted) {
@@ -96,8 +98,9 @@ export class PolledSource implements Source {
         if (!this.gate.isOpen) continue;
         turn = 'next';
         if (!intake.takes(this.config.name)) throw new Misconfigured('E507', `no route reads ${this.config.name}`);
-        const epoch = await store.leases.acquire(`source:${this.config.name}`, node, LEASE_MS, clock.now());
+        const epoch = await store.leases.acquire(`source:${this.config.name}`, nodes.holder, LEASE_MS, clock.now());
         if (epoch === undefined) continue;
+        reached('source.lease.held');
         if (!isOpen) await this.inbound.open(signal);
         isOpen = true;
         const count = await this.poll(epoch, signal);
@@ -112,7 +115,7 @@ export class PolledSource implements Source {
     }
     await this.close();
     try {
-      await store.leases.release(`source:${this.config.name}`, node);
+      await store.leases.release(`source:${this.config.name}`, nodes.holder);
     } catch (error) {
       this.log.warn('lease-kept', `the lease of ${this.config.name} could not be given back, it expires by itself: ${describe(error)}`);
     }
@@ -120,12 +123,12 @@ export class PolledSource implements Source {
 
   /** One poll under the lease, which is renewed while it runs. @returns records taken */
   private async poll(epoch: number, stop: AbortSignal): Promise<number> {
-    const { clock, intake, store, node } = this.services;
+    const { clock, intake, store, nodes } = this.services;
     const { name, maxRecords } = this.config;
     const lost = new AbortController();
     const signal = AbortSignal.any([stop, lost.signal]);
     const renewal = setInterval(() => {
-      store.leases.acquire(`source:${name}`, node, LEASE_MS, clock.now()).then(
+      store.leases.acquire(`source:${name}`, nodes.holder, LEASE_MS, clock.now()).then(
         (held) => held === epoch || lost.abort(new Error('the lease was lost')),
         (error: unknown) => lost.abort(error),
       );
@@ -145,12 +148,15 @@ export class PolledSource implements Source {
 
   private async take(batch: Batch, epoch: number, signal: AbortSignal, intake: Intake, store: Store): Promise<number> {
     const results = await intake.accept(this.config.name, batch.records, { patienceMs: Number.POSITIVE_INFINITY, signal });
+    reached('source.checkpoint.before');
     if (batch.checkpoint !== undefined && !(await store.checkpoints.set(this.config.name, batch.checkpoint, epoch))) throw new Error('another node holds the lease');
+    reached('source.checkpoint.written');
     const fresh = results.filter((result) => result.result !== 'duplicate').length;
     const dead = results.findIndex((result) => result.result === 'dead');
     this.health.failed += results.filter((result) => result.result === 'dead').length;
     try {
       await batch.settle?.(settlementOf(results, dead < 0 ? undefined : (batch.records[dead]?.failure?.message ?? 'a record could not be mapped')));
+      reached('source.settled');
     } catch (error) {
       // The records are safe; only tidying up failed, and the endpoint does it again at a later poll.
       this.log.warn('settle-failed', `tidying up after reading failed: ${describe(error)}`);
@@ -172,7 +178,7 @@ export class PolledSource implements Source {
   private failed(error: unknown): number {
     const { clock, telemetry } = this.services;
     const failure = failureOf(error);
-    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+    const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
     const next = `next try in ${Math.ceil(wait / 1000)} s`;
     const news = this.health.failures === 0 || this.report.detail?.split(';')[0] !== `${failure ? `${failure.code} ` : ''}${describe(error)}`;
     this.health.brokeDown(error, clock.now().getTime(), next);
@@ -271,7 +277,7 @@ export class ListeningSource implements Source {
       } catch (error) {
         if (signal.aborted) return;
         const failure = failureOf(error);
-        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures);
+        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
         this.health.brokeDown(error, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s`);
         log.warn('source-failed', `listening for ${name} failed: ${describe(error)}`, { endpoint: name, code: failure?.code });
         await clock.sleep(wait, signal).catch(() => undefined); // aborted: the loop ends

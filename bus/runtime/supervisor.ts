@@ -3,18 +3,21 @@ import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injec
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker } from '../broker.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
+import { alone } from './nodes.js';
+import { OrderedChannels } from './ordered-channels.js';
 import { DurablePublisher } from './publisher.js';
 import { settledWithin } from './settled-within.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
 import { Target, type TargetConfig } from './target.js';
 import { systemOf, type Telemetry } from './telemetry.js';
-import { NODE, ROUTING, type Routing, TELEMETRY } from './tokens.js';
+import { NODE, NODES, type Nodes, ROUTING, type Routing, TELEMETRY } from './tokens.js';
 
 /** What should run: made by the composition root from a checked configuration. */
 export interface RunPlan {
@@ -37,7 +40,7 @@ interface RunningSystem {
   readonly plan: SystemPlan;
   readonly connected: ConnectedSystem;
   readonly sources: Map<string, Source>;
-  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'pause' | 'resume' | 'stop'>>;
+  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'follow' | 'pause' | 'resume' | 'stop'>>;
 }
 
 /** An adapter's `close` has 5 s by its contract. */
@@ -58,6 +61,7 @@ export class Supervisor {
   private changing: Promise<unknown> = Promise.resolve();
   private readonly orphans = new Map<string, FailedEndpoint>();
   private drainMs = 30_000;
+  private readonly ordered: OrderedChannels;
 
   constructor(
     @inject(BROKER) private readonly broker: Broker,
@@ -69,7 +73,10 @@ export class Supervisor {
     @inject(NODE) private readonly node: string,
     @inject(Intake) private readonly intake: Intake,
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
-  ) {}
+    @inject(NODES) private readonly nodes: Nodes = alone,
+  ) {
+    this.ordered = new OrderedChannels(broker, publisher, store.endpointState, log);
+  }
 
   /**
    * Lets `plan` run in place of what runs now. Messages already in a channel are delivered by whoever serves that endpoint
@@ -103,14 +110,19 @@ export class Supervisor {
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
     for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
+    const targets = plan.systems.flatMap((system) => system.outbound);
+    const publishOrdered = await this.ordered.prepare(targets, plan.handler.ordered ?? new Map());
     for (const system of gone) await this.stopSources(system);
+    if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);
     this.routing.handler = plan.handler;
+    publishOrdered();
     this.drainMs = plan.drainMs;
     for (const system of gone) {
       await this.stopTargets(system);
       this.running.delete(system.plan.name);
     }
+    if (gone.length > 0) reached('reload.targets.stopped');
     const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
     for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
       if (this.intake.takes(name) && !routed.has(name) && !paused.has(name)) await source.resume();
@@ -120,9 +132,11 @@ export class Supervisor {
       this.running.set(system.plan.name, system);
       for (const [name, target] of system.targets) await this.begin(system.targets, name, target, 'outbound', paused.has(name));
     }
+    reached('start.targets.running');
     for (const { sources } of started) {
       for (const [name, source] of sources) await this.begin(sources, name, source, 'inbound', paused.has(name));
     }
+    for (const system of this.running.values()) for (const target of system.targets.values()) target.follow();
     await this.findOrphans(plan);
     return [...new Set([...gone.map(({ plan: { name } }) => name), ...fresh.map(({ name }) => name)])].sort();
   }
@@ -131,7 +145,13 @@ export class Supervisor {
     const systems = [...this.running.values()];
     await Promise.all(systems.map((system) => this.stopSources(system)));
     await Promise.all(systems.map((system) => this.stopTargets(system)));
+    await this.ordered.stop();
     this.running.clear();
+  }
+
+  /** Every channel that holds deliveries for the endpoint. */
+  channels(endpoint: string): Promise<readonly string[]> {
+    return this.ordered.channels(endpoint);
   }
 
   /** Reports of all endpoints, by system; a target that was removed while messages wait for it is among them. */
@@ -146,6 +166,11 @@ export class Supervisor {
       reports.set(systemOf(name), system);
     }
     return reports;
+  }
+
+  /** Polled sources that this process holds the lease of. */
+  held(): readonly string[] {
+    return [...this.running.values()].flatMap(({ sources }) => [...sources].filter(([, source]) => 'isHeld' in source && source.isHeld).map(([name]) => name)).sort();
   }
 
   async probe(name: string, signal: AbortSignal): Promise<readonly ProbeStep[] | undefined> {
@@ -163,7 +188,7 @@ export class Supervisor {
 
   /** An adapter that throws takes nothing down but what it was asked for. */
   private build(plan: SystemPlan): RunningSystem {
-    const { broker, publisher, store, routing, clock, log, telemetry, node, intake } = this;
+    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered } = this;
     const make = <T>(name: string, direction: 'inbound' | 'outbound', construct: () => T | undefined): T | FailedEndpoint => {
       try {
         const made = construct();
@@ -177,7 +202,7 @@ export class Supervisor {
     const sources = plan.inbound.map((config) => {
       const construct = (): Source | undefined => {
         const inbound = connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-        const services = { intake, store, clock, log, telemetry, node };
+        const services = { intake, store, clock, log, telemetry, nodes };
         return inbound && (inbound.kind === 'polling' ? new PolledSource(inbound, config, services) : new ListeningSource(inbound, config, services));
       };
       return [config.name, make(config.name, 'inbound', construct)] as const;
@@ -185,7 +210,7 @@ export class Supervisor {
     const targets = plan.outbound.map((config) => {
       const construct = (): Target | undefined => {
         const outbound = connected.outbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-        return outbound && new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node });
+        return outbound && new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node, nodes, ordered });
       };
       return [config.name, make(config.name, 'outbound', construct)] as const;
     });
@@ -234,9 +259,9 @@ export class Supervisor {
       await this.store.endpointState.put(TARGETS, new Map([...configured].filter((name) => !known.has(name)).map((name) => [name, this.clock.now().toISOString()])));
       for (const name of known.keys()) {
         if (configured.has(name)) continue;
-        await this.broker.declare({ name: channelOf(name) });
-        const { ready, unsettled, delayed = 0 } = await this.broker.depth(channelOf(name));
-        const waiting = ready + unsettled + delayed;
+        await this.ordered.declareAll(name);
+        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel)));
+        const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
         if (waiting > 0) this.orphans.set(name, this.fail(name, 'outbound', new Misconfigured('E509', `${waiting} messages wait for ${name}, which is not configured any more`)));
       }
     } catch (error) {
@@ -265,7 +290,7 @@ export class Supervisor {
   /** Waits for an end, but one that fails or does not come must not keep the others from theirs. */
   private async end(name: string, ending: Promise<void>, limitMs: number): Promise<void> {
     const reported = ending.catch((error: unknown) => this.log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
-    if (!(await settledWithin(limitMs, reported))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
+    if (!(await settledWithin(limitMs, reported, this.clock))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
   }
 }
 

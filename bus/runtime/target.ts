@@ -2,19 +2,26 @@ import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
 import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
 import { causeOf } from './dead-letter.js';
+import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, fenceOf, isNudge, type QueuedDelivery, withAttempt } from './envelope.js';
+import { LaneEntry } from './lanes.js';
 import { LAST_MS, Link } from './link.js';
+import { OrderKeeper, withTrouble } from './order-keeper.js';
+import type { OrderedChannels } from './ordered-channels.js';
 import { Outage } from './outage.js';
+import { Parking } from './parking.js';
+import { Partitions } from './partitions.js';
 import type { DurablePublisher } from './publisher.js';
 import { retryDelay } from './retry.js';
 import { settledWithin } from './settled-within.js';
 import { Suspects } from './suspects.js';
 import { systemOf, type Telemetry } from './telemetry.js';
-import type { Routing } from './tokens.js';
+import type { Nodes, Routing } from './tokens.js';
 
 export interface TargetServices {
   readonly broker: Broker;
@@ -25,6 +32,8 @@ export interface TargetServices {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly node: string;
+  readonly nodes: Nodes;
+  readonly ordered: OrderedChannels;
 }
 
 export interface TargetConfig {
@@ -32,6 +41,8 @@ export interface TargetConfig {
   readonly parallel: number;
   /** Deliveries made are remembered in the ledger; not needed where the target records them itself. */
   readonly usesLedger: boolean;
+  /** Channels its ordered deliveries are spread over; 8 when absent. */
+  readonly partitions?: number;
 }
 
 /** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
@@ -39,18 +50,22 @@ const SUSPECT_COUNT = 3;
 /** So often begun as a suspect without an end, it is set aside. */
 const POISON_COUNT = 4;
 const STORE_RETRY_MS = 5_000;
+/** Of each partition, so that many keys are at hand. */
+const PARTITION_PREFETCH = 64;
 
 /**
- * Delivers the channel of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter). A lost link
- * holds everything in place and counts as no attempt.
+ * Delivers the channels of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter, parked). A lost
+ * link holds everything in place and counts as no attempt.
  */
 export class Target {
   private readonly health: EndpointHealth;
-  private readonly outage = new Outage();
+  private readonly outage: Outage;
   private readonly link: Link;
   private readonly journal: DeliveryJournal;
   private readonly suspects: Suspects;
   private readonly log: Logger;
+  private readonly partitions: Partitions;
+  private readonly keeper: OrderKeeper;
   private readonly queue: Received[] = [];
   private readonly channel: string;
   private stopping = new AbortController();
@@ -70,9 +85,19 @@ export class Target {
     this.channel = channelOf(name);
     this.health = new EndpointHealth(name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: name });
+    this.outage = new Outage(services.clock.random);
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
     this.journal = new DeliveryJournal(name, usesLedger, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
+    const take = (received: Received): void => {
+      this.queue.push(received);
+      this.next();
+    };
+    const { broker, ordered, clock, nodes, store } = services;
+    this.partitions = new Partitions(name, PARTITION_PREFETCH, { broker, ordered, clock, log: this.log, liveNodes: () => nodes.liveNodes() }, take, take);
+    const parking = new Parking(name, store, this.journal, () => clock.now().getTime());
+    const deliver = (id: string, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal): Promise<void> => this.deliver(id, queued, signal, waiting);
+    this.keeper = new OrderKeeper(name, parking, this.journal, this.health, this.outage, this.link, { ...services, log: this.log }, deliver);
   }
 
   get report(): EndpointReport {
@@ -82,35 +107,43 @@ export class Target {
   async start(): Promise<void> {
     this.stopping = new AbortController();
     this.link.start(this.stopping.signal);
+    this.partitions.start(this.stopping.signal);
     if (!this.isPaused) await this.consume();
+  }
+
+  /** Its ordered channels may be others now. */
+  follow(): void {
+    this.partitions.follow();
   }
 
   async pause(): Promise<void> {
     this.isPaused = true;
     this.health.setPaused(true);
+    const held = this.partitions.pause();
     this.returnQueued();
-    await this.consumer?.pause();
+    await Promise.all([held, this.consumer?.pause()]);
   }
 
   async resume(): Promise<void> {
     this.isPaused = false;
     this.health.setPaused(false);
     this.link.tryNow();
+    await this.partitions.resume();
     if (this.consumer) await this.consumer.resume();
     else await this.consume();
   }
 
   /** Takes nothing new, finishes what is under way within `drainMs`; the rest goes back to its channel. */
   async stop(drainMs: number): Promise<void> {
-    const drained = AbortSignal.timeout(drainMs);
-    const closing = this.consumer?.close(drained);
+    using drained = deadline(this.services.clock, drainMs);
+    const closing = Promise.all([this.partitions.close(drained.signal), this.consumer?.close(drained.signal)]);
     // What waits for a dead link or for a free place goes back at once.
     this.returnQueued();
     if (!this.link.isOpen) this.stopping.abort(new Error('stopping'));
     await closing;
     this.stopping.abort(new Error('stopping'));
     this.consumer = undefined;
-    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), ...this.underWay.values()]));
+    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), this.partitions.ended(), ...this.underWay.values()]), this.services.clock);
     if (!ended) this.log.warn('stop-late', `a call of ${this.config.name} does not heed its signal and was left behind`);
     await this.link.close();
   }
@@ -128,6 +161,7 @@ export class Target {
       if (this.active >= (isSuspect || this.isAlone || this.outage.isOn ? 1 : this.config.parallel)) return;
       const received = this.queue.shift();
       if (!received) return;
+      if (received instanceof LaneEntry && !received.begin()) continue;
       this.begin(received, isSuspect);
     }
   }
@@ -159,16 +193,25 @@ export class Target {
       const begun = isSuspect ? await this.journal.durably(() => this.suspects.begin(received.id), signal) : 0;
       await this.settle(received, begun, signal);
     } catch (error) {
-      if (!signal.aborted) {
+      if (!signal.aborted && !received.session.aborted) {
         this.log.error('settle-failed', `a delivery to ${this.config.name} could not be settled and will come again: ${describe(error)}`, { delivery_id: received.id });
-        await this.services.clock.sleep(STORE_RETRY_MS, signal).catch(() => undefined); // aborted: it goes back at once
+        if (received instanceof LaneEntry) received.later(STORE_RETRY_MS);
+        else await this.services.clock.sleep(STORE_RETRY_MS, signal).catch(() => undefined); // aborted: it goes back at once
       }
-      received.requeue();
+      if (!(received instanceof LaneEntry) || received.phase === 'busy') received.requeue();
     }
     if (isSuspect) await this.suspects.end(received.id).catch((error: unknown) => this.log.debug('suspect-kept', describe(error)));
   }
 
   private async settle(received: Received, begun: number, signal: AbortSignal): Promise<void> {
+    reached('target.begin');
+    const ended = fenceOf(received.headers);
+    if (ended !== undefined) return this.finish(received, ended, signal);
+    const entry = received instanceof LaneEntry ? received : undefined;
+    if (entry && isNudge(entry.headers)) {
+      if (await this.keeper.admit(entry, signal)) entry.ack();
+      return;
+    }
     let queued: QueuedDelivery;
     try {
       queued = decodeDelivery(received);
@@ -178,20 +221,50 @@ export class Target {
       return;
     }
     if (begun >= POISON_COUNT) {
-      await this.bury(received, queued, { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` });
+      const cause = { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` };
+      await (entry ? this.keeper.giveUp(entry, queued, cause, undefined, signal) : this.bury(received, queued, cause));
     } else if (await this.journal.wasDelivered(received.id, queued, signal)) {
       received.ack();
-    } else {
-      try {
-        const { receipt, durationMs } = await this.link.send(queued.delivery, signal);
-        const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
-        received.ack();
-        this.succeeded(queued, at, durationMs);
-      } catch (error) {
-        if (signal.aborted) throw error;
-        await this.failed(received, queued, error, signal);
-      }
+    } else if (!entry) await this.attempt(received, queued, signal);
+    else if (!(await this.keeper.yielded(entry, queued, signal)) && (await this.keeper.admit(entry, signal))) await this.attempt(entry, withTrouble(queued, entry), signal);
+  }
+
+  private async attempt(received: Received, queued: QueuedDelivery, signal: AbortSignal): Promise<void> {
+    const entry = received instanceof LaneEntry ? received : undefined;
+    try {
+      await this.deliver(received.id, queued, signal, entry?.session);
+    } catch (error) {
+      if (signal.aborted || entry?.session.aborted) throw error;
+      await (entry ? this.keeper.failed(entry, queued, error, signal) : this.failed(received, queued, error, signal));
+      return;
     }
+    reached('target.ack.before');
+    received.ack();
+    reached('target.ack.given');
+  }
+
+  /** Makes the delivery and records it. `waiting` ends the wait for the link only. @throws what the target says */
+  private async deliver(id: string, queued: QueuedDelivery, signal: AbortSignal, waiting?: AbortSignal): Promise<void> {
+    const { receipt, durationMs } = await this.link.send(queued.delivery, signal, waiting).catch((error: unknown) => {
+      if (!signal.aborted && !waiting?.aborted) this.countFailure(error);
+      throw error;
+    });
+    const at = await this.journal.delivered(id, queued, receipt, durationMs, signal);
+    this.succeeded(queued, at, durationMs);
+  }
+
+  /** A layout of the channels ends here: what was handed out before it must be settled before the next one begins. */
+  private async finish(received: Received, generation: number, signal: AbortSignal): Promise<void> {
+    await Promise.allSettled([...this.underWay].filter(([id]) => id !== received.id).map(([, work]) => work));
+    await this.journal.durably(() => this.services.ordered.book.finish(this.config.name, generation, this.channel), signal);
+    received.ack();
+    this.follow();
+  }
+
+  private countFailure(error: unknown): void {
+    const failure = failureOf(error);
+    this.health.failed++;
+    this.services.telemetry.attempts.inc({ endpoint: this.config.name, result: failure ? kindOf(failure) : 'error' });
   }
 
   private succeeded(queued: QueuedDelivery, at: number, durationMs: number): void {
@@ -206,10 +279,8 @@ export class Target {
   }
 
   private async failed(received: Received, queued: QueuedDelivery, error: unknown, signal: AbortSignal): Promise<void> {
-    const { routing, telemetry, clock, publisher } = this.services;
+    const { routing, clock, publisher } = this.services;
     const failure = failureOf(error);
-    this.health.failed++;
-    telemetry.attempts.inc({ endpoint: this.config.name, result: failure ? kindOf(failure) : 'error' });
     if (!failure || kindOf(failure) !== 'try-again') {
       await this.bury(received, queued, causeOf(error), error);
       return;
@@ -225,11 +296,14 @@ export class Target {
       await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
       return;
     }
-    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs);
+    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs, clock.random);
+    reached('target.retry.before');
     await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
+    reached('target.retry.published');
     const now = clock.now().getTime();
     const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(now + waitMs).toISOString()}`;
     await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
+    reached('target.retry.history.written');
     received.ack();
     this.health.brokeDown(error, now, next);
     if (!counts && this.link.isOpen) this.link.reopen(failure);

@@ -1,6 +1,7 @@
 // The worker's side: everything that queued up while the last commit ran is one transaction, answered after its commit.
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { describe } from '../errors.js';
+import { type Failpoint, reached } from '../failpoint.js';
 import { type Database, sqliteFailure } from './database.js';
 import { Later } from './later.js';
 import { type Answer, type Deferred, type Operations, portable, type Question, type Report, type Request } from './protocol.js';
@@ -8,6 +9,8 @@ import { type Answer, type Deferred, type Operations, portable, type Question, t
 export interface Served {
   readonly database: Database;
   readonly operations: Operations;
+  /** Names of the moments before and after each commit. */
+  readonly moments?: { readonly before: Failpoint; readonly done: Failpoint };
 }
 
 interface Outcome {
@@ -65,10 +68,12 @@ export function serve(start: (emit: Emit) => Served): void {
 class Group {
   readonly #database: Database;
   readonly #operations: Operations;
+  readonly #moments: Served['moments'];
 
-  constructor({ database, operations }: Served) {
+  constructor({ database, operations, moments }: Served) {
     this.#database = database;
     this.#operations = operations;
+    this.#moments = moments;
   }
 
   run(requests: readonly Request[]): Outcome {
@@ -107,12 +112,18 @@ class Group {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
       const answers = requests.map((request): Answer => (request.write ? { id: request.id, value: this.#call(request) } : this.#answer(request)));
-      this.#database.exec('COMMIT');
-      this.#operations.committed?.();
+      this.#commit();
       return { answers };
     } catch (error) {
       return { error: this.#rollback(error) };
     }
+  }
+
+  #commit(): void {
+    if (this.#moments) reached(this.#moments.before);
+    this.#database.exec('COMMIT');
+    if (this.#moments) reached(this.#moments.done);
+    this.#operations.committed?.();
   }
 
   /** One of the group failed: each gets a savepoint, so that only that one fails. */
@@ -120,8 +131,7 @@ class Group {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
       const answers = requests.map((request): Answer => (request.write ? this.#isolated(request) : this.#answer(request)));
-      this.#database.exec('COMMIT');
-      this.#operations.committed?.();
+      this.#commit();
       return { answers };
     } catch (error) {
       const failed = this.#rollback(error);

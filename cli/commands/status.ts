@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { EndpointStatus, Service, Status, SystemStatus } from '../../console/service.js';
+import type { EndpointStatus, NodeStatus, Service, Status, SystemStatus } from '../../console/service.js';
 import { EXIT, usage } from '../failure.js';
 import { emit } from '../output.js';
 import { connect, type Globals, globals } from '../session.js';
@@ -42,9 +42,10 @@ export function statusText(status: Status): string {
       `pid ${status.pid}`,
       `revision ${revision.number}${revision.by === 'start' ? '' : ` by ${safe(revision.by)}`}, ${age(revision.at)}`,
     ].join('   '),
-    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
+    `bus ${safe(bus.kind)} ${bus.health.connected ? paint('green', 'ok') : paint('red', 'NOT CONNECTED')}${bus.health.detail ? ` (${safe(bus.health.detail)})` : ''}${via(bus.health)}   store ${safe(store.kind)} ${bytes(store.bytes)}`,
     `messages  active ${messages.active}   delivered ${messages.delivered}   filtered ${messages.filtered}   dead ${messages.dead}   parked ${messages.parked}`,
   ];
+  if (status.nodes.length > 1) lines.push(nodesLine(status.nodes));
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
   if (status.refused) {
     lines.push(
@@ -52,6 +53,22 @@ export function statusText(status: Status): string {
     );
   }
   return `${lines.join('\n')}\n\n${systemsTable(status.systems)}`;
+}
+
+/** `nodes  erpgw01 (this one), erpgw02 revision 41, erpgw03 GONE`. */
+function nodesLine(nodes: readonly NodeStatus[]): string {
+  const [self] = nodes;
+  const each = nodes.map(({ name, isSelf, isLive, revision }) => {
+    const differs = revision === self?.revision ? '' : ` ${paint('yellow', `revision ${revision}`)}`;
+    return `${safe(name)}${isSelf ? ' (this one)' : differs}${isLive ? '' : ` ${paint('red', 'GONE')}`}`;
+  });
+  return `nodes  ${each.join(', ')}    signalbox nodes list`;
+}
+
+/** Of a cluster: the nodes in use. */
+function via({ nodes = [] }: Status['bus']['health']): string {
+  const used = nodes.filter(({ connected }) => connected).map(({ address }) => address);
+  return nodes.length < 2 || used.length === 0 ? '' : ` via ${safe(used.join(' and '))}`;
 }
 
 export function systemsTable(systems: readonly SystemStatus[]): string {

@@ -43,6 +43,7 @@ const search = z.strictObject({
 
 export const calls: readonly Call[] = [
   get('/status', {}, (service) => service.status()),
+  get('/nodes', {}, (service) => service.nodes()),
   get('/systems', {}, (service) => service.systems()),
   get('/systems/:name', {}, (service, _, path) => service.system(path('name'))),
   post('/systems/:name/test', {}, (service, _, path) => service.testSystem(path('name'))),

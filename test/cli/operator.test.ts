@@ -40,6 +40,16 @@ describe('status', () => {
   });
 });
 
+describe('nodes', () => {
+  test('list tells who shares the work, and who is gone', async () => {
+    const { code, out, err } = await run('nodes', 'list');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^erpgw01 \* +a1b2c3d4 +4711 +0\.1\.0 +41 +12d +this one +legacy\.orders$/m);
+    expect(out).toMatch(/ e5f60718 +4712 +0\.1\.0 +40 +GONE +1m\d\ds ago$/m);
+    expect((await run('status')).out).toMatch(/^nodes {2}erpgw01 \(this one\), .* revision 40 GONE {4}signalbox nodes list$/m);
+  });
+});
+
 describe('trace', () => {
   test('shows the steps of the newest message with a key', async () => {
     const { code, out, err } = await run('trace', '4711');
@@ -224,6 +234,7 @@ describe('reload', () => {
 describe('output', () => {
   const answers: readonly (readonly string[])[] = [
     ['status'],
+    ['nodes', 'list'],
     ['systems', 'list'],
     ['systems', 'show', 'accounting'],
     ['systems', 'test', 'accounting'],

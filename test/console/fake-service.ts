@@ -1,5 +1,5 @@
 import type { HistoryQuery, MessageSummary, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
-import { type Actor, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
+import { type Actor, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
 
 export interface Change {
   readonly what: string;
@@ -133,6 +133,23 @@ function endpoint(name: string, direction: 'inbound' | 'outbound', rest: Partial
   };
 }
 
+const started = Date.now() - 12 * 86_400_000;
+const nodes: readonly NodeStatus[] = [
+  {
+    id: 'a1b2c3d4',
+    name: 'erpgw01',
+    pid: 4711,
+    version: '0.1.0',
+    revision: 41,
+    startedAt: started,
+    lastBeatAt: Date.now(),
+    isSelf: true,
+    isLive: true,
+    sources: ['legacy.orders'],
+  },
+  { id: 'e5f60718', name: HOSTILE, pid: 4712, version: '0.1.0', revision: 40, startedAt: started, lastBeatAt: Date.now() - 90_000, isSelf: false, isLive: false, sources: [] },
+];
+
 const routes: readonly RouteStatus[] = [
   {
     name: 'orders-out',
@@ -155,6 +172,7 @@ export function fakeService(): FakeService {
     applies: true,
     connected: true,
     status: async () => status(fake.connected),
+    nodes: async () => nodes,
     systems: async () => systems,
     system: async (name) => find(systems, name, 'system'),
     testSystem: async (name) => {
@@ -231,5 +249,6 @@ function status(connected: boolean): Status {
     deadLetters: letters.length,
     deadLettersBy: [{ endpoint: 'accounting.BookInvoice', code: 'E400', count: letters.length }],
     systems,
+    nodes,
   };
 }

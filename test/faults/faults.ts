@@ -99,16 +99,42 @@ export async function round(world: FaultWorld, place: Place, name: string, fault
   const after = (await world.counts())[place === 'bus' || place === 'source' ? 'files' : place];
   const healed = performance.now();
   await flowing;
-  await world.settled(RECOVERY_MS);
-  const recoveryMs = performance.now() - healed;
-
-  const arrived = await world.arrived();
-  const twice = Object.entries(arrived).flatMap(([target, effects]) => [...effects].filter(([, count]) => count !== 1).map(([row, count]) => `${target} ${row}: ${count}`));
-  expect(twice).toEqual([]);
+  try {
+    await world.settled(RECOVERY_MS);
+  } finally {
+    // Also of a round that fails.
+    const recoveryMs = performance.now() - healed;
+    const { lost, duplicated } = await tally(world);
+    record(
+      {
+        kind: 'fault',
+        place,
+        bus: 'rabbitmq',
+        fault: name,
+        rows: world.expected,
+        deliveries: world.expected * 3,
+        lost: lost.length,
+        duplicated: duplicated.length,
+        unknown: 0,
+        duringFault: after - before,
+        recoveryMs,
+        repeats: world.partner.repeats,
+        megabytes: Math.round(world.peakMegabytes),
+      },
+      world.versions,
+    );
+  }
+  expect(await tally(world)).toEqual({ lost: [], duplicated: [] });
   const status = await world.status();
   expect(status).toMatchObject({ deadLetters: 0, messages: { active: 0, dead: 0, delivered: world.added }, bus: { health: { connected: true } } });
   expect([world.child?.pid, world.child?.exitCode]).toEqual([pid, null]);
   expect(world.log('error').slice(logged)).toEqual([]);
   expect(world.peakMegabytes).toBeLessThan(MOST_MEGABYTES);
-  record({ place, fault: name, rows, duringFault: after - before, recoveryMs, repeats: world.partner.repeats, megabytes: world.peakMegabytes });
+}
+
+async function tally(world: FaultWorld): Promise<{ readonly lost: readonly string[]; readonly duplicated: readonly string[] }> {
+  const arrived = Object.entries(await world.arrived());
+  const lost = arrived.flatMap(([target, effects]) => world.wanted.filter((row) => !effects.has(row)).map((row) => `${target} ${row}`));
+  const duplicated = arrived.flatMap(([target, effects]) => [...effects].filter(([, count]) => count > 1).map(([row, count]) => `${target} ${row}: ${count}`));
+  return { lost, duplicated };
 }

@@ -1,5 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +39,7 @@ export class FaultWorld {
   child: ChildProcess | undefined;
   /** Largest resident size of the process that was seen, in MB. */
   peakMegabytes = 0;
+  private serverVersions: Readonly<Record<string, string>> = {};
   private readonly closing: (() => Promise<unknown>)[] = [];
   private readonly service: Service = remoteService(join(this.directory, '.signalbox/signalbox.sock'));
   private source: pg.Pool | undefined;
@@ -112,6 +113,16 @@ export class FaultWorld {
 
   get expected(): number {
     return this.rows.length;
+  }
+
+  /** The rows of this round. */
+  get wanted(): readonly string[] {
+    return this.rows;
+  }
+
+  /** Of the servers that take part, for the record. */
+  get versions(): Readonly<Record<string, string>> {
+    return this.serverVersions;
   }
 
   status(): Promise<Status> {
@@ -198,6 +209,14 @@ export class FaultWorld {
     await source.query(`CREATE SCHEMA ${this.name}; CREATE TABLE ${this.name}.ord (number bigint PRIMARY KEY, name text)`);
     // No unique key: a second effect would be a second row.
     await reports.query(`CREATE TABLE ${this.name}.orders (id bigint AUTO_INCREMENT PRIMARY KEY, number bigint NOT NULL, name varchar(100), KEY (number))`);
+    const [[mariadbVersion]] = await reports.query<mysql.RowDataPacket[]>('SELECT version() AS version');
+    const { rows } = await source.query<{ server_version: string }>('SHOW server_version');
+    this.serverVersions = {
+      RabbitMQ: /server-([0-9.]+)/.exec(globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*')[0] ?? '')?.[1] ?? 'of unknown version',
+      PostgreSQL: rows[0]?.server_version.split(' ')[0] ?? '',
+      MariaDB: String(mariadbVersion?.['version']).split('-')[0] ?? '',
+      OpenSSH: /OpenSSH_([^ ,]+)/.exec(spawnSync('ssh', ['-V'], { encoding: 'utf8' }).stderr)?.[1] ?? '',
+    };
     this.folder = join(sshd.directory, this.name);
     mkdirSync(this.folder);
   }

@@ -56,6 +56,7 @@ export function heldClock(start = '2026-03-01T08:00:00.000Z'): HeldClock {
   return {
     now: () => new Date(origin + elapsed),
     monotonic: () => elapsed,
+    random: () => 0.5,
     get sleeping() {
       return sleepers.size;
     },

@@ -99,6 +99,7 @@ async function launch<T>(plan: Launch, access: T): Promise<Server<T>> {
     async kill() {
       if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
+      child.ref();
       process.kill(plan.options?.detached ? -child.pid : child.pid, 'SIGKILL');
       await gone;
       while (await answers(plan.port)) await sleep(25);
@@ -111,7 +112,7 @@ async function launch<T>(plan: Launch, access: T): Promise<Server<T>> {
   };
 }
 
-function newDirectory(name: string): string {
+export function newDirectory(name: string): string {
   return mkdtempSync(join(tmpdir(), `signalbox-${name}-`));
 }
 
@@ -182,18 +183,38 @@ export interface RabbitmqServer extends Server<{ readonly url: string }> {
   control(...args: readonly string[]): Promise<string>;
 }
 
+interface RabbitmqPlan {
+  readonly directory: string;
+  readonly port: number;
+  readonly distribution: number;
+  readonly epmd: number;
+  /** Where the cookie is; nodes of one cluster share it. */
+  readonly home: string;
+  readonly settings: readonly string[];
+  readonly plugins: readonly string[];
+  readonly after?: () => void;
+}
+
 /** @param settings more lines of rabbitmq.conf */
-export async function startRabbitmq(settings: readonly string[] = []): Promise<RabbitmqServer> {
-  const command = need(globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server')[0], 'rabbitmq-server');
+export async function startRabbitmq(settings: readonly string[] = [], plugins: readonly string[] = []): Promise<RabbitmqServer> {
   const directory = newDirectory('rabbitmq');
   const [port, distribution, epmd] = [await freePort(), await freePort(), await freePort()];
-  mkdirSync(join(directory, 'home'));
-  writeFileSync(join(directory, 'plugins'), '[].');
+  const after = (): void => {
+    execFileSync('epmd', ['-port', String(epmd), '-kill'], { env: { ...process.env, ERL_EPMD_ADDRESS: '127.0.0.1' }, stdio: 'ignore' });
+  };
+  return startRabbitmqNode({ directory, port, distribution, epmd, home: join(directory, 'home'), settings, plugins, after });
+}
+
+/** One node; its name is `sb<port>@localhost`. Starts an epmd unless one listens on that port. */
+export async function startRabbitmqNode({ directory, port, distribution, epmd, home, settings, plugins, after }: RabbitmqPlan): Promise<RabbitmqServer> {
+  const command = need(globSync('/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server')[0], 'rabbitmq-server');
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(directory, 'plugins'), `[${plugins.join(',')}].`);
   writeFileSync(join(directory, 'rabbitmq.conf'), `${['log.console = false', 'disk_free_limit.absolute = 50MB', ...settings, `listeners.tcp.1 = 127.0.0.1:${port}`].join('\n')}\n`);
   const env = {
     ...process.env,
     NODE_OPTIONS: '',
-    HOME: join(directory, 'home'),
+    HOME: home,
     LANG: 'C.UTF-8',
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_EPMD_PORT: String(epmd),
@@ -205,11 +226,9 @@ export async function startRabbitmq(settings: readonly string[] = []): Promise<R
     RABBITMQ_NODENAME: `sb${port}@localhost`,
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+S 1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
   };
-  const after = (): void => {
-    execFileSync('epmd', ['-port', String(epmd), '-kill'], { env: { ...process.env, ERL_EPMD_ADDRESS: '127.0.0.1' }, stdio: 'ignore' });
-  };
   // The Erlang VM is a child of the start script: a process group of its own makes a kill reach both.
-  const server = await launch({ command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, after }, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
+  const plan = { command, args: [], port, directory, startMs: 90_000, options: { env, detached: true }, ...(after ? { after } : {}) };
+  const server = await launch(plan, { url: `amqp://guest:guest@127.0.0.1:${port}/` });
   const control = async (...args: readonly string[]): Promise<string> => (await execute(join(dirname(command), 'rabbitmqctl'), [...args], { env })).stdout;
   return Object.assign(server, { control });
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, failureOf, NotConnected } from '../../errors.js';
+import { reached } from '../../failpoint.js';
 import { isCollision, isLost, isTimeout } from './failures.js';
 import { type Operation, TABLES } from './operation.js';
 import { portions } from './rows.js';
@@ -156,7 +157,9 @@ export class GroupCommit {
       throw error;
     }
     try {
+      reached('store.commit.before');
       await connection.query('COMMIT');
+      reached('store.commit.done');
     } catch (error) {
       await connection.release(error);
       // An answer that says no is an answer.

@@ -1,5 +1,6 @@
 // The events as they were appended, and how far they are folded into messages. An append is only this: a few rows at the end of one table.
 import { describe } from '../../errors.js';
+import { reached } from '../../failpoint.js';
 import { type Database, sqliteFailure } from '../../sqlite/database.js';
 import type { EventRow, EventText } from './event-text.js';
 
@@ -95,8 +96,10 @@ export class Journal {
         .transaction(() => {
           work();
           this.#setFolded.run(folded);
+          reached('store.fold.before');
         })
         .immediate();
+      reached('store.fold.done');
     } catch (error) {
       this.#forget();
       throw error;

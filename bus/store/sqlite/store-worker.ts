@@ -8,5 +8,5 @@ import { MIGRATIONS } from './schema.js';
 serve(() => {
   const { path } = workerData as { readonly path: string };
   const database = openDatabase(path, { exclusive: true, migrations: MIGRATIONS });
-  return { database, operations: storeOperations(database) };
+  return { database, operations: storeOperations(database), moments: { before: 'store.commit.before', done: 'store.commit.done' } };
 });

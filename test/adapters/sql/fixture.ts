@@ -37,7 +37,7 @@ export async function fixture(driver: Driver, options: Record<string, unknown> =
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
-  const clock = { now: () => new Date(), monotonic: () => performance.now(), sleep: async () => undefined };
+  const clock = { now: () => new Date(), monotonic: () => performance.now(), sleep: async () => undefined, random: Math.random };
   const system = new SqlAdapter(log, clock).system('legacy', spec.connect.parse(connect));
   const closers: { close(): Promise<void> }[] = [];
   const opened = async <T extends { close(): Promise<void>; open(signal: AbortSignal): Promise<void> }>(endpoint: T | undefined): Promise<T> => {

@@ -98,7 +98,8 @@ describe('the RabbitMQ broker alone', () => {
     const broker = new RabbitmqBroker({ urls: [dead.href, url, dead.href], prefix: `t${unique()}`, settleMs: 0, clock, log: recorder() });
     cleanups.push(() => broker.close());
     await broker.open(AbortSignal.timeout(20_000));
-    expect(broker.health).toEqual({ connected: true, detail: undefined });
+    const { health } = broker;
+    expect(health).toMatchObject({ connected: true, nodes: [{ address: dead.host, connected: false }, { address: new URL(url).host, connected: true, problem: undefined }] });
   });
 
   test('nobody there is NotConnected, a wrong password or virtual host is Misconfigured; no password is told', async () => {

@@ -5,7 +5,7 @@ import type { Delivery, Inbound, Outbound, Receipt } from '../../../adapters/con
 import type { Broker } from '../../../bus/broker.js';
 import { EmbeddedBroker } from '../../../bus/embedded/embedded-broker.js';
 import { InvalidMessage } from '../../../bus/errors.js';
-import type { Handler, Outcome, RetryPolicy } from '../../../bus/handler.js';
+import type { Handler, Outcome, RetryPolicy, RouteOrder } from '../../../bus/handler.js';
 import { deliveryId, type Message, messageId } from '../../../bus/message.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
 import { Intake } from '../../../bus/runtime/intake.js';
@@ -66,8 +66,8 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
 
 const quickRetry: RetryPolicy = { attempts: 3, firstMs: 50, longestMs: 100, factor: 1, jitter: 0 };
 
-/** A handler without routes: a record `{skip}` is filtered, `{bad}` cannot be mapped, any other goes to `target`. */
-export function handlerTo(target: string, revision = 1, retry: RetryPolicy = quickRetry): Handler {
+/** A handler without routes: a record `{skip}` is filtered, `{bad}` cannot be mapped, any other goes to `target`; with `order` in the order of its key. */
+export function handlerTo(target: string, revision = 1, retry: RetryPolicy = quickRetry, order?: Partial<RouteOrder>): Handler {
   const outcome = (id: string, source: string, key: string | undefined, data: ValueRecord, now: Date): Outcome => {
     const message: Message = {
       specversion: '1.0',
@@ -83,7 +83,16 @@ export function handlerTo(target: string, revision = 1, retry: RetryPolicy = qui
     const base = { messageId: id, route: 'in', notes: [], failures: [], deliveries: [] };
     if ('skip' in data) return { ...base, filtered: 'record.skip' };
     if ('bad' in data) return { ...base, failure: { failure: new InvalidMessage('E300', 'it is bad'), route: 'in', id } };
-    const dispatch = { id: deliveryId(id, 'out', 'all', target, ''), route: 'out', rule: 'all', endpoint: target, key, idempotencyKey: id, payload: data };
+    const dispatch = {
+      id: deliveryId(id, 'out', 'all', target, ''),
+      route: 'out',
+      rule: 'all',
+      endpoint: target,
+      key,
+      idempotencyKey: id,
+      payload: data,
+      ...(order && key ? { orderKey: key } : {}),
+    };
     return { ...base, message, deliveries: [dispatch] };
   };
   return {
@@ -94,6 +103,7 @@ export function handlerTo(target: string, revision = 1, retry: RetryPolicy = qui
     retry: () => retry,
     sources: ['in.things'],
     targets: [target],
+    ...(order ? { ordered: new Map([['out', { by: 'key', targets: [target], onFailure: 'park' as const, holdMs: 60_000, ...order }]]) } : {}),
   };
 }
 
@@ -122,7 +132,10 @@ export function testTarget(answer: (delivery: Delivery) => Promise<Receipt> | Re
   };
 }
 
-export function system(name: string, parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number }): SystemPlan {
+export function system(
+  name: string,
+  parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number; readonly partitions?: number },
+): SystemPlan {
   const { inbound, outbound } = parts;
   const schedule = { everyMs: 20, cron: undefined, between: undefined, zone: 'UTC' };
   return {
@@ -136,7 +149,9 @@ export function system(name: string, parts: { readonly inbound?: Inbound; readon
       close: async () => undefined,
     }),
     inbound: inbound ? [{ name: `${name}.things`, config: {}, schedule, maxRecords: 10, expect: undefined }] : [],
-    outbound: outbound ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4, usesLedger: true }] : [],
+    outbound: outbound
+      ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4, usesLedger: true, ...(parts.partitions === undefined ? {} : { partitions: parts.partitions }) }]
+      : [],
   };
 }
 
