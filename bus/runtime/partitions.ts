@@ -96,15 +96,24 @@ export class Partitions {
   private async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.changed = new AbortController();
-      let isSettled = false;
-      try {
-        const rests = this.isPaused || this.isClosing;
-        isSettled = rests || (await this.advance(signal));
-        if (!rests) await this.balance(signal);
-      } catch (error) {
-        if (!signal.aborted) this.services.log.warn('partitions-failed', `the partitions of ${this.endpoint} could not be served, trying again: ${describe(error)}`);
-      }
-      await this.services.clock.sleep(isSettled ? BALANCE_MS : POLL_MS, AbortSignal.any([signal, this.changed.signal])).catch(() => undefined); // go on at once
+      const turn = AbortSignal.any([signal, this.changed.signal]);
+      const wait = await this.turn(signal);
+      if (wait !== undefined) await this.services.clock.sleep(wait, turn).catch(() => undefined); // go on at once
+      else if (!turn.aborted) await new Promise((done) => turn.addEventListener('abort', done, { once: true }));
+    }
+  }
+
+  /** @returns when to look again; undefined: when something is told to have changed */
+  private async turn(signal: AbortSignal): Promise<number | undefined> {
+    if (this.isPaused || this.isClosing) return undefined;
+    try {
+      const isSettled = await this.advance(signal);
+      if (this.seats.size === 0 && isSettled) return undefined;
+      await this.balance(signal);
+      return isSettled ? BALANCE_MS : POLL_MS;
+    } catch (error) {
+      if (!signal.aborted) this.services.log.warn('partitions-failed', `the partitions of ${this.endpoint} could not be served, trying again: ${describe(error)}`);
+      return POLL_MS;
     }
   }
 
