@@ -10,9 +10,12 @@ import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger } from
 import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
+import type { Diagnosis } from './bus/diagnosis.js';
 import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
+import { channelsOf } from './bus/runtime/channels.js';
 import { systemClock } from './bus/runtime/clock.js';
+import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
@@ -36,7 +39,7 @@ import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import { refuseLiveSocket } from './console/server/socket.js';
-import type { Actor, ReloadResult, Running } from './console/service.js';
+import type { Actor, DoctorRequest, ReloadResult, Running } from './console/service.js';
 import { version } from './version.js';
 
 export interface StartOptions {
@@ -124,7 +127,7 @@ async function openPatiently(what: 'bus' | 'store', part: Broker | Store, log: L
   }
 }
 
-function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
+export function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
   return loadConfiguration(directory, {
     specs: catalog,
     env: process.env,
@@ -133,11 +136,11 @@ function load(directory: string, stateDirectory: string | undefined): Promise<Lo
   });
 }
 
-function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
+export function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
   return renderDiagnostics(diagnostics, sources, { colour: false, applied: revision === undefined ? undefined : { revision } });
 }
 
-function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
+export function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
   return new ContainerModule(({ bind }) => {
     bind(LOGGER).toConstantValue(log);
     bind(CLOCK).toConstantValue(clock);
@@ -148,11 +151,11 @@ function constants({ log, clock, http, node }: { readonly log: Logger; readonly 
   });
 }
 
-function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
+export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
   return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
 }
 
-function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
+export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
   return store.kind === 'sqlite' ? sqliteStoreModule(stateDirectory) : postgresStoreModule(store);
 }
 
@@ -208,6 +211,7 @@ class Assembly implements Signalbox {
       refused: undefined,
       routes: routeSummaries(configuration),
       reload: (by) => this.reload(by),
+      examine: (request) => this.examine(request),
     };
     this.live = live;
     await this.nodes.start(() => this.facts(live));
@@ -302,6 +306,22 @@ class Assembly implements Signalbox {
     telemetry.reloadSuccess.set(1);
     this.log.info('reloaded', `revision ${revision.number} runs${isNew ? '' : ' (nothing changed)'}`, { revision: revision.number, changed: changed.join(', ') });
     return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
+  }
+
+  private examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
+    const configured = [...(this.configuration?.systems.values() ?? [])];
+    const probes = configured.map(({ name }) => [name, async (signal: AbortSignal) => (await this.supervisor.probe(name, signal)) ?? []] as const);
+    return examine({
+      broker: this.broker,
+      store: this.store,
+      clock: systemClock,
+      stateDirectory: this.stateDirectory,
+      channels: channelsOf(configured.flatMap(({ outbound }) => [...outbound.values()])),
+      systems: new Map(systems ? probes : []),
+      selfTest,
+      integrity,
+      watched: [],
+    });
   }
 
   private facts({ version: running, startedAt, revision: { number, digest } }: Live): NodeFacts {

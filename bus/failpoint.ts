@@ -8,6 +8,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 
 /** Every durable step with what is true at that moment. A new step of the way of a message gets its line here; test/faults/crash-points.test.ts kills at each. */
 export const FAILPOINTS = {
+  'intake.payload.stored': 'a payload too large for a channel is in the store, nothing refers to it',
   'intake.publish.before': 'a record was routed, nothing of it is on the bus',
   'intake.publish.confirmed': 'one copy of a message is on the bus, the others perhaps not, the history knows nothing',
   'intake.store.before': 'all copies are on the bus, history, dead letters and known ids have nothing of the batch',
@@ -22,8 +23,8 @@ export const FAILPOINTS = {
   'files.claimed': 'a file was moved into the work folder, nothing is noted about it',
   'files.claim.noted': 'the content of a claimed file is noted, nothing of it was read',
   'files.done.noted': 'all records of a file are on the bus, it lies in the work folder',
+  'files.reason.written': 'the reason lies in the error folder, its file in the work folder',
   'files.put-away': 'a file lies in its archive or error folder, the note of it is there',
-  'files.refused': 'a file lies in the error folder without its reason beside it',
   'files.forgotten': 'nothing is noted about a file any more',
   'target.begin': 'a delivery was handed out, nothing was done',
   'target.send.before': 'the call is about to be made',

@@ -27,6 +27,7 @@ export function remoteService(socketPath: string): Service {
     searchMessages: (query) => get('/messages', fields(query)),
     findMessages: (reference) => get('/messages/find', { reference }),
     events: (messageId) => get(`/messages/${at(messageId)}/events`),
+    payload: async (reference) => Buffer.from((await get<{ readonly content: string }>(`/payloads/${at(reference)}`)).content, 'base64'),
     tail: (after, limit) => get('/events', { after, limit }),
     deadLetterGroups: () => get('/dead-letters/groups'),
     deadLetters: (reference, limit) => get('/dead-letters', { reference, limit }),
@@ -35,6 +36,7 @@ export function remoteService(socketPath: string): Service {
     discard: async (ids, by) => (await post<{ readonly discarded: number }>('/dead-letters/discard', { ids, ...asker(by) })).discarded,
     reload: (by) => post('/reload', asker(by)),
     revisions: (limit) => get('/revisions', { limit }),
+    doctor: (request) => post('/doctor', request),
   };
 }
 

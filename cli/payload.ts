@@ -1,13 +1,32 @@
 import { isUtf8 } from 'node:buffer';
 import { parseJson, writeJson } from '../bus/json.js';
+import type { StoredEvent } from '../bus/store/contract.js';
 import { isRecord, type Value } from '../bus/value.js';
+import { type Service, UnknownName } from '../console/service.js';
 import { bytes, plural, safeJson, safeLines } from './text.js';
 
 const MOST_LINES = 200;
+/** Of one line: a document in a single value must not fill the terminal. */
+const MOST_CHARACTERS = 4_000;
 
 /** Content kept as JSON text, in readable form and with every digit it had; other text line by line. */
 export function payloadText(text: string, indent = ''): string {
   return shorten(pretty(text), indent);
+}
+
+/** The events with the content that is not among them. What was removed meanwhile is left out. */
+export async function withContent(service: Service, events: readonly StoredEvent[]): Promise<readonly StoredEvent[]> {
+  return Promise.all(
+    events.map(async (event) => {
+      if (event.dataref === undefined) return event;
+      try {
+        return { ...event, data: new TextDecoder().decode(await service.payload(event.dataref)) };
+      } catch (error) {
+        if (error instanceof UnknownName) return event;
+        throw error;
+      }
+    }),
+  );
 }
 
 /** Original bytes: as text when they are UTF-8 text, else as a dump. */
@@ -55,5 +74,7 @@ function shorten(text: string, indent: string): string {
   const lines = text.split('\n');
   const shown = lines.slice(0, MOST_LINES);
   if (lines.length > MOST_LINES) shown.push(`(${plural(lines.length - MOST_LINES, 'more line')}: -o json has all)`);
-  return shown.map((line) => indent + line).join('\n');
+  return shown
+    .map((line) => indent + (line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS)}... (${plural(line.length - MOST_CHARACTERS, 'more character')})` : line))
+    .join('\n');
 }

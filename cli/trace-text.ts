@@ -6,6 +6,7 @@ import { bytes, clockTime, day, duration, localTimes, paint, safe } from './text
 /** The steps of one message, as `signalbox trace` prints them. */
 export function traceText(message: MessageSummary, events: readonly StoredEvent[], payloads: boolean): string {
   const lines = [...headline(message), payloads ? stepsWithPayloads(events) : stepsTable(events)];
+  if (!payloads && events.some(({ dataref }) => dataref !== undefined)) lines.push(`content  ${paint('cyan', `signalbox messages show ${safe(message.id)}`)}`);
   if (message.state === 'dead') lines.push(`next  ${paint('cyan', `signalbox dlq show ${safe(message.id)}`)}`);
   return lines.join('\n');
 }
@@ -95,6 +96,7 @@ function rows(events: readonly StoredEvent[]): Row[] {
       kind === 'queued' ? safe(`> ${event.endpoint ?? ''}`) : '',
       safe(kind === 'queued' ? (decided.get(ruleOf(event)) ?? '') : detailOf(event, newest.get(event.deliveryId) === event)),
       size === undefined ? '' : bytes(size),
+      event.dataref === undefined ? '' : 'content at the claim check',
     ];
     const cells = [
       time,

@@ -38,6 +38,8 @@ export interface RabbitmqSettings {
   /** Nodes of one cluster. */
   readonly urls: readonly string[];
   readonly prefix: string;
+  /** URL of the management API. */
+  readonly management?: string;
   /** PEM files, absolute paths. */
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string; readonly servername?: string };
 }

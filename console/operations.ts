@@ -1,5 +1,7 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { Broker } from '../bus/broker.js';
+import type { Diagnosis } from '../bus/diagnosis.js';
+import { datarefOf } from '../bus/runtime/claim-check.js';
 import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
 import { channelOf } from '../bus/runtime/envelope.js';
 import type { NodeRegistry } from '../bus/runtime/nodes.js';
@@ -11,6 +13,7 @@ import type { RouteSummary } from '../config/route-summary.js';
 import {
   type Actor,
   type DeadLetterSummary,
+  type DoctorRequest,
   type EndpointStatus,
   type NodeStatus,
   type RedeliverResult,
@@ -31,6 +34,7 @@ export interface Live {
   refused: { readonly at: number; readonly problems: number } | undefined;
   routes: readonly RouteSummary[];
   reload(by: Actor): Promise<ReloadResult>;
+  examine(request: DoctorRequest): Promise<readonly Diagnosis[]>;
 }
 
 /** The service interface over the running parts: reads the store and the supervisor, changes through them, and writes each change to the audit log. */
@@ -127,6 +131,12 @@ export class Operations implements Service {
     return this.store.history.events(messageId);
   }
 
+  async payload(reference: string): Promise<Uint8Array> {
+    const content = await this.store.payloads.get(reference);
+    if (!content) throw new UnknownName(`no payload "${reference}"`);
+    return content;
+  }
+
   tail(after: number, limit: number): Promise<readonly StoredEvent[]> {
     return this.store.history.since(after, limit);
   }
@@ -146,7 +156,9 @@ export class Operations implements Service {
   async deadLetter(id: string): Promise<StoredDeadLetter> {
     const letter = await this.store.deadLetters.get(id);
     if (!letter) throw new UnknownName(`no dead letter "${id}"`);
-    return letter;
+    const reference = datarefOf(letter.headers);
+    const content = reference === undefined ? undefined : await this.store.payloads.get(reference);
+    return content ? { ...letter, content } : letter;
   }
 
   async redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult> {
@@ -169,6 +181,10 @@ export class Operations implements Service {
 
   async revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]> {
     return (await this.store.revisions.list(limit)).map(({ number, digest, by, at }) => ({ number, digest, by, at }));
+  }
+
+  doctor(request: DoctorRequest): Promise<readonly Diagnosis[]> {
+    return this.live.examine(request);
   }
 
   private async setPaused(name: string, paused: boolean, by: Actor): Promise<void> {

@@ -1,5 +1,6 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { BrokerHealth } from '../bus/broker.js';
+import type { Diagnosis } from '../bus/diagnosis.js';
 import type { DeadLetterGroup, HistoryQuery, MessageState, MessageSummary, Revision, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
 
 /**
@@ -22,12 +23,15 @@ export interface Service {
   searchMessages(query: HistoryQuery): Promise<readonly MessageSummary[]>;
   /** By id, prefix of an id (8 characters or more), or business key. More than one when the key is shared. */
   findMessages(reference: string): Promise<readonly MessageSummary[]>;
+  /** Content too large for its event is not there, only its reference (`dataref`). */
   events(messageId: string): Promise<readonly StoredEvent[]>;
+  /** What an event refers to by its `dataref`. @throws UnknownName */
+  payload(reference: string): Promise<Uint8Array>;
   tail(after: number, limit: number): Promise<readonly StoredEvent[]>;
   deadLetterGroups(): Promise<readonly DeadLetterGroup[]>;
   /** A group's letters or one letter by id or message id, oldest first, without their content. */
   deadLetters(reference: string, limit: number): Promise<readonly DeadLetterSummary[]>;
-  /** One letter with headers, stack and content, by its id. @throws UnknownName */
+  /** One letter with headers, stack and content (also where that is at the claim check), by its id. @throws UnknownName */
   deadLetter(id: string): Promise<StoredDeadLetter>;
   /** Same payload, same target. A letter of the inbound stage goes through its inbound route again. */
   redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult>;
@@ -35,6 +39,17 @@ export interface Service {
   /** Checks the configuration on disk and, when it is free of errors, lets it run. */
   reload(by: Actor): Promise<ReloadResult>;
   revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]>;
+  /** Looks at everything outside of Signalbox that its promises depend on. Changes nothing, but for the self-test. */
+  doctor(request: DoctorRequest): Promise<readonly Diagnosis[]>;
+}
+
+export interface DoctorRequest {
+  /** Test the connection to each system too. */
+  readonly systems: boolean;
+  /** Send a message through the retry ladder. */
+  readonly selfTest: boolean;
+  /** Read every page of the database files. */
+  readonly integrity: boolean;
 }
 
 /** A service at work, as `signalbox run` holds it. */

@@ -17,8 +17,11 @@ export interface WireError {
 export type WireDeadLetter = Omit<StoredDeadLetter, 'content'> & { readonly content: string };
 
 export function writeDeadLetter(letter: StoredDeadLetter): WireDeadLetter {
-  const { buffer, byteOffset, byteLength } = letter.content;
-  return { ...letter, content: Buffer.from(buffer, byteOffset, byteLength).toString('base64') };
+  return { ...letter, content: writeContent(letter.content) };
+}
+
+export function writeContent({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 export function readDeadLetter(wire: WireDeadLetter): StoredDeadLetter {

@@ -17,16 +17,19 @@ export interface ReadFile {
 }
 
 export async function putAway(space: FileSpace, read: ReadFile, signal: AbortSignal): Promise<void> {
+  // It was moved before a crash, and only the note of it was left.
+  if (read.failed && !(await space.stat(read.path, signal))) return;
   for (const name of names(read)) {
     const target = joinPath(read.folder, name);
-    const result = await space.rename(read.path, target, 'new', signal);
-    if (result === 'exists') continue;
-    // Missing: it was moved before a crash, and only the note of it was left.
-    if (result === 'renamed' && read.failed) {
-      reached('files.refused');
-      await space.write(joinPath(read.folder, `${name}.reason.json`), reason(read), signal);
+    if (read.failed && (await space.stat(target, signal))) continue;
+    const beside = joinPath(read.folder, `${name}.reason.json`);
+    if (read.failed) {
+      // Before the move: after it nobody would come back to write it.
+      await space.write(beside, reason(read), signal);
+      reached('files.reason.written');
     }
-    return;
+    if ((await space.rename(read.path, target, 'new', signal)) !== 'exists') return;
+    if (read.failed) await space.remove(beside, signal);
   }
   throw new TryAgain('E446', `no free name for ${read.name} in ${read.folder}`);
 }

@@ -24,8 +24,8 @@ export const busCodes = {
   },
   E505: {
     title: 'the message is larger than the bus takes',
-    meaning: 'A payload above 16 MiB cannot be carried in one message. It was put into the dead letters.',
-    fix: 'Split it in the route (`split:`), or map only what the target needs.',
+    meaning: 'What is mapped for a target may have 64 MiB: on its way it is in memory several times. The record was put into the dead letters.',
+    fix: 'Split it in the route (`split:`), or map only what the target needs; then redeliver.',
   },
   E507: {
     title: 'no route reads the endpoint',
@@ -50,7 +50,7 @@ export const busCodes = {
   E511: {
     title: 'RabbitMQ refuses the login, the virtual host or a permission',
     meaning: 'The node answered, and said no.',
-    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix.',
+    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix. Without the right to configure, an administrator imports what `signalbox topology export` prints.',
   },
   E512: {
     title: 'RabbitMQ did not answer in time',
@@ -86,6 +86,16 @@ export const busCodes = {
     title: 'the endpoint is paused',
     meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',
     fix: '`signalbox systems resume` lets it go on.',
+  },
+  E523: {
+    title: 'the data directory is on a network file system',
+    meaning: 'The locks of SQLite do not work there, and what was written may not be on a disk: two nodes could damage the file, and a failure of the network lose messages.',
+    fix: 'Use a directory on a local disk (`store: {directory: ...}`). For several nodes use RabbitMQ and PostgreSQL.',
+  },
+  E524: {
+    title: 'the management API of RabbitMQ cannot be read',
+    meaning: 'Only `signalbox doctor` reads it, to see policies, members of the queues and the state of the nodes. Messages do not need it.',
+    fix: 'Correct `bus.management`: scheme, host, port (15672), user and password. Give the user the tag `monitoring`.',
   },
   E530: {
     title: 'a database file did not take a setting',
@@ -197,6 +207,12 @@ export const busCodes = {
     title: 'the command wants a confirmation',
     meaning: 'It would change more than one message, and there is no terminal to ask. Nothing was done.',
     fix: 'Look at the count and the sample, then run it again with `--yes`.',
+  },
+  E560: {
+    title: 'the payload is not at the claim check',
+    meaning:
+      'A payload above 256 KiB waits in the store, and the message in the channel only refers to it. The store has no such payload: it was restored from an older backup, it is not the store the message was published with, or the message waited longer than the history is kept.',
+    fix: 'Let all nodes use one store; after a restore bring back the store of the same time as the bus. The record itself can be sent again from its source, then `signalbox dlq discard` closes this letter.',
   },
   E570: {
     title: 'it waits behind an earlier delivery of its key',

@@ -15,11 +15,14 @@ import {
   type OutgoingMessage,
   type Received,
 } from '../broker.js';
+import type { DiagnoseOptions, Diagnosis } from '../diagnosis.js';
 import { describe, failureOf, Misconfigured, NotConnected } from '../errors.js';
+import { diagnoseFile } from '../sqlite/inspection.js';
 import { WorkerDatabase } from '../sqlite/worker-database.js';
 import { type ChannelServices, EmbeddedChannel } from './channel.js';
 import type { BusOperations } from './operations.js';
 import { Outbox } from './outbox.js';
+import { MIGRATIONS } from './schema.js';
 import { Settler } from './settler.js';
 import type { BusFile } from './worker.js';
 
@@ -126,6 +129,12 @@ export class EmbeddedBroker implements Broker {
 
   get health(): BrokerHealth {
     return { connected: this.#problem === undefined, detail: this.#problem };
+  }
+
+  diagnose(_channels: readonly ChannelSpec[], how: DiagnoseOptions): Promise<readonly Diagnosis[]> {
+    const database = this.#database;
+    const ask = database && ((integrity: boolean) => database.read('inspect', integrity));
+    return diagnoseFile({ what: 'bus', path: join(this.#options.directory, 'bus.db'), schema: MIGRATIONS.length, ask }, how);
   }
 
   async close(): Promise<void> {

@@ -8,10 +8,12 @@ import { isRecord } from '../value.js';
 
 /**
  * A delivery as it lies in its target's channel: attributes of the message as headers (CloudEvents AMQP binding 1.0,
- * `cloudEvents:` prefix), what routing said of the delivery in one of ours (each AMQP header costs), the mapped payload as exact JSON in the body.
+ * `cloudEvents:` prefix), what routing said of the delivery in one of ours (each AMQP header costs), the mapped payload as exact JSON in the body, or at
+ * the claim check.
  */
 export interface QueuedDelivery {
-  readonly delivery: Delivery;
+  /** All but the content, which may be large and far: it is fetched when it is sent. */
+  readonly delivery: Omit<Delivery, 'payload'>;
   readonly route: string;
   readonly rule: string;
   readonly endpoint: string;
@@ -85,7 +87,6 @@ export function decodeDelivery(message: OutgoingMessage): QueuedDelivery {
       time: text('cloudEvents:time'),
       key: plan.key,
       idempotencyKey: plan.idempotencyKey ?? message.id,
-      payload: parsePayload(message.body),
       attempt: typeof attempt === 'number' || typeof attempt === 'bigint' ? Number(attempt) : 1,
       traceparent: optionalText(headers, 'cloudEvents:traceparent'),
     },
@@ -127,17 +128,8 @@ export function isNudge(headers: MessageHeaders): boolean {
   return NUDGE in headers;
 }
 
-function parsePlan(text: string): Plan {
-  try {
-    const plan = JSON.parse(text) as Partial<Plan> | null;
-    if (plan && typeof plan.route === 'string' && typeof plan.rule === 'string' && typeof plan.endpoint === 'string') return { ...plan, revision: Number(plan.revision) } as Plan;
-  } catch (cause) {
-    throw new InvalidMessage('E501', `header ${PLAN} is no JSON`, { cause });
-  }
-  throw new InvalidMessage('E501', `header ${PLAN} does not say where the message belongs`);
-}
-
-function parsePayload(body: Uint8Array): Delivery['payload'] {
+/** @throws InvalidMessage */
+export function decodePayload(body: Uint8Array): Delivery['payload'] {
   try {
     const value = parseJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'), { values: 5_000_000, depth: 256 });
     if (isRecord(value)) return value;
@@ -146,6 +138,16 @@ function parsePayload(body: Uint8Array): Delivery['payload'] {
     throw new InvalidMessage('E501', error.message, { cause: error });
   }
   throw new InvalidMessage('E501', 'the payload is no JSON object');
+}
+
+function parsePlan(text: string): Plan {
+  try {
+    const plan = JSON.parse(text) as Partial<Plan> | null;
+    if (plan && typeof plan.route === 'string' && typeof plan.rule === 'string' && typeof plan.endpoint === 'string') return { ...plan, revision: Number(plan.revision) } as Plan;
+  } catch (cause) {
+    throw new InvalidMessage('E501', `header ${PLAN} is no JSON`, { cause });
+  }
+  throw new InvalidMessage('E501', `header ${PLAN} does not say where the message belongs`);
 }
 
 function optionalText(headers: MessageHeaders, name: string): string | undefined {

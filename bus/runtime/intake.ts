@@ -1,6 +1,6 @@
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
-import type { Clock, Logger } from '../../adapters/contract/services.js';
+import type { Clock, LogFields, Logger } from '../../adapters/contract/services.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Dispatch, Handler, Outcome, RuleFailure } from '../handler.js';
@@ -8,6 +8,7 @@ import { writeJson } from '../json.js';
 import { deriveId, type Message } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
+import { ClaimCheck, isLarge, isLargeText, MAX_PAYLOAD_BYTES, MOST_UNDER_WAY } from './claim-check.js';
 import { causeOf, recordLetter } from './dead-letter.js';
 import { encodeDispatch } from './envelope.js';
 import type { Era } from './layouts.js';
@@ -30,6 +31,8 @@ export interface IntakeOptions {
  */
 @injectable()
 export class Intake {
+  private readonly claimCheck: ClaimCheck;
+
   constructor(
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
     @inject(STORE) private readonly store: Store,
@@ -39,7 +42,9 @@ export class Intake {
     @inject(CLOCK) private readonly clock: Clock,
     @inject(LOGGER) private readonly log: Logger,
     @inject(NODE) private readonly node: string,
-  ) {}
+  ) {
+    this.claimCheck = new ClaimCheck(store.payloads);
+  }
 
   /** Whether some route reads this endpoint now; what comes from others must not be taken. */
   takes(endpoint: string): boolean {
@@ -58,27 +63,34 @@ export class Intake {
     const now = this.clock.now();
     const { handler } = this.routing;
     const work = new Admission(this.node, handler.revision, now.getTime(), era);
-    const publishes: Promise<void>[] = [];
+    const publishes = new Together();
     const fresh: string[] = [];
-    const results = records.map((record): Accepted => {
-      if (known.has(record.id)) {
-        this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
-        return { result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' };
+    const results: Accepted[] = [];
+    try {
+      for (const record of records) {
+        if (known.has(record.id)) {
+          this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
+          results.push({ result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' });
+          continue;
+        }
+        // What is large comes in no faster than it is stored, so that memory can hold it.
+        if (this.claimCheck.isFull) await this.claimCheck.enter(options.signal);
+        if (work.isHeavy) await this.store.deadLetters.add(work.takeLetters());
+        known.add(record.id);
+        fresh.push(record.id);
+        const outcomes = receive(handler, endpoint, record, now);
+        for (const outcome of outcomes) {
+          this.count(outcome);
+          publishes.add(...this.publishAll(endpoint, record, outcome, work, options));
+        }
+        results.push(summarise(outcomes));
       }
-      known.add(record.id);
-      fresh.push(record.id);
-      const outcomes = receive(handler, endpoint, record, now);
-      for (const outcome of outcomes) {
-        work.admit(endpoint, record, outcome);
-        this.count(outcome);
-        publishes.push(...this.publishAll(endpoint, record, outcome, work, options));
-      }
-      return summarise(outcomes);
-    });
-    await settleAll(publishes);
+    } finally {
+      await publishes.settle();
+    }
     await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
-    this.report(endpoint, work.letters);
+    this.report(endpoint, work);
     return results;
   }
 
@@ -92,17 +104,19 @@ export class Intake {
     const outcome = handler.route(message, this.clock.now());
     const work = new Admission(this.node, handler.revision, this.clock.now().getTime(), era);
     const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
-    work.admit(message.source, record, outcome);
     this.count(outcome);
-    await settleAll(this.publishAll(message.source, record, outcome, work, options));
+    const publishes = new Together();
+    publishes.add(...this.publishAll(message.source, record, outcome, work, options));
+    await publishes.settle();
     await this.write(work, () => Promise.resolve());
     return summarise([outcome]);
   }
 
-  private async write({ events, letters }: Admission, remember: () => Promise<void>): Promise<void> {
+  private async write(work: Admission, remember: () => Promise<void>): Promise<void> {
     reached('intake.store.before');
+    const letters = work.takeLetters();
     await Promise.all([
-      this.store.history.append(events).then(() => reached('intake.history.written')),
+      this.store.history.append(work.history()).then(() => reached('intake.history.written')),
       letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
       remember(),
     ]);
@@ -110,17 +124,17 @@ export class Intake {
 
   private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, options: IntakeOptions): Promise<void>[] {
     const { message } = outcome;
-    if (!message) return [];
-    return outcome.deliveries.map((dispatch) => {
+    const data = message && writeJson(message.data);
+    const isInline = data !== undefined && !isLargeText(data);
+    work.admit(endpoint, record, outcome, isInline ? data : undefined);
+    if (!message || data === undefined) return [];
+    const publishes = outcome.deliveries.map((dispatch) => {
       const publish = async (): Promise<void> => {
         try {
+          let outgoing = encodeDispatch(dispatch, message, work.revision);
+          if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
           reached('intake.publish.before');
-          await this.publisher.publish(
-            work.era.channelOf(dispatch.endpoint, dispatch.orderKey),
-            encodeDispatch(dispatch, message, work.revision),
-            options.patienceMs,
-            options.signal,
-          );
+          await this.publisher.publish(work.era.channelOf(dispatch.endpoint, dispatch.orderKey), outgoing, options.patienceMs, options.signal);
           reached('intake.publish.confirmed');
         } catch (error) {
           const failure = failureOf(error);
@@ -131,6 +145,14 @@ export class Intake {
       };
       return dispatch.orderKey === undefined ? publish() : this.publishInOrder(dispatch.endpoint, dispatch.orderKey, publish, work, options);
     });
+    return isInline ? publishes : [...publishes, this.keepLarge(message.id, data, work)];
+  }
+
+  /** Content of a message that is too large to lie among its events. */
+  private async keepLarge(messageId: string, data: string, work: Admission): Promise<void> {
+    const content = Buffer.from(data);
+    if (content.byteLength <= MAX_PAYLOAD_BYTES) work.datarefs.set(messageId, await this.claimCheck.leave(messageId, content));
+    else work.note(messageId, `its content of ${content.byteLength} bytes is too large for the history`);
   }
 
   /** When one of a key cannot be published, none of the batch behind it may be: the source reads them all again, in order. */
@@ -149,16 +171,10 @@ export class Intake {
   }
 
   /** One line for a batch, however many of its records failed. */
-  private report(endpoint: string, letters: readonly DeadLetter[]): void {
-    const [first] = letters;
+  private report(endpoint: string, { refused, first }: Admission): void {
     if (!first) return;
-    const more = letters.length > 1 ? ` (and ${letters.length - 1} more of this batch)` : '';
-    this.log.warn('dead-letter', `a record of ${endpoint} went to the dead letters: ${first.reason}${more}`, {
-      message_id: first.messageId,
-      code: first.code,
-      route: first.route,
-      rule: first.rule,
-    });
+    const more = refused > 1 ? ` (and ${refused - 1} more of this batch)` : '';
+    this.log.warn('dead-letter', `a record of ${endpoint} went to the dead letters: ${first.reason}${more}`, first.fields);
   }
 
   private count(outcome: Outcome): void {
@@ -170,10 +186,16 @@ export class Intake {
 
 /** What one batch adds to the history and to the dead letters. */
 class Admission {
-  readonly events: HistoryEvent[] = [];
-  readonly letters: DeadLetter[] = [];
   /** Keys of an order of which one was not published, and why. */
   readonly broken = new Map<string, unknown>();
+  /** Of messages whose content is too large for their events. */
+  readonly datarefs = new Map<string, string>();
+  /** Of all letters, for the log. */
+  refused = 0;
+  first: { readonly reason: string; readonly fields: LogFields } | undefined;
+  private readonly events: HistoryEvent[] = [];
+  private letters: DeadLetter[] = [];
+  private bytes = 0;
 
   constructor(
     private readonly node: string,
@@ -182,7 +204,27 @@ class Admission {
     readonly era: Era,
   ) {}
 
-  admit(endpoint: string, record: SourceRecord, outcome: Outcome): void {
+  history(): readonly HistoryEvent[] {
+    if (this.datarefs.size === 0) return this.events;
+    return this.events.map((event) => {
+      const dataref = event.kind === 'received' ? this.datarefs.get(event.messageId) : undefined;
+      return dataref === undefined ? event : { ...event, dataref };
+    });
+  }
+
+  /** Letters with more content than should wait for the end of the batch. */
+  get isHeavy(): boolean {
+    return this.bytes > MOST_UNDER_WAY;
+  }
+
+  takeLetters(): readonly DeadLetter[] {
+    const { letters } = this;
+    this.letters = [];
+    this.bytes = 0;
+    return letters;
+  }
+
+  admit(endpoint: string, record: SourceRecord, outcome: Outcome, data: string | undefined): void {
     const { message, messageId } = outcome;
     const key = message?.subject ?? record.key;
     const size = record.size ?? record.raw?.byteLength;
@@ -196,7 +238,7 @@ class Admission {
         ...(message?.traceparent === undefined ? {} : { traceparent: message.traceparent }),
         ...(size === undefined ? {} : { size }),
       },
-      ...(message === undefined ? {} : { data: writeJson(message.data) }),
+      ...(data === undefined ? {} : { data }),
     });
     for (const note of outcome.notes) {
       this.event(messageId, note.kind === 'mapped' ? 'mapped' : 'note', { route: note.route, ...(note.rule === undefined ? {} : { rule: note.rule }), detail: note.text });
@@ -214,10 +256,18 @@ class Admission {
     for (const failed of failuresOf(outcome)) this.refuse(endpoint, record, messageId, failed);
   }
 
+  note(messageId: string, detail: string): void {
+    this.event(messageId, 'note', { detail });
+  }
+
   /** One part of the record goes to the dead letters. */
   refuse(endpoint: string, record: SourceRecord, messageId: string, failed: RuleFailure): void {
     const cause = causeOf(failed.failure);
-    this.letters.push(recordLetter(endpoint, record, messageId, failed, this.at));
+    const letter = recordLetter(endpoint, record, messageId, failed, this.at);
+    this.letters.push(letter);
+    this.bytes += letter.content.byteLength;
+    this.refused++;
+    this.first ??= { reason: letter.reason, fields: { message_id: messageId, code: letter.code, route: letter.route, rule: letter.rule } };
     this.event(messageId, 'dead', {
       route: failed.route,
       ...(failed.rule === undefined ? {} : { rule: failed.rule }),
@@ -268,8 +318,22 @@ function partOf({ route, rule, endpoint, id, orderKey }: Dispatch): Omit<RuleFai
   return { route, rule, endpoint, id, ...(orderKey === undefined ? {} : { orderKey }) };
 }
 
-/** Waits for all of them also when one fails, so that nothing is still being published when the caller reads the batch again. */
-async function settleAll(publishes: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(publishes)).find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
+/** Work that is waited for together, all of it also when some fails: so that nothing is still being published when the caller reads the batch again. */
+class Together {
+  private readonly all: Promise<void>[] = [];
+  private failure: { readonly reason: unknown } | undefined;
+
+  add(...work: readonly Promise<void>[]): void {
+    for (const one of work) {
+      const noted = one.catch((reason: unknown) => {
+        this.failure ??= { reason };
+      });
+      this.all.push(noted);
+    }
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all(this.all);
+    if (this.failure) throw this.failure.reason;
+  }
 }

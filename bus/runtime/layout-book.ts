@@ -1,6 +1,6 @@
 import type { RouteOrder } from '../handler.js';
 import type { EndpointStates } from '../store/contract.js';
-import { channelsOf, type Layout } from './layouts.js';
+import { layoutChannels, type Layout } from './layouts.js';
 
 const SCOPE = 'signalbox.layouts';
 
@@ -45,7 +45,7 @@ export class LayoutBook {
   async unfinished(endpoint: string, layout: Layout): Promise<readonly string[]> {
     const prefix = `${endpoint} finished ${layout.generation} `;
     const finished = await this.states.list(SCOPE, prefix, 1_000);
-    return channelsOf(endpoint, layout).filter((channel) => !finished.has(prefix + channel));
+    return layoutChannels(endpoint, layout).filter((channel) => !finished.has(prefix + channel));
   }
 
   /** The channels of an older layout are removed. */

@@ -21,7 +21,7 @@ export function partitionChannel(endpoint: string, { generation, partitions }: L
 }
 
 /** All channels of a layout; one without partitions stands for the channel of what is not ordered. */
-export function channelsOf(endpoint: string, layout: Layout): readonly string[] {
+export function layoutChannels(endpoint: string, layout: Layout): readonly string[] {
   if (layout.partitions === 0) return [channelOf(endpoint)];
   return Array.from({ length: layout.partitions }, (_, partition) => partitionChannel(endpoint, layout, partition));
 }

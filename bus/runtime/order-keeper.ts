@@ -37,7 +37,7 @@ export class OrderKeeper {
     private readonly link: Link,
     private readonly services: OrderServices,
     /** Makes a delivery and records it. @throws what the target says */
-    private readonly deliver: (id: string, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal) => Promise<void>,
+    private readonly deliver: (message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal) => Promise<void>,
   ) {}
 
   /** Before a delivery is made. @returns false when it must not be, because earlier ones of its key are parked; then it is settled, or waits */
@@ -130,9 +130,10 @@ export class OrderKeeper {
       const parked = await this.parking.first(entry.lane.key, signal);
       if (!parked) return true;
       session.throwIfAborted();
-      const queued = withTrouble(decodeDelivery(messageOf(parked)), entry);
+      const message = messageOf(parked);
+      const queued = withTrouble(decodeDelivery(message), entry);
       try {
-        if (!(await this.journal.wasDelivered(parked.deliveryId, queued, signal))) await this.deliver(parked.deliveryId, queued, signal, session);
+        if (!(await this.journal.wasDelivered(parked.deliveryId, queued, signal))) await this.deliver(message, queued, signal, session);
       } catch (error) {
         if (signal.aborted || session.aborted) throw error;
         await this.failed(entry, queued, error, signal, parked);

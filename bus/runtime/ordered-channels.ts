@@ -5,7 +5,7 @@ import type { RouteOrder } from '../handler.js';
 import type { EndpointStates } from '../store/contract.js';
 import { channelOf, fence } from './envelope.js';
 import { LayoutBook } from './layout-book.js';
-import { channelsOf, DEFAULT_PARTITIONS, type Layout } from './layouts.js';
+import { layoutChannels, DEFAULT_PARTITIONS, type Layout } from './layouts.js';
 import type { DurablePublisher } from './publisher.js';
 
 /**
@@ -56,7 +56,7 @@ export class OrderedChannels {
   /** Every channel the endpoint has, the unordered one first, as far as the broker knows them. */
   async channels(endpoint: string): Promise<readonly string[]> {
     const layouts = await this.book.read(endpoint);
-    return [...new Set([channelOf(endpoint), ...layouts.flatMap((layout) => channelsOf(endpoint, layout))])];
+    return [...new Set([channelOf(endpoint), ...layouts.flatMap((layout) => layoutChannels(endpoint, layout))])];
   }
 
   /** For an endpoint that is configured no more. */
@@ -72,7 +72,7 @@ export class OrderedChannels {
 
   async declare(endpoint: string, layout: Layout): Promise<void> {
     if (layout.partitions === 0) return;
-    await Promise.all(channelsOf(endpoint, layout).map((name) => this.broker.declare({ name, singleActiveConsumer: true })));
+    await Promise.all(layoutChannels(endpoint, layout).map((name) => this.broker.declare({ name, singleActiveConsumer: true })));
   }
 
   private end(endpoint: string, layout: Layout, ended: Promise<void>): void {

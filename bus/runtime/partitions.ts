@@ -3,7 +3,7 @@ import type { Broker, Consumer, Received } from '../broker.js';
 import { describe } from '../errors.js';
 import { fenceOf, orderKeyOf } from './envelope.js';
 import { type LaneEntry, Lanes } from './lanes.js';
-import { channelsOf, type Layout } from './layouts.js';
+import { layoutChannels, type Layout } from './layouts.js';
 import type { OrderedChannels } from './ordered-channels.js';
 
 export interface PartitionServices {
@@ -140,7 +140,7 @@ export class Partitions {
   private async serve(layout: Layout, signal: AbortSignal): Promise<void> {
     if (layout.partitions === 0) return; // its only channel is consumed by the target itself
     await this.services.ordered.declare(this.endpoint, layout);
-    const missing = channelsOf(this.endpoint, layout).filter((channel) => !this.seats.has(channel));
+    const missing = layoutChannels(this.endpoint, layout).filter((channel) => !this.seats.has(channel));
     await Promise.all(
       missing.map((channel) => this.sit({ channel, layout, consumer: undefined, session: undefined, fence: undefined, isLeaving: false, handedOverAt: undefined }, signal)),
     );
@@ -199,7 +199,7 @@ export class Partitions {
   /** Stops serving a finished layout, and removes it when no other process consumes it any more. @returns whether it is removed */
   private async leaveBehind(layout: Layout, signal: AbortSignal): Promise<boolean> {
     const { broker, ordered } = this.services;
-    const channels = layout.partitions === 0 ? [] : channelsOf(this.endpoint, layout);
+    const channels = layout.partitions === 0 ? [] : layoutChannels(this.endpoint, layout);
     if (channels.length > 0) await ordered.declare(this.endpoint, layout);
     for (const channel of channels) {
       // A node that learned of the change too late has published after the end.

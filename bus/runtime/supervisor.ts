@@ -6,8 +6,8 @@ import { describe, failureOf, Misconfigured } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
+import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
-import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
 import { alone } from './nodes.js';
@@ -109,7 +109,7 @@ export class Supervisor {
     const leaving = new Set(gone.map((system) => system.plan.name));
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
-    for (const target of fresh.flatMap((system) => system.outbound)) await this.broker.declare({ name: channelOf(target.name) });
+    for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
     const targets = plan.systems.flatMap((system) => system.outbound);
     const publishOrdered = await this.ordered.prepare(targets, plan.handler.ordered ?? new Map());
     for (const system of gone) await this.stopSources(system);

@@ -1,14 +1,15 @@
 import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import type { Broker, Consumer, Received } from '../broker.js';
+import type { Broker, Consumer, OutgoingMessage, Received } from '../broker.js';
 import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
+import { checkOut } from './claim-check.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, fenceOf, isNudge, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, decodePayload, fenceOf, isNudge, type QueuedDelivery, withAttempt } from './envelope.js';
 import { LaneEntry } from './lanes.js';
 import { LAST_MS, Link } from './link.js';
 import { OrderKeeper, withTrouble } from './order-keeper.js';
@@ -96,7 +97,7 @@ export class Target {
     const { broker, ordered, clock, nodes, store } = services;
     this.partitions = new Partitions(name, PARTITION_PREFETCH, { broker, ordered, clock, log: this.log, liveNodes: () => nodes.liveNodes() }, take, take);
     const parking = new Parking(name, store, this.journal, () => clock.now().getTime());
-    const deliver = (id: string, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal): Promise<void> => this.deliver(id, queued, signal, waiting);
+    const deliver = (message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal): Promise<void> => this.deliver(message, queued, signal, waiting);
     this.keeper = new OrderKeeper(name, parking, this.journal, this.health, this.outage, this.link, { ...services, log: this.log }, deliver);
   }
 
@@ -232,7 +233,7 @@ export class Target {
   private async attempt(received: Received, queued: QueuedDelivery, signal: AbortSignal): Promise<void> {
     const entry = received instanceof LaneEntry ? received : undefined;
     try {
-      await this.deliver(received.id, queued, signal, entry?.session);
+      await this.deliver(received, queued, signal, entry?.session);
     } catch (error) {
       if (signal.aborted || entry?.session.aborted) throw error;
       await (entry ? this.keeper.failed(entry, queued, error, signal) : this.failed(received, queued, error, signal));
@@ -244,13 +245,17 @@ export class Target {
   }
 
   /** Makes the delivery and records it. `waiting` ends the wait for the link only. @throws what the target says */
-  private async deliver(id: string, queued: QueuedDelivery, signal: AbortSignal, waiting?: AbortSignal): Promise<void> {
-    const { receipt, durationMs } = await this.link.send(queued.delivery, signal, waiting).catch((error: unknown) => {
+  private async deliver(message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting?: AbortSignal): Promise<void> {
+    let sent: Awaited<ReturnType<Link['send']>>;
+    try {
+      const body = await checkOut(message, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
+      sent = await this.link.send({ ...queued.delivery, payload: decodePayload(body) }, signal, waiting);
+    } catch (error) {
       if (!signal.aborted && !waiting?.aborted) this.countFailure(error);
       throw error;
-    });
-    const at = await this.journal.delivered(id, queued, receipt, durationMs, signal);
-    this.succeeded(queued, at, durationMs);
+    }
+    const at = await this.journal.delivered(message.id, queued, sent.receipt, sent.durationMs, signal);
+    this.succeeded(queued, at, sent.durationMs);
   }
 
   /** A layout of the channels ends here: what was handed out before it must be settled before the next one begins. */

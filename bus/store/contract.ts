@@ -1,4 +1,5 @@
 import { token } from '../../adapters/contract/injection.js';
+import type { DiagnoseOptions, Diagnosis } from '../diagnosis.js';
 
 /**
  * What is kept beside the messages: where sources are, who holds what, what happened to each message, what failed.
@@ -26,6 +27,8 @@ export interface Store {
   prune(now: Date, retention: Retention): Promise<number>;
   /** Bytes on disk, for status. */
   size(): Promise<number>;
+  /** As `Broker.diagnose`: what the durability of the store depends on and others can change. Needs no `open`, and does not throw. */
+  diagnose?(options: DiagnoseOptions): Promise<readonly Diagnosis[]>;
   close(): Promise<void>;
 }
 
@@ -124,6 +127,8 @@ export interface HistoryEvent {
   readonly message?: { readonly type?: string; readonly source: string; readonly key?: string; readonly traceparent?: string; readonly size?: number };
   /** Content at this step as JSON text (canonical data, payload), kept as long as the history. */
   readonly data?: string;
+  /** In place of `data`, when that is large: its reference in the payloads. */
+  readonly dataref?: string;
 }
 
 export interface StoredEvent extends HistoryEvent {
@@ -240,7 +245,7 @@ export interface DeadLetterGroup {
 
 /**
  * Content too large for a channel (Claim Check, Hohpe and Woolf 2003): stored before the message that refers to it is published. Kept until no message
- * that refers to it is in the history any more.
+ * that refers to it is in the history any more; of one that never came into the history, as long as it would have been there (an hour at least).
  */
 export interface Payloads {
   /** Storing the same content again, for this or another message, is fine. @returns its reference, the SHA-256 of the content in hex */

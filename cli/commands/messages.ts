@@ -4,7 +4,7 @@ import type { MessageSummary, StoredEvent } from '../../bus/store/contract.js';
 import type { Service } from '../../console/service.js';
 import { MOST_ROWS } from '../../console/wire.js';
 import { emit, talk } from '../output.js';
-import { payloadText } from '../payload.js';
+import { payloadText, withContent } from '../payload.js';
 import { parseQuery } from '../query.js';
 import { connect, globals } from '../session.js';
 import { pairs, table } from '../table.js';
@@ -38,7 +38,7 @@ export function messagesCommand(): Command {
       const all = globals(command);
       const service = await connect(all);
       const message = await findOne(service, reference);
-      const events = await service.events(message.id);
+      const events = await withContent(service, await service.events(message.id));
       emit(all.output, { ...message, events }, () => messageText(message, events));
     });
   messages

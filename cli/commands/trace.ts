@@ -3,6 +3,7 @@ import type { MessageSummary } from '../../bus/store/contract.js';
 import type { Service } from '../../console/service.js';
 import { coded } from '../failure.js';
 import { emit, talk } from '../output.js';
+import { withContent } from '../payload.js';
 import { connect, globals } from '../session.js';
 import { plural } from '../text.js';
 import { traceText } from '../trace-text.js';
@@ -16,7 +17,8 @@ export function traceCommand(): Command {
       const all = globals(command);
       const service = await connect(all);
       const message = await findOne(service, reference);
-      const events = await service.events(message.id);
+      const found = await service.events(message.id);
+      const events = options.payloads === true ? await withContent(service, found) : found;
       emit(all.output, events, () => traceText(message, events, options.payloads === true));
     });
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Service } from '../service.js';
-import { API, MOST_IDS, MOST_ROWS, writeDeadLetter, writeSummary } from '../wire.js';
+import { API, MOST_IDS, MOST_ROWS, writeContent, writeDeadLetter, writeSummary } from '../wire.js';
 
 /** One call of the admin API. What is not in the table is answered 404. */
 export interface Call {
@@ -54,6 +54,7 @@ export const calls: readonly Call[] = [
   get('/messages', search.shape, (service, query) => service.searchMessages(given(query))),
   get('/messages/find', { reference: name }, (service, query) => service.findMessages(query.reference)),
   get('/messages/:id/events', {}, (service, _, path) => service.events(path('id'))),
+  get('/payloads/:reference', {}, async (service, _, path) => ({ content: writeContent(await service.payload(path('reference'))) })),
   get('/events', { after: count, limit }, (service, query) => service.tail(query.after, query.limit)),
   get('/dead-letters/groups', {}, (service) => service.deadLetterGroups()),
   get('/dead-letters', { reference: name, limit }, async (service, query) => (await service.deadLetters(query.reference, query.limit)).map(writeSummary)),
@@ -62,6 +63,7 @@ export const calls: readonly Call[] = [
   post('/dead-letters/discard', { ids, ...actor }, async (service, body) => ({ discarded: await service.discard(body.ids, by(body)) })),
   post('/reload', actor, (service, body) => service.reload(by(body))),
   get('/revisions', { limit }, (service, query) => service.revisions(query.limit)),
+  post('/doctor', { systems: z.boolean(), selfTest: z.boolean(), integrity: z.boolean() }, (service, body) => service.doctor(body)),
 ];
 
 type Answer<Shape extends z.ZodRawShape> = (service: Service, input: z.output<z.ZodObject<Shape>>, path: (parameter: string) => string) => Promise<unknown>;

@@ -75,6 +75,22 @@ describe('trace', () => {
     expect(JSON.parse(out)).toMatchObject([{ seq: 1, kind: 'received', at: AT }, { seq: 2 }, { seq: 3 }, { seq: 4 }, { seq: 5, code: 'E400' }]);
   });
 
+  test('content at the claim check is said, and fetched where it is asked for', async () => {
+    const { out } = await run('trace', '01JQ8M0000BBBBBB');
+    expect(out).toMatch(/received {2,}legacy\.orders {2,}1\.2 MB {2}content at the claim check$/m);
+    expect(out).toMatch(/^content {2}signalbox messages show 01JQ8M0000BBBBBB$/m);
+    for (const words of [
+      ['trace', '-p', '01JQ8M0000BBBBBB'],
+      ['messages', 'show', '01JQ8M0000BBBBBB'],
+    ]) {
+      const shown = await run(...words);
+      expect(shown.out).toContain('  "document": 12345678901234567890.10,\n');
+      expect(shown.out).toMatch(/é{3,}\.\.\. \(\d+ more characters\)$/m);
+    }
+    const { events } = JSON.parse((await run('messages', 'show', '01JQ8M0000BBBBBB', '-o', 'json')).out) as { readonly events: readonly { readonly data: string }[] };
+    expect(events[0]?.data).toHaveLength(5_046);
+  });
+
   test('of an unknown message is a problem', async () => {
     const { code, out, err } = await run('trace', 'nothing');
     expect({ code, out }).toEqual({ code: 1, out: '' });

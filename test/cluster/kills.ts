@@ -50,12 +50,24 @@ export async function leadersKilled(
       await until(() => watch.least >= (messages * index) / (kills + 1), `kill ${index} is due`, SETTLE_MS);
       const kill = await killLeader(world, cluster, watch);
       done.push(kill);
-      say(`kill ${index}: ${kill.node}, leader of ${kill.queue} (${kill.waiting} waited): flowed again after ${seconds(kill.recoveryMs)}, complete after ${seconds(kill.completeMs)}`);
+      say(
+        `kill ${index}: ${kill.node}, leader of ${kill.queue} (${kill.waiting} waited): flowed again after ${seconds(kill.recoveryMs)}, complete after ${seconds(kill.completeMs)}`,
+      );
     }
     await feeding;
-    await until(() => watch.least >= messages, 'everything arrived', SETTLE_MS, async () => [await world.progress(), await world.status()]);
+    await until(
+      () => watch.least >= messages,
+      'everything arrived',
+      SETTLE_MS,
+      async () => [await world.progress(), await world.status()],
+    );
     const elapsed = (performance.now() - started) / 1000;
-    await until(() => world.isIdle(), 'the channels are empty', SETTLE_MS, () => world.status());
+    await until(
+      () => world.isIdle(),
+      'the channels are empty',
+      SETTLE_MS,
+      () => world.status(),
+    );
     const targets = await world.outcome();
     const both = [targets.partner, targets.reports];
     return {
@@ -103,7 +115,7 @@ async function killLeader(world: ClusterWorld, cluster: RabbitmqCluster, watch: 
 /** Looks at the targets all the time. */
 class Progress {
   least = 0;
-  /** Per target: since when it has had how many. */
+  /** Per target: when it had how many. */
   private readonly steps: { readonly partner: [number, number][]; readonly reports: [number, number][] } = { partner: [], reports: [] };
   private readonly stopping = new AbortController();
   private readonly running: Promise<void>;
@@ -116,7 +128,7 @@ class Progress {
   longestStall(from: number, to: number): number {
     const stalls = Object.values(this.steps).flatMap((steps) => {
       const inside = steps.filter(([at]) => at > from && at <= to).map(([at]) => at);
-      const moments = [from, ...inside, ...(this.least >= this.world.inserted ? [] : [to])];
+      const moments = [from, ...inside, to];
       return moments.slice(1).map((at, index) => at - (moments[index] ?? at));
     });
     return Math.max(0, ...stalls);
@@ -132,7 +144,8 @@ class Progress {
       const counts = await this.world.progress();
       const now = performance.now();
       for (const target of ['partner', 'reports'] as const) {
-        if (counts[target] !== this.steps[target].at(-1)?.[1]) this.steps[target].push([now, counts[target]]);
+        // A target that has everything does not stall: it has nothing to do.
+        if (counts[target] !== this.steps[target].at(-1)?.[1] || counts[target] >= this.world.inserted) this.steps[target].push([now, counts[target]]);
       }
       this.least = Math.min(counts.partner, counts.reports);
       await sleep(200, undefined, { signal: this.stopping.signal }).catch(() => undefined); // stopped

@@ -1,7 +1,7 @@
 // `npm run test:cluster -- --messages 100000 --kills 5`: the leader of the busiest queue of a three-node RabbitMQ is killed under load.
-import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { record } from '../faults/results.js';
 import { startRabbitmqCluster } from '../services/rabbitmq-cluster.js';
 import { startPostgres } from '../services/servers.js';
 import { ClusterWorld } from './cluster-world.js';
@@ -45,9 +45,24 @@ try {
   rate                  ${Math.round(messages / result.seconds)} messages/s over ${seconds(result.seconds * 1000)}, kills included; ${cpus().length} cores for everything
 `);
   for (const line of result.errors.slice(0, 10)) console.log(line);
-  const file = process.env['SIGNALBOX_FAULTS_RESULTS'];
-  if (file) appendFileSync(file, `${JSON.stringify({ kind: 'cluster', ...result })}\n`);
-  if (result.lost > 0 || result.duplicated > 0 || result.deadLetters > 0) process.exitCode = 1;
+  record(
+    {
+      kind: 'run',
+      section: 'cluster',
+      name: 'three nodes, leader of the busiest queue killed under load',
+      command: `npm run test:cluster -- --messages ${messages} --kills ${kills}`,
+      times: result.kills.length,
+      messages,
+      deliveries: partner.effects + reports.effects,
+      lost: result.lost,
+      duplicated: result.duplicated,
+      unknown: 0,
+      seconds: result.seconds,
+      detail: `${Math.round(messages / result.seconds)} messages/s, to a REST partner and a table; flowed again after at most ${seconds(slowest)}; ${result.repeats} known repetitions`,
+    },
+    { RabbitMQ: await cluster.version() },
+  );
+  if (result.lost > 0 || result.duplicated > 0 || result.deadLetters > 0 || result.kills.length < kills) process.exitCode = 1;
 } finally {
   await close();
 }

@@ -14,6 +14,8 @@ export interface FakeService extends Service {
   /** What `reload` answers. */
   applies: boolean;
   connected: boolean;
+  /** What `doctor` finds. */
+  healthy: boolean;
 }
 
 /** 2026-03-02 09:14:02.113 UTC */
@@ -37,6 +39,8 @@ const order: MessageSummary = {
 const older: MessageSummary = { ...order, id: '01JQ8M0000BBBBBB', at: AT - 86_400_000, lastAt: AT - 86_300_000, state: 'delivered', dead: 0, delivered: 3, traceparent: undefined };
 const hostile: MessageSummary = { ...order, id: '01JQ8MHOSTILE000', key: HOSTILE, state: 'active', dead: 0 };
 const messages = [order, older, hostile];
+/** What the older one refers to. */
+const REFERENCE = 'ab'.repeat(32);
 
 const step = { messageId: order.id, revision: 41, node: 'erpgw01' };
 const events: readonly StoredEvent[] = [
@@ -66,6 +70,7 @@ const events: readonly StoredEvent[] = [
     detail: 'InvalidPeriod, next 09:22:10',
     place: 'orders.yaml:72',
   },
+  { ...step, messageId: older.id, seq: 0, kind: 'received', at: older.at, endpoint: 'legacy.orders', message: { source: 'legacy.orders', size: 1_234_567 }, dataref: REFERENCE },
   { ...step, seq: 5, kind: 'dead', at: AT + 64_000, route: 'orders-out', rule: 'accounting', endpoint: 'accounting.BookInvoice', code: 'E400', attempt: 12, detail: HOSTILE },
 ];
 
@@ -170,6 +175,7 @@ export function fakeService(): FakeService {
     changes: [],
     queries: [],
     applies: true,
+    healthy: true,
     connected: true,
     status: async () => status(fake.connected),
     nodes: async () => nodes,
@@ -193,6 +199,10 @@ export function fakeService(): FakeService {
     },
     findMessages: async (reference) => messages.filter(({ id, key }) => key === reference || (reference.length >= 8 && id.startsWith(reference))),
     events: async (id) => events.filter(({ messageId }) => messageId === id),
+    payload: async (reference) => {
+      if (reference !== REFERENCE) throw new UnknownName(`no payload ${reference}`);
+      return Buffer.from(`{"document":12345678901234567890.10,"text":"${'é'.repeat(5_000)}"}`);
+    },
     tail: async (after, limit) => events.filter(({ seq }) => seq > after).slice(0, limit),
     deadLetterGroups: async () => [
       { group: 'G7A2', code: 'E400', endpoint: 'accounting.BookInvoice', route: 'orders-out', reason: 'InvalidPeriod', count: letters.length, firstAt: AT, lastAt: AT },
@@ -218,6 +228,11 @@ export function fakeService(): FakeService {
       return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [] };
     },
     revisions: async () => [{ number: 41, digest: 'abc', by: 'anna', at: AT }],
+    doctor: async (request) => [
+      { check: 'rabbitmq.version', result: 'ok', found: `RabbitMQ 4.3.5 ${JSON.stringify(request)}` },
+      { check: 'rabbitmq.policy', result: fake.healthy ? 'warning' : 'problem', found: HOSTILE, why: 'messages are dropped', fix: 'rabbitmqctl clear_policy x' },
+      { check: 'rabbitmq.node', result: 'not-checked', found: 'disk limits', fix: 'configure `bus.management`' },
+    ],
   };
   const change = (what: string, subject: readonly string[], by: Actor): void => {
     fake.changes.push({ what, subject, by });

@@ -188,6 +188,8 @@ describe('calls', () => {
 
   test('bytes travel as base64', async () => {
     expect(await ask('GET', '/v1/dead-letters/d-2')).toMatchObject({ status: 200, body: { content: 'AP9B' } });
+    expect(await ask('GET', `/v1/payloads/${'ab'.repeat(32)}`)).toMatchObject({ status: 200, body: { content: expect.stringMatching(/^eyJkb2N1/) } });
+    expect(await ask('GET', '/v1/payloads/other')).toMatchObject({ body: { code: 'E552' } });
   });
 });
 

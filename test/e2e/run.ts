@@ -39,10 +39,10 @@ export function ask<T>({ directory, environment }: Hub, ...args: string[]): T {
   return JSON.parse(execFileSync(process.execPath, [cli, ...args, '-c', directory, '-o', 'json'], { env: environment, encoding: 'utf8' })) as T;
 }
 
-export async function until(condition: () => Promise<boolean> | boolean, what: string, limitMs: number, state?: () => Promise<unknown>): Promise<void> {
+export async function until(condition: () => Promise<boolean> | boolean, what: string, limitMs: number, state?: () => Promise<unknown>, everyMs = 250): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`not in ${limitMs / 1000} s: ${what} ${JSON.stringify(await state?.()) ?? ''}`);
-    await sleep(250);
+    await sleep(everyMs);
   }
 }

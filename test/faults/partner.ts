@@ -13,6 +13,8 @@ export class FaultyPartner {
   repeats = 0;
   /** Requests that came while it was in a bad mood. */
   refused = 0;
+  /** What it answers about one thing in place of taking it; undefined when it takes it. */
+  answerTo: (ref: string) => number | undefined = () => undefined;
   private readonly keys = new Set<string>();
   private readonly server = createServer((request, response) => {
     this.serve(request, response).catch(() => response.destroy()); // the request ended early
@@ -41,10 +43,12 @@ export class FaultyPartner {
     if (this.mood === 'status-500') return reply(500);
     if (this.mood === 'status-429') return reply(429, { 'retry-after': '1' });
     const key = String(request.headers['idempotency-key']);
+    const { ref } = JSON.parse(Buffer.concat(parts).toString('utf8')) as { ref: string };
+    const refusal = this.answerTo(ref);
+    if (refusal !== undefined) return reply(refusal);
     if (this.keys.has(key)) this.repeats++;
     else {
       this.keys.add(key);
-      const { ref } = JSON.parse(Buffer.concat(parts).toString('utf8')) as { ref: string };
       this.effects.set(ref, (this.effects.get(ref) ?? 0) + 1);
     }
     if (this.mood === 'lost') response.destroy();

@@ -24,6 +24,13 @@ export interface Arrived {
   readonly reports: ReadonlyMap<string, number>;
 }
 
+export interface WorldOptions {
+  /** Default RabbitMQ. */
+  readonly bus?: 'embedded' | 'rabbitmq';
+  /** Address for metrics, `127.0.0.1:8080`. */
+  readonly listen?: string;
+}
+
 /**
  * A `signalbox run` in a process of its own between five systems, each behind a proxy: rows of a PostgreSQL table become a file over SFTP, a
  * request to a REST partner and a row in MariaDB. The system under test is a private server that may be killed.
@@ -48,9 +55,11 @@ export class FaultWorld {
   private next = 1;
   private rows: string[] = [];
 
-  /** @param victim the place whose server is private */
-  static async start(victim: Place): Promise<FaultWorld> {
-    const world = new FaultWorld();
+  private constructor(private readonly options: WorldOptions) {}
+
+  /** @param victim the place whose server is private; absent when all servers belong to the caller */
+  static async start(victim: Place | undefined, options: WorldOptions = {}): Promise<FaultWorld> {
+    const world = new FaultWorld(options);
     try {
       await world.build(victim);
     } catch (error) {
@@ -96,13 +105,28 @@ export class FaultWorld {
 
   async arrived(): Promise<Arrived> {
     const wanted = new Set(this.rows);
+    const { files, partner, reports } = await this.everything();
+    const only = (effects: ReadonlyMap<string, number>): ReadonlyMap<string, number> => new Map([...effects].filter(([row]) => wanted.has(row)));
+    return { files: only(files), partner: only(partner), reports: only(reports) };
+  }
+
+  /** What the targets have of all rows, but those that were forgotten. */
+  async everything(): Promise<Arrived> {
     const files = new Map<string, number>();
-    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '', wanted);
+    for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '');
     const reports = new Map<string, number>();
     const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number`)) ?? [[]];
-    for (const row of rows) count(reports, String(row['number']), wanted, Number(row['n']));
-    const partner = new Map([...this.partner.effects].filter(([ref]) => wanted.has(ref)));
-    return { files, partner, reports };
+    for (const row of rows) count(reports, String(row['number']), Number(row['n']));
+    return { files, partner: new Map(this.partner.effects), reports };
+  }
+
+  /** Rows up to this number are taken away everywhere, so that a long run does not fill the disk. What is there later is there twice. */
+  async forget(upTo: number): Promise<void> {
+    await this.source?.query(`DELETE FROM ${this.name}.ord WHERE number <= $1`, [upTo]);
+    await this.reports?.query(`DELETE FROM ${this.name}.orders WHERE number <= ?`, [upTo]);
+    for (const row of [...this.partner.effects.keys()]) if (Number(row) <= upTo) this.partner.effects.delete(row);
+    for (const name of readdirSync(this.folder)) if (name.endsWith('.json') && Number(name.split('_')[0]) <= upTo) rmSync(join(this.folder, name));
+    this.rows = this.rows.filter((row) => Number(row) > upTo);
   }
 
   /** How many rows of this round each target has. */
@@ -153,7 +177,7 @@ export class FaultWorld {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child?.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
   }
 
-  private async build(victim: Place): Promise<void> {
+  private async build(victim: Place | undefined): Promise<void> {
     const own = async <T>(place: Place, start: () => Promise<Server<T>>, shared: () => Promise<T>): Promise<T> => {
       if (place !== victim) return shared();
       const server = await start();
@@ -166,7 +190,7 @@ export class FaultWorld {
       return this.rabbitmq;
     };
     const [bus, postgres, mariadb, sshd] = await Promise.all([
-      own('bus', rabbitmq, services.rabbitmq),
+      this.options.bus === 'embedded' ? { url: 'amqp://guest@127.0.0.1:1' } : own('bus', rabbitmq, services.rabbitmq),
       own('source', startPostgres, services.postgres),
       own('reports', startMariadb, services.mariadb),
       own('files', startSshd, services.sshd),
@@ -175,7 +199,7 @@ export class FaultWorld {
     this.closing.push(() => this.partner.close());
     const busUrl = new URL(bus.url);
     const ports: Readonly<Record<Place, number>> = { bus: Number(busUrl.port), source: postgres.port, files: sshd.port, partner, reports: mariadb.port };
-    for (const place of PLACES) {
+    for (const place of PLACES.filter((each) => each !== 'bus' || this.options.bus !== 'embedded')) {
       const proxy = await startProxy(ports[place]);
       this.proxies.set(place, proxy);
       this.closing.push(() => proxy.close());
@@ -183,11 +207,21 @@ export class FaultWorld {
     await this.prepare(postgres, mariadb, sshd);
     this.configure(busUrl, postgres, { ...mariadb, database: this.name }, sshd);
     writeFileSync(join(this.directory, 'run.log'), '');
+    this.closing.push(async () => this.child && stop(this.child, 'SIGKILL'));
+    await this.launch();
+  }
+
+  /** Starts the process, at first and after it was killed. */
+  async launch(): Promise<void> {
+    const before = this.log().length;
     const child = run(this);
     this.child = child;
-    this.closing.push(() => stop(child, 'SIGKILL'));
     await until(
-      () => child.exitCode !== null || this.log().some((line) => line.includes('"started"')),
+      () =>
+        child.exitCode !== null ||
+        this.log()
+          .slice(before)
+          .some((line) => line.includes('"started"')),
       'signalbox runs',
       60_000,
       async () => this.log().slice(-5),
@@ -229,11 +263,12 @@ export class FaultWorld {
     const port = (place: Place): number => this.proxy(place).port;
     const database = (driver: string, place: Place, { user, database: name }: DatabaseAccess): string =>
       `{driver: ${driver}, host: 127.0.0.1, port: ${port(place)}, database: ${name}, user: ${user}, password: "\${secret:${place}}", tls: "off", connect_timeout: 2s, statement_timeout: 3s, lock_timeout: 2s}`;
+    const rabbitmq = (): string => `{urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}`;
     writeFileSync(
       join(this.directory, 'signalbox.yaml'),
       `version: 1
-bus: {urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}
-defaults:
+bus: ${this.options.bus === 'embedded' ? 'embedded' : rabbitmq()}
+${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"\n`}defaults:
   retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
   Order: {number: required text, name: required text}
@@ -275,8 +310,8 @@ routes:
   }
 }
 
-function count(into: Map<string, number>, row: string, wanted: ReadonlySet<string>, effects = 1): void {
-  if (wanted.has(row)) into.set(row, (into.get(row) ?? 0) + effects);
+function count(into: Map<string, number>, row: string, effects = 1): void {
+  into.set(row, (into.get(row) ?? 0) + effects);
 }
 
 /** Nothing is under way and the bus is there again: what closed its connection last may have done so after the last message. */

@@ -28,6 +28,7 @@ export interface RabbitmqCluster {
   /** `rabbitmqctl` on a node that runs. */
   control(...args: readonly string[]): Promise<string>;
   queues(): Promise<readonly ClusterQueue[]>;
+  version(): Promise<string>;
   /** @throws when no node has that name */
   node(name: string): ClusterNode;
   stop(): Promise<void>;
@@ -83,6 +84,7 @@ export async function startRabbitmqCluster(size = 3, settings: readonly string[]
       const rows = JSON.parse(await control('list_queues', 'name', 'leader', 'members', 'online', 'messages', '--formatter', 'json', '--silent')) as ClusterQueue[];
       return rows.map((row) => ({ ...row, messages: Number(row.messages) }));
     },
+    version: async () => (await control('version', '--silent')).trim(),
     node: (name) => {
       const found = started.find((node) => node.name === name);
       if (!found) throw new Error(`no node ${name}`);

@@ -47,17 +47,18 @@ type Body = readonly [
   code?: string | null,
   detail?: string | null,
   place?: string | null,
+  dataref?: string | null,
 ];
 
 /** Short, since there are very many; JSON, so that any text can be stored. */
-export function toBody({ kind, at, revision, node, route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place }: HistoryEvent): string {
-  const optional = [route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place];
+export function toBody({ kind, at, revision, node, route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place, dataref }: HistoryEvent): string {
+  const optional = [route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place, dataref];
   while (optional.length > 0 && optional.at(-1) === undefined) optional.pop();
   return JSON.stringify([KIND_NUMBERS.get(kind) ?? KINDS.length - 1, at, revision, node, ...optional]);
 }
 
 export function toEvent({ seq, id, body, data }: EventRow): StoredEvent {
-  const [kind, at, revision, node, route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place] = JSON.parse(body) as Body;
+  const [kind, at, revision, node, route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place, dataref] = JSON.parse(body) as Body;
   return {
     seq,
     messageId: id,
@@ -65,7 +66,7 @@ export function toEvent({ seq, id, body, data }: EventRow): StoredEvent {
     at,
     revision,
     node,
-    ...given({ route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place, data }),
+    ...given({ route, endpoint, rule, deliveryId, attempt, durationMs, message, code, detail, place, data, dataref }),
   };
 }
 

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Diagnosis } from '../../diagnosis.js';
 import { NotConnected } from '../../errors.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
-import { PAYLOAD_GRACE_MS } from '../grace.js';
+import { payloadsBefore } from '../grace.js';
 import { appendAudit, auditReads } from './audit.js';
 import { checkpointReads, deleteCheckpoint, setCheckpoint } from './checkpoints.js';
 import { Classes } from './classes.js';
 import { addLetters, deadLetterReads, pruneLetters, settleLetters } from './dead-letters.js';
 import { addIds, dedupeReads, pruneIds } from './dedupe.js';
+import { diagnosePostgres } from './diagnose.js';
 import { endpointStateReads, putState } from './endpoint-state.js';
 import { GroupCommit } from './group-commit.js';
 import { historyReads } from './history-read.js';
@@ -146,8 +148,8 @@ export class PostgresStore implements Store {
     removed += await this.#repeat(this.#parts.historyWrites.prune, before(retention.historyMs));
     removed += await this.#repeat(pruneIds, before(retention.dedupeMs));
     removed += await this.#repeat(pruneEntries, before(retention.ledgerMs));
-    const youngest = now.getTime() - PAYLOAD_GRACE_MS;
-    for (let after: number | undefined = 0; after !== undefined; ) after = await this.#write(prunePayloads, { before: youngest, after, limit: STEP });
+    const uses = { before: payloadsBefore(now, retention), limit: STEP };
+    for (let after: number | undefined = 0; after !== undefined; ) after = await this.#write(prunePayloads, { ...uses, after });
     // Long after the last question about a COMMIT.
     await this.#parts.server.read("DELETE FROM writer WHERE at < now() - interval '7 days'");
     return removed;
@@ -159,6 +161,10 @@ export class PostgresStore implements Store {
       [`"${this.#options.schema}"`],
     );
     return row?.bytes ?? 0;
+  }
+
+  diagnose(): Promise<readonly Diagnosis[]> {
+    return diagnosePostgres(this.#options, Date.now);
   }
 
   async close(): Promise<void> {

@@ -39,6 +39,7 @@ type Packed = readonly [
   /** 1: in the column of the row. */
   data?: Text | 1,
   message?: readonly [source: string, type: Text, key: Text, traceparent: Text, size: number | null] | null,
+  dataref?: Text,
 ];
 
 /** @throws Error for an event that could not be read again: an append fails whole */
@@ -82,6 +83,7 @@ function pack(message: string, events: readonly HistoryEvent[]): EventText {
       event.place ?? 0,
       content,
       about === undefined ? null : [about.source, about.type ?? 0, about.key ?? 0, about.traceparent ?? 0, about.size ?? null],
+      event.dataref ?? 0,
     ]);
   });
   return { message, events: JSON.stringify(packed), data };
@@ -92,7 +94,7 @@ export function unpack(row: EventRow): readonly StoredEvent[] {
   let at = 0;
   const deliveries: string[] = [];
   return (JSON.parse(row.events) as readonly Packed[]).map((packed, index) => {
-    const [kind, elapsed, revision, node, route, endpoint, rule, delivery, attempt, duration, code, detail, place, data, message] = packed;
+    const [kind, elapsed, revision, node, route, endpoint, rule, delivery, attempt, duration, code, detail, place, data, message, dataref] = packed;
     at += elapsed;
     if (typeof delivery === 'string') deliveries.push(delivery);
     const event: { -readonly [K in keyof StoredEvent]: StoredEvent[K] } = { seq: row.seq * SPAN + index, messageId: row.message, kind: KINDS[kind] ?? 'note', at, revision, node };
@@ -108,6 +110,7 @@ export function unpack(row: EventRow): readonly StoredEvent[] {
     if (typeof place === 'string') event.place = place;
     const content = data === 1 ? row.data : data;
     if (typeof content === 'string') event.data = content;
+    if (typeof dataref === 'string') event.dataref = dataref;
     if (message !== undefined && message !== null) event.message = described(message);
     return event;
   });

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DiagnoseOptions, Diagnosis } from '../../diagnosis.js';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
+import { diagnoseFile } from '../../sqlite/inspection.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
-import { PAYLOAD_GRACE_MS } from '../grace.js';
+import { payloadsBefore } from '../grace.js';
 import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
+import { MIGRATIONS } from './schema.js';
 
 /** Rows per step of a prune: some milliseconds of the worker's time. */
 const STEP = 500;
@@ -145,14 +148,20 @@ export class SqliteStore implements Store {
     removed += await repeat(() => database.write('history.prune', before(retention.historyMs)));
     removed += await repeat(() => database.write('dedupe.prune', before(retention.dedupeMs)));
     removed += await repeat(() => database.write('ledger.prune', before(retention.ledgerMs)));
-    const youngest = now.getTime() - PAYLOAD_GRACE_MS;
-    for (let after: number | undefined = 0; after !== undefined; ) after = await database.write('payloads.prune', { before: youngest, after, limit: STEP });
+    const uses = { before: payloadsBefore(now, retention), limit: STEP };
+    for (let after: number | undefined = 0; after !== undefined; ) after = await database.write('payloads.prune', { ...uses, after });
     await repeat(() => database.write('shrink', VACUUM_PAGES));
     return removed;
   }
 
   async size(): Promise<number> {
     return this.#database.read('size', undefined);
+  }
+
+  diagnose(how: DiagnoseOptions): Promise<readonly Diagnosis[]> {
+    const database = this.#opened;
+    const ask = database && ((integrity: boolean) => database.read('inspect', integrity));
+    return diagnoseFile({ what: 'store', path: join(this.#directory, 'store.db'), schema: MIGRATIONS.length, ask }, how);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { TryAgain } from '../../../adapters/contract/index.js';
 import { Disk } from '../../../adapters/file/disk.js';
 import { Folder, Runner, values } from './runner.js';
@@ -239,6 +239,23 @@ describe('what lies in a folder', () => {
     expect(reasons.join('\n')).toContain('"line\\nbreak.csv" is not read: the name has a control character');
     expect(reasons.join('\n')).toContain('not valid UTF-8');
     expect(reasons.join('\n')).toContain('right\\u202eleft');
+  });
+
+  test('a file that cannot be moved to the error folder has its reason there before, and one reason after', async () => {
+    folder.write('in/a.csv', '');
+    folder.write('in/failed/a.csv', 'an older one');
+    const disk = new Disk(folder.root);
+    const rename = jest.spyOn(disk, 'rename');
+    const runner = new Runner({}, disk);
+    rename.mockImplementation((from, to, mode, stop) =>
+      to.includes('/failed/') ? Promise.reject(new TryAgain('E446', 'not now')) : Disk.prototype.rename.call(disk, from, to, mode, stop),
+    );
+    await runner.poll().catch(() => undefined);
+    expect(folder.names('in/failed').filter((name) => name.endsWith('.reason.json'))).toHaveLength(1);
+    rename.mockRestore();
+    await runner.poll();
+    expect(folder.names('in/failed').filter((name) => name.endsWith('.csv'))).toHaveLength(2);
+    expect(folder.names('in/failed').filter((name) => name.endsWith('.reason.json'))).toHaveLength(1);
   });
 
   test('F34 a folder that is a link out of the root is refused', async () => {

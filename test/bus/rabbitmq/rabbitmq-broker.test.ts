@@ -99,7 +99,13 @@ describe('the RabbitMQ broker alone', () => {
     cleanups.push(() => broker.close());
     await broker.open(AbortSignal.timeout(20_000));
     const { health } = broker;
-    expect(health).toMatchObject({ connected: true, nodes: [{ address: dead.host, connected: false }, { address: new URL(url).host, connected: true, problem: undefined }] });
+    expect(health).toMatchObject({
+      connected: true,
+      nodes: [
+        { address: dead.host, connected: false },
+        { address: new URL(url).host, connected: true, problem: undefined },
+      ],
+    });
   });
 
   test('nobody there is NotConnected, a wrong password or virtual host is Misconfigured; no password is told', async () => {

@@ -33,9 +33,10 @@ export interface World {
   close(keep?: boolean): Promise<void>;
 }
 
-export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalbox-world-'))): Promise<World> {
+/** @param other a broker in place of the embedded one */
+export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalbox-world-')), other?: Broker): Promise<World> {
   const log = recordingLog();
-  const broker = new EmbeddedBroker({ directory, log, clock: systemClock });
+  const broker = other ?? new EmbeddedBroker({ directory, log, clock: systemClock });
   const store = new SqliteStore(directory);
   const signal = AbortSignal.timeout(20_000);
   await store.open(signal);

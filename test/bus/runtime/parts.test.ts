@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Decimal } from '../../../bus/decimal.js';
 import type { Message } from '../../../bus/message.js';
 import { groupOf } from '../../../bus/runtime/dead-letter.js';
-import { decodeDelivery, encodeDispatch, withAttempt } from '../../../bus/runtime/envelope.js';
+import { decodeDelivery, decodePayload, encodeDispatch, withAttempt } from '../../../bus/runtime/envelope.js';
 import { Gate } from '../../../bus/runtime/gate.js';
 import { reopenDelay, retryDelay } from '../../../bus/runtime/retry.js';
 import { untilNext } from '../../../bus/runtime/schedule.js';
@@ -83,7 +83,7 @@ describe('a delivery in its channel', () => {
 
   test('comes back as it was put in', () => {
     const decoded = decodeDelivery(encoded);
-    expect({ ...decoded.delivery.payload }).toEqual(payload);
+    expect({ ...decodePayload(encoded.body) }).toEqual(payload);
     expect(decoded).toMatchObject({ route: 'out', rule: 'erp', endpoint: 'erp.orders', revision: 7, delivery: { id: 'D1', messageId: 'M1', key: '4711', attempt: 1 } });
     expect(decodeDelivery(withAttempt(encoded, 3)).delivery.attempt).toBe(3);
   });
@@ -93,7 +93,7 @@ describe('a delivery in its channel', () => {
     ['no JSON', { ...encoded, body: Buffer.from('hello') }],
     ['no object', { ...encoded, body: Buffer.from('[1]') }],
   ])('a foreign message (%s) is an invalid message', (_, foreign) => {
-    expect(() => decodeDelivery(foreign)).toThrow(expect.objectContaining({ code: 'E501' }));
+    expect(() => [decodeDelivery(foreign), decodePayload(foreign.body)]).toThrow(expect.objectContaining({ code: 'E501' }));
   });
 });
 

@@ -3,7 +3,6 @@ import { describe, expect, test } from '@jest/globals';
 import type { Subject } from './conformance.js';
 import { DAY, event, letter, parked, received } from './samples.js';
 
-const KEEP_A_WEEK = { historyMs: 7 * DAY, dedupeMs: 7 * DAY, ledgerMs: 7 * DAY };
 const HOUR = 3_600_000;
 
 export function payloadScenarios(subject: Subject): void {
@@ -12,7 +11,8 @@ export function payloadScenarios(subject: Subject): void {
       const found = await Promise.all(references.map((reference) => subject.store.payloads.get(reference)));
       return found.map((content) => content !== undefined);
     };
-    const prune = async (after: number): Promise<number> => subject.store.prune(new Date(Date.now() + after), KEEP_A_WEEK);
+    /** So much later than now, with a history that is kept a day. */
+    const prune = async (later: number, historyMs = DAY): Promise<number> => subject.store.prune(new Date(Date.now() + later), { historyMs, dedupeMs: DAY, ledgerMs: DAY });
 
     test('come back byte by byte, over a restart, by the SHA-256 of their content', async () => {
       const large = randomBytes(5_000_000);
@@ -51,18 +51,22 @@ export function payloadScenarios(subject: Subject): void {
         payloads.put('none', Buffer.from('x')),
       ]);
       await payloads.put('young', Buffer.from('shared'));
-      await history.append([
-        received('old', { at: now - 8 * DAY }),
-        event('old', 'filtered', { at: now - 8 * DAY }),
-        received('young', { at: now }),
-        event('young', 'filtered', { at: now }),
-      ]);
-      expect(await prune(0)).toBe(1);
+      const later = now + 5 * HOUR;
+      await history.append([received('old', { at: now }), event('old', 'filtered', { at: now }), received('young', { at: later }), event('young', 'filtered', { at: later })]);
+      expect(await prune(23 * HOUR)).toBe(0);
       expect(await there([shared, own, unknown])).toEqual([true, true, true]);
-      expect(await prune(2 * HOUR)).toBe(0);
+      expect(await prune(25 * HOUR)).toBe(1);
       expect(await there([shared, own, unknown])).toEqual([true, false, false]);
-      expect(await prune(8 * DAY)).toBe(1);
+      expect(await prune(30 * HOUR)).toBe(1);
       expect(await there([shared])).toEqual([false]);
+    });
+
+    test('prune keeps what was put in the last hour, however short the history is kept', async () => {
+      const reference = await subject.store.payloads.put('m', Buffer.from('content'));
+      await prune(HOUR / 2, 0);
+      expect(await there([reference])).toEqual([true]);
+      await prune(2 * HOUR, 0);
+      expect(await there([reference])).toEqual([false]);
     });
 
     test('prune keeps those of messages that are not finished, have an open letter or a parked delivery, however old', async () => {
@@ -86,9 +90,9 @@ export function payloadScenarios(subject: Subject): void {
       expect(await there(references)).toEqual(names.map((name) => name !== 'only-parked'));
     });
 
-    test('putting it again keeps it for another hour', async () => {
+    test('putting it again keeps it for another time', async () => {
       const reference = await subject.store.payloads.put('m', Buffer.from('content'));
-      await prune(2 * HOUR);
+      await prune(2 * DAY);
       expect(await there([reference])).toEqual([false]);
       expect(await subject.store.payloads.put('m', Buffer.from('content'))).toBe(reference);
       await prune(0);
@@ -98,7 +102,7 @@ export function payloadScenarios(subject: Subject): void {
     test('prune looks at all of them, also where they need many steps', async () => {
       const references = await Promise.all(Array.from({ length: 1_300 }, (_, index) => subject.store.payloads.put(`m${index}`, Buffer.from(`${index}`))));
       await subject.store.history.append([received('m700')]);
-      await prune(2 * HOUR);
+      await prune(2 * DAY);
       expect((await there(references)).flatMap((found, index) => (found ? [index] : []))).toEqual([700]);
     });
 
@@ -106,7 +110,7 @@ export function payloadScenarios(subject: Subject): void {
       for (let round = 0; round < 20; round += 1) {
         const content = Buffer.from(`${round}`);
         const reference = await subject.store.payloads.put('gone', content);
-        await Promise.all([prune(2 * HOUR), subject.store.payloads.put('new', content)]);
+        await Promise.all([prune(2 * DAY), subject.store.payloads.put('new', content)]);
         const kept = await subject.store.payloads.get(reference);
         // All puts are old for that prune: so either one may have come first.
         expect(kept === undefined || Buffer.compare(kept, content) === 0).toBe(true);

@@ -1,0 +1,158 @@
+// Every named moment (bus/failpoint.ts) is a place where the process is killed for once. What has come of everything is counted at the systems outside.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { describe as text } from '../../bus/errors.js';
+import { FAILPOINTS, type Failpoint } from '../../bus/failpoint.js';
+import { services } from '../services/services.js';
+import { CrashWorld, PHASES, type Phase } from './crash-world.js';
+import { isFull } from './faults.js';
+import { record } from './results.js';
+
+const POINTS = Object.keys(FAILPOINTS) as Failpoint[];
+const LANES = 2;
+/** Also later comings to the same moment, as far as there are any. */
+const HITS = isFull ? [1, 2, 3, 5, 8] : [1];
+/** What commits all the time is killed when the inputs are on their way. */
+const BUSY: Readonly<Partial<Record<Failpoint, number>>> = {
+  'store.commit.before': 6,
+  'store.commit.done': 8,
+  'bus.commit.before': 3,
+  'bus.commit.done': 4,
+  'source.lease.held': 2,
+};
+
+interface Kill {
+  readonly point: Failpoint;
+  readonly phase: Phase;
+  readonly hit: number;
+}
+
+const caches = mkdtempSync(join(tmpdir(), 'signalbox-cache-'));
+
+/** The phase whose moments are best killed in it comes first. */
+const PREFERRED = [...PHASES.filter((phase) => phase !== 'start'), 'start'] as const;
+
+/** Walks every phase once without a kill. @returns in which phase each moment is best reached, and how often there */
+async function walk(world: CrashWorld): Promise<ReadonlyMap<Failpoint, { readonly phase: Phase; readonly times: number }>> {
+  const all = new Map<Phase, ReadonlyMap<string, number>>();
+  for (const phase of PHASES) {
+    world.reachedMoments();
+    if (phase === 'start') await world.start();
+    else {
+      await world.put(phase);
+      await world.settled();
+      await world.operate(phase);
+      await world.settled();
+    }
+    all.set(phase, world.reachedMoments());
+  }
+  return new Map(
+    POINTS.flatMap((point) => {
+      const phase = PREFERRED.find((each) => all.get(each)?.has(point));
+      return phase ? [[point, { phase, times: all.get(phase)?.get(point) ?? 0 }] as const] : [];
+    }),
+  );
+}
+
+/** @returns whether it came that often */
+async function killAt(world: CrashWorld, { point, phase, hit }: Kill): Promise<boolean> {
+  if (phase === 'start') {
+    await world.stop();
+    world.arm(point, hit);
+    await world.start();
+  } else world.arm(point, hit);
+  const comesAfterAll = phase === 'redeliver' || phase === 'discard';
+  const wasKilled = await world.dies([
+    () => (phase === 'start' ? world.idle() : world.put(phase)),
+    () => (comesAfterAll ? world.settled() : Promise.resolve()),
+    () => world.operate(phase),
+    () => world.settled(),
+  ]);
+  world.disarm();
+  if (wasKilled) await world.start();
+  if (phase === 'start') await world.put('flow');
+  await world.taken();
+  if (wasKilled) await world.operate(phase);
+  await world.settled();
+  return wasKilled;
+}
+
+async function lane(
+  bus: string,
+  kills: Kill[],
+  begun: CrashWorld | undefined,
+  found: { kills: number; inputs: number; deliveries: number; readonly failures: string[] },
+): Promise<void> {
+  let world = begun;
+  try {
+    for (let kill = kills.shift(); kill; kill = kills.shift()) {
+      if (!world) {
+        world = new CrashWorld(bus, caches);
+        await world.prepare();
+        await world.start();
+      }
+      try {
+        if (await killAt(world, kill)) found.kills++;
+        else if (kill.hit === 1) found.failures.push(`${kill.point}: was not reached`);
+      } catch (error) {
+        found.failures.push(`${kill.point}:${kill.hit} in ${kill.phase}: ${text(error)}; ${world.problems().slice(0, 5).join('; ')}`);
+        await world.close();
+        world = undefined;
+      }
+    }
+  } finally {
+    found.inputs += world?.inputs ?? 0;
+    found.deliveries += world?.deliveries ?? 0;
+    await world?.close();
+  }
+}
+
+async function sweep(bus: string, name: string, isReachable: (point: Failpoint) => boolean): Promise<void> {
+  const began = performance.now();
+  const first = new CrashWorld(bus, caches);
+  await first.prepare();
+  const moments = await walk(first).catch(async (error: unknown) => {
+    await first.close();
+    throw error;
+  });
+  const points = POINTS.filter(isReachable);
+  const never = points.filter((point) => !moments.has(point));
+  const kills = points.flatMap((point): Kill[] => {
+    const moment = moments.get(point);
+    if (!moment) return [];
+    const { phase, times } = moment;
+    return (isFull ? HITS.filter((hit) => hit <= times) : [BUSY[point] ?? 1]).map((hit) => ({ point, phase, hit }));
+  });
+  const found = { kills: 0, inputs: 0, deliveries: 0, failures: [] as string[] };
+  await Promise.all(Array.from({ length: LANES }, (_, index) => lane(bus, kills, index === 0 ? first : undefined, found)));
+  record({
+    kind: 'run',
+    section: 'crash points',
+    name,
+    command: 'npm run test:faults',
+    times: found.kills,
+    messages: found.inputs,
+    deliveries: found.deliveries,
+    lost: found.failures.length,
+    duplicated: 0,
+    unknown: 0,
+    seconds: (performance.now() - began) / 1000,
+    detail: `${points.length} moments`,
+  });
+  expect({ never, failures: found.failures }).toEqual({ never: [], failures: [] });
+}
+
+describe('a process that is killed at every moment that has a name', () => {
+  afterAll(() => rmSync(caches, { recursive: true, force: true }));
+
+  test('on the embedded bus: one effect for each input and target, one end, nothing left over', () => sweep('embedded', 'embedded bus, SQLite store', () => true), 900_000);
+
+  if (isFull) {
+    test('on RabbitMQ', async () => {
+      const { url } = await services.rabbitmq();
+      await sweep(`{urls: ["${url}"], prefix: crash-${process.pid}}`, 'RabbitMQ, SQLite store', (point) => !point.startsWith('bus.commit.'));
+    }, 900_000);
+  }
+});

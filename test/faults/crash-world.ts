@@ -1,0 +1,408 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import type { Failpoint } from '../../bus/failpoint.js';
+import { remoteService } from '../../cli/client.js';
+import type { Service } from '../../console/service.js';
+import { run, stop, until } from '../e2e/run.js';
+import { freePort } from '../services/servers.js';
+import { FaultyPartner } from './partner.js';
+
+/** What is done with each generation of inputs, in this order; every step of the product that makes something durable is on the way of one. */
+export const PHASES = ['start', 'flow', 'retry', 'dead', 'redeliver', 'discard', 'reload'] as const;
+export type Phase = (typeof PHASES)[number];
+
+const BY = { who: 'test' };
+const TOKEN = 'a-token-of-the-shop-that-is-long-enough';
+/** More than goes into a channel: the claim check is on its way. */
+const LARGE = 'x'.repeat(300_000);
+const TARGETS = ['archive', 'books', 'partner'] as const;
+const LIMIT_MS = 40_000;
+
+/** The bus of a world: the words of the configuration after `bus:`. */
+export type BusSetting = string;
+
+/**
+ * A `signalbox run` between a table, a drop folder and a webhook on one side, and files, a table and a REST partner on the other. Each generation of
+ * inputs brings some that are good, some that a rule filters and some that are broken; it knows what must become of each.
+ */
+export class CrashWorld {
+  readonly directory = mkdtempSync(join(tmpdir(), 'signalbox-crash-'));
+  private readonly hub: { readonly directory: string; readonly environment: NodeJS.ProcessEnv };
+  private readonly service: Service;
+  private readonly partner = new FaultyPartner();
+  private readonly wanted: string[] = [];
+  /** Numbers whose delivery to the partner may fail, with the status it gives. */
+  private readonly refusals = new Map<string, { readonly status: number; readonly always: boolean }>();
+  /** Inputs that become messages, and those that a rule or a person takes out. */
+  private ended = 0;
+  private filtered = 0;
+  private child: ChildProcess | undefined;
+  private source: Database.Database | undefined;
+  private port = 0;
+  private partnerPort = 0;
+  private generation = 0;
+  private posting: Promise<unknown> = Promise.resolve();
+  /** Dead now, by the partner's will. */
+  private refused: string[] = [];
+  /** Records that are dead now. */
+  private broken = 0;
+
+  constructor(
+    private readonly bus: BusSetting,
+    cache: string,
+  ) {
+    const hub = join(this.directory, 'hub');
+    this.hub = { directory: hub, environment: { ...process.env, NODE_COMPILE_CACHE: cache, SIGNALBOX_FAILPOINT: `watch:${this.trigger}` } };
+    this.service = remoteService(join(hub, '.signalbox/signalbox.sock'));
+    this.partner.answerTo = (ref) => {
+      const refusal = this.refusals.get(ref);
+      if (refusal && !refusal.always) this.refusals.delete(ref);
+      return refusal?.status;
+    };
+  }
+
+  async prepare(): Promise<void> {
+    for (const folder of ['hub/secrets', 'inbox', 'archive']) mkdirSync(join(this.directory, folder), { recursive: true, mode: 0o700 });
+    writeFileSync(join(this.hub.directory, 'secrets/shop'), TOKEN, { mode: 0o600 });
+    this.source = new Database(join(this.directory, 'legacy.db'));
+    this.source.exec('PRAGMA journal_mode = WAL; CREATE TABLE orders (num INTEGER PRIMARY KEY, amount TEXT, status TEXT)');
+    const books = new Database(join(this.directory, 'books.db'));
+    books.exec('PRAGMA journal_mode = WAL; CREATE TABLE bookings (row INTEGER PRIMARY KEY AUTOINCREMENT, number TEXT, amount NUMERIC)'); // takes the same number twice
+    books.close();
+    this.port = await freePort();
+    this.partnerPort = await this.partner.listen();
+    this.configure();
+  }
+
+  async start(): Promise<void> {
+    const lines = this.log().length;
+    const child = run(this.hub);
+    this.child = child;
+    await until(
+      () =>
+        this.hasEnded ||
+        this.log()
+          .slice(lines)
+          .some((line) => line.includes('"started"')),
+      'it starts',
+      LIMIT_MS,
+      async () => this.log().slice(-5),
+      30,
+    );
+    if (this.hasEnded && child.signalCode === null) throw new Error(this.log().slice(-5).join('\n'));
+  }
+
+  /** How often each moment was reached since the last call. */
+  reachedMoments(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    if (!existsSync(`${this.trigger}.log`)) return counts;
+    for (const name of readFileSync(`${this.trigger}.log`, 'utf8').split('\n').filter(Boolean)) counts.set(name, (counts.get(name) ?? 0) + 1);
+    rmSync(`${this.trigger}.log`);
+    return counts;
+  }
+
+  /** From now on the process dies at its `hit`-th coming to this moment. */
+  arm(point: Failpoint, hit: number): void {
+    writeFileSync(`${this.trigger}.new`, `${point}:${hit}`);
+    renameSync(`${this.trigger}.new`, this.trigger);
+  }
+
+  disarm(): void {
+    rmSync(this.trigger, { force: true });
+  }
+
+  /** Does these steps until the process is killed. @returns false when all are done and it lives */
+  async dies(steps: readonly (() => Promise<void>)[]): Promise<boolean> {
+    const { child } = this;
+    if (!child) throw new Error('it does not run');
+    let isOver = false;
+    const work = (async () => {
+      for (const step of steps) if (!isOver) await step();
+    })();
+    const exit = this.hasEnded ? Promise.resolve() : once(child, 'exit').then(() => undefined);
+    // What the process does not answer any more fails; it is asked for again later.
+    await Promise.race([exit, work.catch(() => exit), sleep(LIMIT_MS, undefined, { ref: false })]);
+    isOver = true;
+    if (child.exitCode !== null) throw new Error(`it ended by itself with ${child.exitCode}: ${this.log().slice(-3).join('\n')}`);
+    return child.signalCode === 'SIGKILL';
+  }
+
+  /** Ends it in peace. */
+  async stop(): Promise<void> {
+    if (this.child) await stop(this.child, 'SIGTERM');
+  }
+
+  /** Nothing is asked of it for a while. */
+  async idle(): Promise<void> {
+    await sleep(2_000);
+  }
+
+  /** Everything that was sent has its answer. */
+  async taken(): Promise<void> {
+    await this.posting;
+  }
+
+  /** New inputs; what was not accepted when the process died is sent again until it is. */
+  async put(phase: Phase): Promise<void> {
+    this.generation += 1;
+    const no = this.generation * 10;
+    const rows = this.source?.prepare('INSERT INTO orders (num, amount, status) VALUES (?, ?, ?)');
+    const good = [`${no + 1}`, `${no + 2}`];
+    this.source?.transaction(() => {
+      for (const number of good) rows?.run(Number(number), '7.50', 'OPEN');
+      rows?.run(no + 3, '7.50', 'DRAFT');
+      rows?.run(no + 4, 'twelve', 'OPEN');
+    })();
+    this.drop(`${no}-a.csv`, [`F${no}1,8.50`]);
+    this.drop(`${no}-b.csv`, [`F${no}2,8.50`, `F${no}3,eleven`]);
+    const posts = [`R${no}`];
+    if (phase === 'retry') {
+      posts.push(`Y${no}`);
+      this.refusals.set(`Y${no}`, { status: 503, always: false });
+    }
+    if (phase === 'dead' || phase === 'redeliver') {
+      posts.push(`D${no}`);
+      this.refusals.set(`D${no}`, { status: 400, always: true });
+      this.refused.push(`D${no}`);
+    }
+    this.wanted.push(...good, `F${no}1`, `F${no}2`, ...posts);
+    this.ended += good.length + 2 + posts.length;
+    this.filtered += 1;
+    this.broken += 2;
+    this.posting = Promise.all(posts.map((number) => this.post(number)));
+    await this.posting;
+  }
+
+  /** Everything that was put has ended, nothing is under way. */
+  async settled(): Promise<void> {
+    await this.posting;
+    await until(
+      () => this.isSettled(),
+      'everything has ended',
+      LIMIT_MS,
+      async () => [this.expected, (await this.service.status()).messages, this.problems().slice(0, 10)],
+      30,
+    );
+  }
+
+  /** What an operator does after the inputs of this phase; again when the process died meanwhile. */
+  async operate(phase: Phase): Promise<void> {
+    if (phase === 'redeliver') {
+      for (const number of this.refused.splice(0)) this.refusals.delete(number);
+      const ids = await this.letters('partner.bookings');
+      const failed = ids.length > 0 ? (await this.service.redeliver(ids, BY)).failed : [];
+      if (failed[0]) throw new Error(failed[0].reason);
+    }
+    if (phase === 'discard') {
+      this.filtered += this.broken;
+      this.broken = 0;
+      const ids = [...(await this.letters('legacy.orders')), ...(await this.letters('drop.orders'))];
+      if (ids.length > 0) await this.service.discard(ids, BY);
+    }
+    if (phase === 'reload') {
+      this.configure();
+      const { applied, report } = await this.service.reload(BY);
+      if (!applied) throw new Error(report);
+    }
+  }
+
+  /** Effects that are not there, or there more than once, and leftovers. */
+  problems(): readonly string[] {
+    const doubled = TARGETS.flatMap((target) => [...this.effects(target)].filter(([, count]) => count > 1).map(([number, count]) => `${number} has ${count} effects at ${target}`));
+    const strangers = TARGETS.flatMap((target) =>
+      [...this.effects(target).keys()].filter((number) => !this.wanted.includes(number)).map((number) => `${target} has ${number}, which nobody wanted`),
+    );
+    const archived = readdirSync(join(this.directory, 'archive'));
+    const parts = archived.filter((name) => name.endsWith('.part'));
+    const short = archived.filter((name) => name.startsWith('R') && statSync(join(this.directory, 'archive', name)).size < LARGE.length);
+    const inbox = readdirSync(join(this.directory, 'inbox'), { recursive: true, encoding: 'utf8' });
+    const left = inbox.filter((name) => name.endsWith('.csv') && !/^(done|failed)\//.test(name));
+    const unexplained = inbox.filter((name) => name.startsWith('failed/') && name.endsWith('.csv') && !inbox.includes(`${name}.reason.json`));
+    return [
+      ...this.lacking(),
+      ...doubled,
+      ...strangers,
+      ...parts.map((name) => `${name} lies in the archive`),
+      ...short.map((name) => `${name} is not complete`),
+      ...left.map((name) => `${name} lies in the inbox`),
+      ...unexplained.map((name) => `${name} has no reason beside it`),
+    ];
+  }
+
+  get inputs(): number {
+    const { delivered, filtered, dead } = this.expected;
+    return delivered + filtered + dead;
+  }
+
+  get deliveries(): number {
+    return this.wanted.length * TARGETS.length;
+  }
+
+  async close(): Promise<void> {
+    if (this.child) await stop(this.child, 'SIGKILL');
+    await this.posting.catch(() => undefined);
+    await this.partner.close();
+    this.source?.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private get expected(): { readonly delivered: number; readonly filtered: number; readonly dead: number } {
+    return { delivered: this.ended - this.refused.length, filtered: this.filtered, dead: this.broken + this.refused.length };
+  }
+
+  private get trigger(): string {
+    return join(this.directory, 'failpoint');
+  }
+
+  private get hasEnded(): boolean {
+    return this.child?.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  private async isSettled(): Promise<boolean> {
+    const { messages, deadLetters, systems } = await this.service.status();
+    const { delivered, filtered, dead } = this.expected;
+    const isEmpty = systems.flatMap(({ endpoints }) => endpoints).every(({ waiting }) => (waiting ?? 0) === 0);
+    const isRight = messages.active === 0 && messages.parked === 0 && messages.delivered === delivered && messages.filtered === filtered && messages.dead === dead;
+    return isRight && isEmpty && deadLetters === dead && this.problems().length === 0;
+  }
+
+  private lacking(): readonly string[] {
+    return TARGETS.flatMap((target) => {
+      const effects = this.effects(target);
+      return this.wanted
+        .filter((number) => !effects.has(number) && !(target === 'partner' && this.refused.includes(number)))
+        .map((number) => `${number} has no effect at ${target}`);
+    });
+  }
+
+  private effects(target: (typeof TARGETS)[number]): ReadonlyMap<string, number> {
+    if (target === 'partner') return this.partner.effects;
+    const counts = new Map<string, number>();
+    for (const number of target === 'books' ? this.booked() : this.filed()) counts.set(number, (counts.get(number) ?? 0) + 1);
+    return counts;
+  }
+
+  private booked(): readonly string[] {
+    const books = new Database(join(this.directory, 'books.db'), { readonly: true });
+    try {
+      return books.prepare<[], string>('SELECT number FROM bookings').pluck().all();
+    } finally {
+      books.close();
+    }
+  }
+
+  private filed(): readonly string[] {
+    return readdirSync(join(this.directory, 'archive'))
+      .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+      .map((name) => name.slice(0, name.indexOf('_')));
+  }
+
+  private async letters(endpoint: string): Promise<readonly string[]> {
+    const groups = (await this.service.deadLetterGroups()).filter((group) => group.endpoint === endpoint);
+    return (await Promise.all(groups.map(({ group }) => this.service.deadLetters(group, 1_000)))).flat().map(({ id }) => id);
+  }
+
+  /** As a sender does: until it has an answer that says it was taken. */
+  private async post(number: string): Promise<void> {
+    for (const until = Date.now() + LIMIT_MS; Date.now() < until; await sleep(50)) {
+      const status = await fetch(`http://127.0.0.1:${this.port}/hooks/orders`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}`, 'idempotency-key': number },
+        body: JSON.stringify({ number, amount: '9.50', text: LARGE }),
+        signal: AbortSignal.timeout(5_000),
+      }).then(
+        (response) => response.arrayBuffer().then(() => response.status),
+        () => 0, // it is not there now
+      );
+      if (status >= 200 && status < 300) return;
+    }
+    throw new Error(`${number} was not taken`);
+  }
+
+  /** As a careful sender does: seen only when it is complete. */
+  private drop(name: string, rows: readonly string[]): void {
+    const inbox = join(this.directory, 'inbox');
+    writeFileSync(join(inbox, `.${name}`), `number,amount\n${rows.join('\n')}\n`);
+    renameSync(join(inbox, `.${name}`), join(inbox, name));
+  }
+
+  private log(): readonly string[] {
+    const file = join(this.hub.directory, 'run.log');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+  }
+
+  /** Each time a little different, so that a reload restarts sources and targets. */
+  private configure(): void {
+    const changing = 100 + (this.generation % 50);
+    writeFileSync(
+      join(this.hub.directory, 'signalbox.yaml'),
+      `version: 1
+bus: ${this.bus}
+listen: "127.0.0.1:${this.port}"
+drain: 5s
+defaults:
+  retry: {attempts: 5, wait: 1s..2s, factor: 1, jitter: 0%}
+types:
+  Order: {number: required text, amount: required decimal 12.2, text: required text}
+systems:
+  legacy:
+    adapter: sql
+    connect: {driver: sqlite, file: ${this.directory}/legacy.db}
+    read:
+      orders: {table: orders, key: num, columns: {num: integer, amount: text, status: text}, max_records: 3, schedule: {every: ${changing}ms}}
+  drop:
+    adapter: file
+    connect: {root: ${this.directory}}
+    read:
+      orders: {path: inbox, pattern: "*.csv", csv: {columns: [number, amount]}, stable: {polls: 1, for: 0s}, schedule: {every: 100ms}}
+  shop:
+    adapter: rest
+    read:
+      orders: {path: /hooks/orders, auth: {bearer: "\${secret:shop}"}}
+  archive:
+    adapter: file
+    connect: {root: ${this.directory}/archive}
+    write:
+      orders: {path: "{key}_{id}.json", json: {}}
+  books:
+    adapter: sql
+    connect: {driver: sqlite, file: ${this.directory}/books.db, lock_timeout: ${changing + 3_000}ms}
+    write:
+      bookings: {table: bookings, mode: insert, columns: {number: text, amount: decimal}}
+  partner:
+    adapter: rest
+    connect: {base: "http://127.0.0.1:${this.partnerPort}", timeout: 5s}
+    write:
+      bookings: {method: POST, path: /bookings}
+routes:
+  from-table:
+    from: legacy.orders
+    filter: record.status != "DRAFT"
+    publish: Order
+    key: order.number
+    map: {number: text(record.num), amount: {from: record.amount, decimal: point}, text: '"-"'}
+  from-file:
+    from: drop.orders
+    publish: Order
+    key: order.number
+    map: {number: record.number, amount: {from: record.amount, decimal: point}, text: '"-"'}
+  from-shop:
+    from: shop.orders
+    publish: Order
+    key: order.number
+    map: {number: record.number, amount: {from: record.amount, decimal: point}, text: record.text}
+  out:
+    subscribe: Order
+    deliver:
+      - {name: file, to: archive.orders, map: {number: order.number, amount: order.amount, text: order.text}}
+      - {name: book, to: books.bookings, map: {number: order.number, amount: order.amount}}
+      - {name: partner, to: partner.bookings, map: {ref: order.number, amount: order.amount}}
+`,
+    );
+  }
+}
