@@ -11,6 +11,7 @@ import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
 import { messagesCommand } from './commands/messages.js';
 import { nodesCommand } from './commands/nodes.js';
+import { parkedCommand } from './commands/parked.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
@@ -36,6 +37,7 @@ const commands = [
   routesCommand,
   messagesCommand,
   dlqCommand,
+  parkedCommand,
   explainCommand,
   reloadCommand,
   topologyCommand,

@@ -1,6 +1,6 @@
 import type { RouteOrder } from '../handler.js';
 import type { EndpointStates } from '../store/contract.js';
-import { layoutChannels, type Layout } from './layouts.js';
+import { type Layout, layoutChannels } from './layouts.js';
 
 const SCOPE = 'signalbox.layouts';
 

@@ -5,7 +5,7 @@ import type { RouteOrder } from '../handler.js';
 import type { EndpointStates } from '../store/contract.js';
 import { channelOf, fence } from './envelope.js';
 import { LayoutBook } from './layout-book.js';
-import { layoutChannels, DEFAULT_PARTITIONS, type Layout } from './layouts.js';
+import { DEFAULT_PARTITIONS, type Layout, layoutChannels } from './layouts.js';
 import type { DurablePublisher } from './publisher.js';
 
 /**

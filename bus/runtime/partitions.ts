@@ -3,7 +3,7 @@ import type { Broker, Consumer, Received } from '../broker.js';
 import { describe } from '../errors.js';
 import { fenceOf, orderKeyOf } from './envelope.js';
 import { type LaneEntry, Lanes } from './lanes.js';
-import { layoutChannels, type Layout } from './layouts.js';
+import { type Layout, layoutChannels } from './layouts.js';
 import type { OrderedChannels } from './ordered-channels.js';
 
 export interface PartitionServices {
@@ -98,7 +98,8 @@ export class Partitions {
       this.changed = new AbortController();
       const turn = AbortSignal.any([signal, this.changed.signal]);
       const wait = await this.turn(signal);
-      if (wait !== undefined) await this.services.clock.sleep(wait, turn).catch(() => undefined); // go on at once
+      if (wait !== undefined)
+        await this.services.clock.sleep(wait, turn).catch(() => undefined); // go on at once
       else if (!turn.aborted) await new Promise((done) => turn.addEventListener('abort', done, { once: true }));
     }
   }

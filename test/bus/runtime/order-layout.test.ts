@@ -1,24 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Delivery, SourceRecord } from '../../../adapters/contract/index.js';
+import type { SourceRecord } from '../../../adapters/contract/index.js';
 import { TryAgain } from '../../../bus/errors.js';
 import type { RetryPolicy } from '../../../bus/handler.js';
 import { LayoutBook } from '../../../bus/runtime/layout-book.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
+import { inversions, numberOf } from './order-checks.js';
 
 const patient: RetryPolicy = { attempts: 100, firstMs: 10, longestMs: 10, factor: 1, jitter: 0 };
-const numberOf = ({ payload }: Delivery): number => Number(payload['n']);
-
-/** Per key: the numbers in which a later one came before an earlier one. */
-export function inversions(got: readonly Delivery[]): readonly string[] {
-  const last = new Map<string, number>();
-  return got.flatMap((delivery) => {
-    const key = delivery.key ?? '';
-    const before = last.get(key) ?? -1;
-    last.set(key, Math.max(before, numberOf(delivery)));
-    return numberOf(delivery) < before ? [`${key}: ${numberOf(delivery)} after ${before}`] : [];
-  });
-}
-
 describe('the channels of an order change', () => {
   let world: World;
   let next = 0;

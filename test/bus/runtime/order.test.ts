@@ -4,11 +4,11 @@ import { InvalidMessage, TryAgain } from '../../../bus/errors.js';
 import type { RetryPolicy, RouteOrder } from '../../../bus/handler.js';
 import { messageId } from '../../../bus/message.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
+import { numberOf, recordOf } from './order-checks.js';
 
 const patient: RetryPolicy = { attempts: 100, firstMs: 20, longestMs: 20, factor: 1, jitter: 0 };
-/** The n-th record of a key. */
-const record = (key: string, n: number): SourceRecord => ({ id: `${key}-${n}`, value: { n: String(n) }, key });
-const nameOf = ({ key, payload }: Delivery): string => `${key}-${payload['n']}`;
+const record = recordOf;
+const nameOf = (delivery: Delivery): string => `${delivery.key}-${numberOf(delivery)}`;
 
 describe('ordered deliveries', () => {
   let world: World;
