@@ -22,6 +22,7 @@ import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
+import { Resolution } from './bus/runtime/resolution.js';
 import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
@@ -94,7 +95,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? absentHttpHost,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log);
+  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log, leaseMs());
   container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule(nodes));
 
   const store = container.get<Store>(STORE);
@@ -110,6 +111,12 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     throw error;
   }
   return assembly;
+}
+
+/** For tests, which cannot wait for the usual time. */
+function leaseMs(): number | undefined {
+  const given = Number(process.env['SIGNALBOX_LEASE_MS']);
+  return given >= 1_000 ? given : undefined;
 }
 
 /** A server that is not up yet (the machine is starting, it is being upgraded) is waited for; wrong credentials are not. */
@@ -152,7 +159,7 @@ export function constants({ log, clock, http, node }: { readonly log: Logger; re
 }
 
 export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
-  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+  return bus.kind === 'embedded' ? { ...bus, directory: stateDirectory } : bus;
 }
 
 export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
@@ -214,8 +221,12 @@ class Assembly implements Signalbox {
       examine: (request) => this.examine(request),
     };
     this.live = live;
-    await this.nodes.start(() => this.facts(live));
-    this.operations = new Operations(live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    await this.nodes.start(
+      () => this.facts(live),
+      () => this.supervisor.followPauses(),
+    );
+    const { container } = this;
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution));
     this.http = http;
     if (http) {
       addHealthPages(http, {

@@ -9,6 +9,7 @@ import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
+import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
 import { nodesCommand } from './commands/nodes.js';
 import { parkedCommand } from './commands/parked.js';
@@ -38,6 +39,7 @@ const commands = [
   messagesCommand,
   dlqCommand,
   parkedCommand,
+  ledgerCommand,
   explainCommand,
   reloadCommand,
   topologyCommand,

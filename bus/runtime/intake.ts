@@ -23,6 +23,8 @@ export interface IntakeOptions {
   readonly signal: AbortSignal;
   /** Take records in again although they were taken before (redelivery of a dead letter). */
   readonly again?: boolean;
+  /** Called right before each publish and before what follows is stored: throws, and aborts `signal`, when the caller lost the right to read. */
+  readonly fence?: () => void;
 }
 
 /**
@@ -88,6 +90,7 @@ export class Intake {
     } finally {
       await publishes.settle();
     }
+    options.fence?.();
     await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work);
@@ -134,7 +137,7 @@ export class Intake {
           let outgoing = encodeDispatch(dispatch, message, work.revision);
           if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
           reached('intake.publish.before');
-          await this.publisher.publish(work.era.channelOf(dispatch.endpoint, dispatch.orderKey), outgoing, options.patienceMs, options.signal);
+          await this.publisher.publish(work.era.channelOf(dispatch.endpoint, dispatch.orderKey), outgoing, options.patienceMs, options.signal, 0, options.fence);
           reached('intake.publish.confirmed');
         } catch (error) {
           const failure = failureOf(error);

@@ -1,10 +1,12 @@
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { OutgoingMessage } from '../broker.js';
-import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import { describe, failureOf, kindOf } from '../errors.js';
 import type { RouteOrder } from '../handler.js';
 import type { ParkedDelivery } from '../store/contract.js';
+import type { OnUnknown } from './call-record.js';
 import { causeOf } from './dead-letter.js';
 import type { DeliveryJournal } from './delivery-journal.js';
+import type { Effect, Made } from './effect.js';
 import type { EndpointHealth } from './endpoint-health.js';
 import { decodeDelivery, type QueuedDelivery } from './envelope.js';
 import type { LaneEntry } from './lanes.js';
@@ -29,15 +31,14 @@ const DEFAULT_ORDER: Pick<RouteOrder, 'onFailure' | 'holdMs'> = { onFailure: 'pa
  */
 export class OrderKeeper {
   constructor(
-    private readonly endpoint: string,
+    private readonly endpoint: { readonly name: string; readonly onUnknown: OnUnknown },
+    private readonly effect: Effect,
     private readonly parking: Parking,
     private readonly journal: DeliveryJournal,
     private readonly health: EndpointHealth,
     private readonly outage: Outage,
     private readonly link: Link,
     private readonly services: OrderServices,
-    /** Makes a delivery and records it. @throws what the target says */
-    private readonly deliver: (message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal) => Promise<void>,
   ) {}
 
   /** Before a delivery is made. @returns false when it must not be, because earlier ones of its key are parked; then it is settled, or waits */
@@ -68,16 +69,21 @@ export class OrderKeeper {
   }
 
   /** `parked`: it was the first of a released lane, and `entry` is what waits behind it. */
-  async failed(entry: LaneEntry, queued: QueuedDelivery, error: unknown, signal: AbortSignal, parked?: ParkedDelivery): Promise<void> {
+  async failed(entry: LaneEntry, queued: QueuedDelivery, made: Extract<Made, { kind: 'open' | 'failed' }>, signal: AbortSignal, parked?: ParkedDelivery): Promise<void> {
+    if (made.kind === 'open') {
+      await this.leaveOpen(entry, queued, { code: 'E580', reason: made.reason }, signal, parked);
+      return;
+    }
+    const { error, isUnknown, remainingMs } = made;
     const { routing, clock, log } = this.services;
     const failure = failureOf(error);
-    if (!failure || kindOf(failure) !== 'try-again') {
+    if (!failure || (!isUnknown && kindOf(failure) !== 'try-again')) {
       await this.giveUp(entry, queued, causeOf(error), error, signal, parked);
       return;
     }
     const { id } = queued.delivery;
     if (this.outage.failed(id)) {
-      log.warn('target-failed', `${this.endpoint} fails for every message: ${describe(error)}; no attempt counts until one succeeds`, { code: failure.code });
+      log.warn('target-failed', `${this.endpoint.name} fails for every message: ${describe(error)}; no attempt counts until one succeeds`, { code: failure.code });
     }
     const counts = !this.outage.isOn;
     const retry = routing.handler.retry(queued.route, queued.rule);
@@ -86,18 +92,29 @@ export class OrderKeeper {
     const attempt = before?.attempt ?? 1;
     const since = counts ? (before?.since ?? now) : now;
     const leftMs = since + this.orderOf(queued).holdMs - now;
-    if (counts && (attempt >= retry.attempts || leftMs <= 0)) {
+    const isOver = counts && (attempt >= retry.attempts || leftMs <= 0);
+    if (isUnknown && (isOver || this.endpoint.onUnknown === 'park')) {
+      await this.leaveOpen(entry, queued, { code: this.endpoint.onUnknown === 'park' ? 'E580' : 'E581', reason: describe(error) }, signal, parked);
+    } else if (isOver) {
       await this.giveUp(entry, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${retry.attempts})` }, error, signal, parked);
       return;
+    } else {
+      // While no message succeeds the link is opened anew after a pause, and one at a time asks.
+      const wantedMs = Math.max(retryDelay(retry, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), remainingMs);
+      const waitMs = counts ? Math.min(wantedMs, Math.max(leftMs, remainingMs)) : 0;
+      const next = `${counts ? `attempt ${attempt} of ${retry.attempts}, next ${new Date(now + waitMs).toISOString()}` : 'no message succeeds, so this attempt does not count'}; its key waits`;
+      entry.trouble = { deliveryId: id, attempt: counts ? attempt + 1 : attempt, since, code: failure.code, reason: describe(error) };
+      await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
+      this.health.brokeDown(error, now, next);
+      entry.later(waitMs);
     }
-    // While no message succeeds the link is opened anew after a pause, and one at a time asks.
-    const waitMs = counts ? Math.min(retryDelay(retry, attempt, (failure as TryAgain).afterMs, clock.random), leftMs) : 0;
-    const next = `${counts ? `attempt ${attempt} of ${retry.attempts}, next ${new Date(now + waitMs).toISOString()}` : 'no message succeeds, so this attempt does not count'}; its key waits`;
-    entry.trouble = { deliveryId: id, attempt: counts ? attempt + 1 : attempt, since, code: failure.code, reason: describe(error) };
-    await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
-    this.health.brokeDown(error, now, next);
     if (!counts && this.link.isOpen) this.link.reopen(failure);
-    entry.later(waitMs);
+  }
+
+  /** Nobody knows whether it was made: it is parked, whatever the order says of failures, and all of its key behind it. */
+  private async leaveOpen(entry: LaneEntry, queued: QueuedDelivery, cause: Cause, signal: AbortSignal, parked: ParkedDelivery | undefined): Promise<void> {
+    await this.parking.unknown(queued.delivery.id, cause.reason, signal);
+    await this.park(entry, queued, cause, undefined, signal, parked);
   }
 
   async giveUp(entry: LaneEntry, queued: QueuedDelivery, cause: Cause, error: unknown, signal: AbortSignal, parked?: ParkedDelivery): Promise<void> {
@@ -113,8 +130,13 @@ export class OrderKeeper {
       }
       return;
     }
+    await this.park(entry, queued, cause, error, signal, parked);
+  }
+
+  private async park(entry: LaneEntry, queued: QueuedDelivery, cause: Cause, error: unknown, signal: AbortSignal, parked: ParkedDelivery | undefined): Promise<void> {
+    const { key } = entry.lane;
     this.health.brokeDown(error ?? new Error(cause.reason), this.services.clock.now().getTime(), `the key "${key}" waits for \`signalbox parked release\``);
-    this.services.log.warn('parked', `a delivery to ${this.endpoint} is parked, and all of its key behind it: ${cause.reason}`, {
+    this.services.log.warn('parked', `a delivery to ${this.endpoint.name} is parked, and all of its key behind it: ${cause.reason}`, {
       message_id: queued.delivery.messageId,
       code: cause.code,
       route: queued.route,
@@ -132,11 +154,9 @@ export class OrderKeeper {
       session.throwIfAborted();
       const message = messageOf(parked);
       const queued = withTrouble(decodeDelivery(message), entry);
-      try {
-        if (!(await this.journal.wasDelivered(parked.deliveryId, queued, signal))) await this.deliver(message, queued, signal, session);
-      } catch (error) {
-        if (signal.aborted || session.aborted) throw error;
-        await this.failed(entry, queued, error, signal, parked);
+      const made = await this.effect.make(message, queued, signal, session);
+      if (made.kind === 'open' || made.kind === 'failed') {
+        await this.failed(entry, queued, made, signal, parked);
         return false;
       }
       await this.parking.remove(parked.deliveryId, signal);

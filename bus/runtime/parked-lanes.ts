@@ -29,14 +29,13 @@ export class ParkedLanes {
     const [first] = await this.store.parked.list(endpoint, key, 1);
     if (!lane || !first) return 0;
     if (orderKeyOf(first.headers) !== key) throw new Misconfigured('E571', `"${key}" is one delivery, and no key of an order: \`signalbox ledger resolve\` says what became of it`);
-    using limit = deadline(this.clock, 30_000);
-    await this.publisher.layouts.during(async (era) => {
-      if (!era.layouts.has(endpoint)) throw new Misconfigured('E571', `${endpoint} is not configured any more: nobody would deliver them`);
-      await this.store.parked.release(endpoint, key);
-      await this.store.history.append([this.event(first, 'note', `its key was released by ${words(by)}`)]);
-      const publish = (): Promise<void> => this.publisher.publish(era.channelOf(endpoint, key), nudge(key), 10_000, limit.signal);
-      await this.publisher.inOrder(endpoint, key, publish, 10_000, limit.signal);
-    });
+    if (!this.publisher.layouts.get(endpoint)) throw new Misconfigured('E571', `${endpoint} is not configured any more: nobody would deliver them`);
+    const known = (await this.store.ledger.get([first.deliveryId])).get(first.deliveryId);
+    // Whoever releases it has made sure that the target does not have it.
+    const isOpen = known?.state === 'unknown' || known?.state === 'sending';
+    if (isOpen) await this.store.ledger.put([{ deliveryId: first.deliveryId, endpoint, state: 'released', at: this.clock.now().getTime(), detail: `by ${words(by)}` }]);
+    await this.store.history.append([this.event(first, 'note', `its key was released by ${words(by)}`)]);
+    await releaseLane(this.publisher, this.store, this.clock, endpoint, key);
     return lane.count;
   }
 
@@ -55,6 +54,17 @@ export class ParkedLanes {
   private event({ messageId, deliveryId, endpoint, route, rule }: ParkedDelivery, kind: EventKind, detail: string): HistoryEvent {
     return { messageId, kind, at: this.clock.now().getTime(), revision: 0, node: this.node, route, rule, endpoint, deliveryId, detail };
   }
+}
+
+/** Lets a lane go, and tells whoever serves its key. */
+export async function releaseLane(publisher: DurablePublisher, store: Store, clock: Clock, endpoint: string, key: string): Promise<void> {
+  using limit = deadline(clock, 30_000);
+  await publisher.layouts.during(async (era) => {
+    await store.parked.release(endpoint, key);
+    if (!era.layouts.has(endpoint)) return; // there is nobody to be told
+    const publish = (): Promise<void> => publisher.publish(era.channelOf(endpoint, key), nudge(key), 10_000, limit.signal);
+    await publisher.inOrder(endpoint, key, publish, 10_000, limit.signal);
+  });
 }
 
 function words({ who, reason }: By): string {

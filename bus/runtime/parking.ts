@@ -68,6 +68,12 @@ export class Parking {
     await this.journal.appendAll([this.journal.event(queued, 'parked', this.now(), { code: cause.code, detail: cause.reason })], signal);
   }
 
+  /** So that a person can say what became of it. */
+  async unknown(deliveryId: string, detail: string, signal: AbortSignal): Promise<void> {
+    const entry = { deliveryId, endpoint: this.endpoint, state: 'unknown' as const, at: this.now(), detail };
+    await this.journal.durably(() => this.store.ledger.put([entry]), signal);
+  }
+
   async remove(deliveryId: string, signal: AbortSignal): Promise<void> {
     await this.journal.durably(() => this.store.parked.remove([deliveryId]), signal);
   }

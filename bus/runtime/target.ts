@@ -1,15 +1,16 @@
 import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import type { Broker, Consumer, OutgoingMessage, Received } from '../broker.js';
-import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import type { Broker, Consumer, Received } from '../broker.js';
+import { describe, failureOf, kindOf } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
-import { checkOut } from './claim-check.js';
+import type { OnUnknown } from './call-record.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
+import { Effect, type Made } from './effect.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, decodePayload, fenceOf, isNudge, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, fenceOf, isNudge, type QueuedDelivery, withAttempt } from './envelope.js';
 import { LaneEntry } from './lanes.js';
 import { LAST_MS, Link } from './link.js';
 import { OrderKeeper, withTrouble } from './order-keeper.js';
@@ -21,7 +22,7 @@ import type { DurablePublisher } from './publisher.js';
 import { retryDelay } from './retry.js';
 import { settledWithin } from './settled-within.js';
 import { Suspects } from './suspects.js';
-import { systemOf, type Telemetry } from './telemetry.js';
+import type { Telemetry } from './telemetry.js';
 import type { Nodes, Routing } from './tokens.js';
 
 export interface TargetServices {
@@ -44,6 +45,10 @@ export interface TargetConfig {
   readonly usesLedger: boolean;
   /** Channels its ordered deliveries are spread over; 8 when absent. */
   readonly partitions?: number;
+  /** What follows when nobody knows whether a delivery was made; `resend` when absent. */
+  readonly onUnknown?: OnUnknown;
+  /** After so long a call has no effect any more. */
+  readonly longestCallMs?: number;
 }
 
 /** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
@@ -53,6 +58,7 @@ const POISON_COUNT = 4;
 const STORE_RETRY_MS = 5_000;
 /** Of each partition, so that many keys are at hand. */
 const PARTITION_PREFETCH = 64;
+const LONGEST_CALL_MS = 60_000;
 
 /**
  * Delivers the channels of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter, parked). A lost
@@ -69,6 +75,8 @@ export class Target {
   private readonly keeper: OrderKeeper;
   private readonly queue: Received[] = [];
   private readonly channel: string;
+  private readonly onUnknown: OnUnknown;
+  private readonly effect: Effect;
   private stopping = new AbortController();
   private consumer: Consumer | undefined;
   /** The last work on each delivery id: the same delivery may come twice (publish of unknown outcome, lost session). */
@@ -82,13 +90,14 @@ export class Target {
     private readonly config: TargetConfig,
     private readonly services: TargetServices,
   ) {
-    const { name, usesLedger } = config;
+    const { name, usesLedger, onUnknown = 'resend', longestCallMs = LONGEST_CALL_MS } = config;
+    this.onUnknown = onUnknown;
     this.channel = channelOf(name);
     this.health = new EndpointHealth(name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: name });
     this.outage = new Outage(services.clock.random);
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
-    this.journal = new DeliveryJournal(name, usesLedger, services, this.log);
+    this.journal = new DeliveryJournal({ name, usesLedger, onUnknown }, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
     const take = (received: Received): void => {
       this.queue.push(received);
@@ -97,8 +106,8 @@ export class Target {
     const { broker, ordered, clock, nodes, store } = services;
     this.partitions = new Partitions(name, PARTITION_PREFETCH, { broker, ordered, clock, log: this.log, liveNodes: () => nodes.liveNodes() }, take, take);
     const parking = new Parking(name, store, this.journal, () => clock.now().getTime());
-    const deliver = (message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal): Promise<void> => this.deliver(message, queued, signal, waiting);
-    this.keeper = new OrderKeeper(name, parking, this.journal, this.health, this.outage, this.link, { ...services, log: this.log }, deliver);
+    this.effect = new Effect({ name, onUnknown, longestCallMs }, this.link, this.journal, this.health, this.outage, services);
+    this.keeper = new OrderKeeper({ name, onUnknown }, this.effect, parking, this.journal, this.health, this.outage, this.link, { ...services, log: this.log });
   }
 
   get report(): EndpointReport {
@@ -224,38 +233,29 @@ export class Target {
     if (begun >= POISON_COUNT) {
       const cause = { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` };
       await (entry ? this.keeper.giveUp(entry, queued, cause, undefined, signal) : this.bury(received, queued, cause));
-    } else if (await this.journal.wasDelivered(received.id, queued, signal)) {
-      received.ack();
-    } else if (!entry) await this.attempt(received, queued, signal);
-    else if (!(await this.keeper.yielded(entry, queued, signal)) && (await this.keeper.admit(entry, signal))) await this.attempt(entry, withTrouble(queued, entry), signal);
+    } else if (!entry) await this.conclude(received, queued, await this.effect.make(received, queued, signal), signal);
+    else await this.inOrder(entry, queued, signal);
   }
 
-  private async attempt(received: Received, queued: QueuedDelivery, signal: AbortSignal): Promise<void> {
-    const entry = received instanceof LaneEntry ? received : undefined;
-    try {
-      await this.deliver(received, queued, signal, entry?.session);
-    } catch (error) {
-      if (signal.aborted || entry?.session.aborted) throw error;
-      await (entry ? this.keeper.failed(entry, queued, error, signal) : this.failed(received, queued, error, signal));
-      return;
-    }
+  private async inOrder(entry: LaneEntry, first: QueuedDelivery, signal: AbortSignal): Promise<void> {
+    if (await this.keeper.yielded(entry, first, signal)) return;
+    if (!(await this.keeper.admit(entry, signal))) return;
+    const queued = withTrouble(first, entry);
+    const made = await this.effect.make(entry, queued, signal, entry.session);
+    if (made.kind === 'open' || made.kind === 'failed') await this.keeper.failed(entry, queued, made, signal);
+    else this.ack(entry);
+  }
+
+  private async conclude(received: Received, queued: QueuedDelivery, made: Made, signal: AbortSignal): Promise<void> {
+    if (made.kind === 'failed') return this.failed(received, queued, made, signal);
+    if (made.kind === 'open') await this.journal.parked(received, queued, { code: 'E580', reason: made.reason }, signal);
+    this.ack(received);
+  }
+
+  private ack(received: Received): void {
     reached('target.ack.before');
     received.ack();
     reached('target.ack.given');
-  }
-
-  /** Makes the delivery and records it. `waiting` ends the wait for the link only. @throws what the target says */
-  private async deliver(message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting?: AbortSignal): Promise<void> {
-    let sent: Awaited<ReturnType<Link['send']>>;
-    try {
-      const body = await checkOut(message, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
-      sent = await this.link.send({ ...queued.delivery, payload: decodePayload(body) }, signal, waiting);
-    } catch (error) {
-      if (!signal.aborted && !waiting?.aborted) this.countFailure(error);
-      throw error;
-    }
-    const at = await this.journal.delivered(message.id, queued, sent.receipt, sent.durationMs, signal);
-    this.succeeded(queued, at, sent.durationMs);
   }
 
   /** A layout of the channels ends here: what was handed out before it must be settled before the next one begins. */
@@ -266,27 +266,10 @@ export class Target {
     this.follow();
   }
 
-  private countFailure(error: unknown): void {
-    const failure = failureOf(error);
-    this.health.failed++;
-    this.services.telemetry.attempts.inc({ endpoint: this.config.name, result: failure ? kindOf(failure) : 'error' });
-  }
-
-  private succeeded(queued: QueuedDelivery, at: number, durationMs: number): void {
-    const { telemetry } = this.services;
-    const { name: endpoint } = this.config;
-    this.health.succeeded(at, 1);
-    if (this.outage.succeeded()) this.link.recovered();
-    telemetry.attempts.inc({ endpoint, result: 'delivered' });
-    telemetry.delivered.inc({ route: queued.route, rule: queued.rule, system: systemOf(endpoint) });
-    telemetry.deliverySeconds.observe({ endpoint }, durationMs / 1000);
-    telemetry.endToEndSeconds.observe({ endpoint }, Math.max(0, at - Date.parse(queued.delivery.time)) / 1000);
-  }
-
-  private async failed(received: Received, queued: QueuedDelivery, error: unknown, signal: AbortSignal): Promise<void> {
+  private async failed(received: Received, queued: QueuedDelivery, { error, isUnknown, remainingMs }: Extract<Made, { kind: 'failed' }>, signal: AbortSignal): Promise<void> {
     const { routing, clock, publisher } = this.services;
     const failure = failureOf(error);
-    if (!failure || kindOf(failure) !== 'try-again') {
+    if (!failure || (!isUnknown && kindOf(failure) !== 'try-again')) {
       await this.bury(received, queued, causeOf(error), error);
       return;
     }
@@ -296,21 +279,30 @@ export class Target {
       this.log.warn('target-failed', `${this.config.name} fails for every message: ${describe(error)}; no attempt counts until one succeeds`, { code: failure.code });
     }
     const counts = !this.outage.isOn;
-    if (counts && attempt >= policy.attempts) {
-      this.health.brokeDown(error, clock.now().getTime(), `given up after attempt ${attempt}, it is in the dead letters`);
+    const now = (): number => clock.now().getTime();
+    if (isUnknown && (this.onUnknown === 'park' || (counts && attempt >= policy.attempts))) {
+      this.health.brokeDown(error, now(), 'whether it was delivered is not known, it is parked');
+      const ofAttempts = this.onUnknown === 'park' ? '' : ` (attempt ${attempt} of ${policy.attempts})`;
+      await this.journal.parked(received, queued, { code: this.onUnknown === 'park' ? 'E580' : 'E581', reason: `${describe(error)}${ofAttempts}` }, signal);
+      received.ack();
+    } else if (counts && attempt >= policy.attempts) {
+      this.health.brokeDown(error, now(), `given up after attempt ${attempt}, it is in the dead letters`);
       await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
       return;
+    } else {
+      // An answer that was lost may be to a request that is still worked on: whoever asks too early hears that it is not there.
+      const waitMs = Math.max(retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), remainingMs);
+      reached('target.retry.before');
+      await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
+      reached('target.retry.published');
+      const at = now();
+      const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(at + waitMs).toISOString()}`;
+      const detail = `${describe(error)}; ${isUnknown ? 'whether it was delivered is not known, it is verified; ' : ''}${next}`;
+      await this.journal.append(this.journal.event(queued, 'retry', at, { code: failure.code, detail, attempt }), signal);
+      reached('target.retry.history.written');
+      received.ack();
+      this.health.brokeDown(error, at, next);
     }
-    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs, clock.random);
-    reached('target.retry.before');
-    await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
-    reached('target.retry.published');
-    const now = clock.now().getTime();
-    const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(now + waitMs).toISOString()}`;
-    await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
-    reached('target.retry.history.written');
-    received.ack();
-    this.health.brokeDown(error, now, next);
     if (!counts && this.link.isOpen) this.link.reopen(failure);
   }
 

@@ -50,6 +50,11 @@ export function statusText(status: Status): string {
   for (const { endpoint, lanes, deliveries } of status.parkedBy) {
     lines.push(`${paint('yellow', 'PARKED')}  ${plural(lanes, 'key')} of ${safe(endpoint)}, ${plural(deliveries, 'delivery', 'deliveries')}    signalbox parked list`);
   }
+  if (status.unknown.length > 0) {
+    const parts = status.unknown.map(({ endpoint, count }) => `${count} at ${safe(endpoint)}`).join(', ');
+    const sum = status.unknown.reduce((total, { count }) => total + count, 0);
+    lines.push(`${paint('red', plural(sum, 'UNKNOWN OUTCOME', 'UNKNOWN OUTCOMES'))}  ${parts}    signalbox ledger list --state unknown`);
+  }
   if (status.refused) {
     lines.push(
       `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${moment(status.refused.at)}    signalbox check`,

@@ -1,5 +1,5 @@
 import type { HistoryQuery, MessageSummary, ParkedDelivery, ParkedLane, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
-import { type Actor, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
+import { type Actor, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
 
 export interface Change {
   readonly what: string;
@@ -110,6 +110,17 @@ const parked: readonly ParkedDelivery[] = ['p-1', 'p-2'].map((deliveryId, at) =>
   content: Buffer.from('{"ORDNO":"4711"}'),
 }));
 const lane: ParkedLane = { endpoint: 'erp.orders', lane: 'C1', count: parked.length, released: false, firstAt: AT, code: 'E400', reason: `customer C1 is blocked ${HOSTILE}` };
+const ledger: readonly LedgerLine[] = [
+  {
+    deliveryId: 'u-1',
+    endpoint: 'accounting.BookInvoice',
+    state: 'unknown',
+    at: AT,
+    detail: 'no answer within 30 s',
+    parked: { messageId: order.id, key: HOSTILE, route: 'orders-out', rule: 'accounting', code: 'E580' },
+  },
+  { deliveryId: 'u-2', endpoint: 'shipping.createShipment', state: 'sending', at: AT, detail: undefined, parked: undefined },
+];
 
 const systems: readonly SystemStatus[] = [
   {
@@ -251,6 +262,18 @@ export function fakeService(): FakeService {
       return parked.length;
     },
     discardParked: async (id, by) => change('discard parked', [id], by),
+    ledger: async ({ state, endpoint, limit }) =>
+      ledger.filter((line) => (state === undefined || line.state === state) && (endpoint === undefined || line.endpoint === endpoint)).slice(0, limit),
+    ledgerRecord: async (id) => {
+      const found = ledger.find(({ deliveryId }) => deliveryId === id);
+      if (!found) throw new UnknownName(`the ledger has no delivery "${id}"`);
+      return { ...found, content: found.parked && Buffer.from('{"Ref":"4711"}') };
+    },
+    resolve: async (ids, verdict, by) => {
+      change(`resolve ${verdict}`, ids, by);
+      const failed = ids.filter((id) => id === 'u-2').map((id) => ({ id, reason: 'it is being sent' }));
+      return { resolved: ids.length - failed.length, failed };
+    },
     reload: async (by) => {
       change('reload', [], by);
       return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [] };
@@ -292,6 +315,7 @@ function status(connected: boolean): Status {
     deadLetters: letters.length,
     deadLettersBy: [{ endpoint: 'accounting.BookInvoice', code: 'E400', count: letters.length }],
     parkedBy: [{ endpoint: 'erp.orders', lanes: 1, deliveries: parked.length }],
+    unknown: [{ endpoint: 'accounting.BookInvoice', count: 1 }],
     systems,
     nodes,
   };
