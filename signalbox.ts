@@ -10,15 +10,20 @@ import { CLOCK, type Clock, HTTP_HOST, type HttpHost, LOGGER, type Logger } from
 import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
+import type { Diagnosis } from './bus/diagnosis.js';
 import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
+import { channelsOf } from './bus/runtime/channels.js';
 import { systemClock } from './bus/runtime/clock.js';
+import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
+import { LetterRepair } from './bus/runtime/letter-repair.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
+import { Resolution } from './bus/runtime/resolution.js';
 import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
@@ -36,7 +41,7 @@ import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import { refuseLiveSocket } from './console/server/socket.js';
-import type { Actor, ReloadResult, Running } from './console/service.js';
+import type { Actor, DoctorRequest, ReloadResult, Running } from './console/service.js';
 import { version } from './version.js';
 
 export interface StartOptions {
@@ -91,7 +96,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? absentHttpHost,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log);
+  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log, leaseMs());
   container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule(nodes));
 
   const store = container.get<Store>(STORE);
@@ -109,6 +114,12 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   return assembly;
 }
 
+/** For tests, which cannot wait for the usual time. */
+function leaseMs(): number | undefined {
+  const given = Number(process.env['SIGNALBOX_LEASE_MS']);
+  return given >= 1_000 ? given : undefined;
+}
+
 /** A server that is not up yet (the machine is starting, it is being upgraded) is waited for; wrong credentials are not. */
 async function openPatiently(what: 'bus' | 'store', part: Broker | Store, log: Logger): Promise<void> {
   const signal = AbortSignal.timeout(600_000);
@@ -124,7 +135,7 @@ async function openPatiently(what: 'bus' | 'store', part: Broker | Store, log: L
   }
 }
 
-function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
+export function load(directory: string, stateDirectory: string | undefined): Promise<LoadResult> {
   return loadConfiguration(directory, {
     specs: catalog,
     env: process.env,
@@ -133,11 +144,11 @@ function load(directory: string, stateDirectory: string | undefined): Promise<Lo
   });
 }
 
-function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
+export function report({ diagnostics, sources }: LoadResult, revision: number | undefined): string {
   return renderDiagnostics(diagnostics, sources, { colour: false, applied: revision === undefined ? undefined : { revision } });
 }
 
-function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
+export function constants({ log, clock, http, node }: { readonly log: Logger; readonly clock: Clock; readonly http: HttpHost; readonly node: string }): ContainerModule {
   return new ContainerModule(({ bind }) => {
     bind(LOGGER).toConstantValue(log);
     bind(CLOCK).toConstantValue(clock);
@@ -148,17 +159,20 @@ function constants({ log, clock, http, node }: { readonly log: Logger; readonly 
   });
 }
 
-function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
-  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
+  return bus.kind === 'embedded' ? { ...bus, directory: stateDirectory } : bus;
 }
 
-function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
+export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
   return store.kind === 'sqlite' ? sqliteStoreModule(stateDirectory) : postgresStoreModule(store);
 }
 
 function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
   return listen && createHttpHost({ host: listen.host, port: listen.port, log, ...(listen.tls ? { tls: listen.tls } : {}) });
 }
+
+/** A redelivery takes no longer; until then its letter and the history may differ. */
+const UNDER_WAY_MS = 120_000;
 
 /** Everything that runs, in the order it is started and stopped. */
 class Assembly implements Signalbox {
@@ -208,10 +222,15 @@ class Assembly implements Signalbox {
       refused: undefined,
       routes: routeSummaries(configuration),
       reload: (by) => this.reload(by),
+      examine: (request) => this.examine(request),
     };
     this.live = live;
-    await this.nodes.start(() => this.facts(live));
-    this.operations = new Operations(live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    await this.nodes.start(
+      () => this.facts(live),
+      () => this.supervisor.followPauses(),
+    );
+    const { container } = this;
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution));
     this.http = http;
     if (http) {
       addHealthPages(http, {
@@ -304,6 +323,22 @@ class Assembly implements Signalbox {
     return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
   }
 
+  private examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
+    const configured = [...(this.configuration?.systems.values() ?? [])];
+    const probes = configured.map(({ name }) => [name, async (signal: AbortSignal) => (await this.supervisor.probe(name, signal)) ?? []] as const);
+    return examine({
+      broker: this.broker,
+      store: this.store,
+      clock: systemClock,
+      stateDirectory: this.stateDirectory,
+      channels: channelsOf(configured.flatMap(({ outbound }) => [...outbound.values()])),
+      systems: new Map(systems ? probes : []),
+      selfTest,
+      integrity,
+      watched: [],
+    });
+  }
+
   private facts({ version: running, startedAt, revision: { number, digest } }: Live): NodeFacts {
     return { name: this.nodes.name, pid: process.pid, version: running, startedAt, revision: number, digest, sources: this.supervisor.held() };
   }
@@ -348,6 +383,8 @@ class Assembly implements Signalbox {
       const removed = await this.store.prune(new Date(), retention);
       reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
+      const repaired = await this.container.get(LetterRepair).run(Date.now() - UNDER_WAY_MS);
+      if (repaired > 0) this.log.info('letters-repaired', `${repaired} dead letters were out of step with the history`);
     } catch (error) {
       if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }

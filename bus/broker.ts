@@ -1,4 +1,5 @@
 import { token } from '../adapters/contract/injection.js';
+import type { DiagnoseOptions, Diagnosis } from './diagnosis.js';
 
 /**
  * What a broker must do. Two implementations, `embedded/` and `rabbitmq/`, pass one conformance suite (test/kit/broker).
@@ -29,6 +30,12 @@ export interface Broker {
   remove(channel: string): Promise<boolean>;
   /** Connection state now, for health and status. */
   readonly health: BrokerHealth;
+  /**
+   * Looks at everything the promises above depend on and that others can change. Needs no `open`: then it looks at what lies there and declares nothing.
+   * A check that fails is a diagnosis; it does not throw. A simulated broker has nothing to look at.
+   * @param channels those that should be there
+   */
+  diagnose?(channels: readonly ChannelSpec[], options: DiagnoseOptions): Promise<readonly Diagnosis[]>;
   /** Finishes what was published, returns unsettled messages to their channels, closes. Twice is fine. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 
 /** Every durable step with what is true at that moment. A new step of the way of a message gets its line here; test/faults/crash-points.test.ts kills at each. */
 export const FAILPOINTS = {
+  'intake.payload.stored': 'a payload too large for a channel is in the store, nothing refers to it',
   'intake.publish.before': 'a record was routed, nothing of it is on the bus',
   'intake.publish.confirmed': 'one copy of a message is on the bus, the others perhaps not, the history knows nothing',
   'intake.store.before': 'all copies are on the bus, history, dead letters and known ids have nothing of the batch',
@@ -28,6 +29,10 @@ export const FAILPOINTS = {
   'target.begin': 'a delivery was handed out, nothing was done',
   'target.send.before': 'the call is about to be made',
   'target.send.done': 'the effect is made, nothing here knows of it',
+  'target.sending.written': 'the ledger says that the call is about to be made, it is not made',
+  'target.unknown.written': 'the ledger says that nobody knows the outcome, nothing was done about it',
+  'target.undone.written': 'the ledger has forgotten a call that certainly did nothing, nothing was done about it',
+  'target.parked.written': 'a delivery waits for a person, the history does not know it',
   'target.ledger.written': 'the ledger says done, the history perhaps not',
   'target.history.written': 'the history says delivered, the channel has the message',
   'target.ack.before': 'everything is written, the channel has the message',
@@ -52,6 +57,8 @@ export const FAILPOINTS = {
   'redelivery.letter.closed': 'the letter is closed',
   'discard.history.written': 'the history says discarded, the letter is open',
   'discard.letter.closed': 'a letter was discarded',
+  'resolve.ledger.written': 'the ledger has what a person said of an unknown outcome, nothing was done about it',
+  'resolve.published': 'what was parked is on the bus again, and is parked still',
   'start.recorded': 'the revision is recorded, nothing runs',
   'start.targets.running': 'targets deliver, no source reads',
   'start.done': 'everything runs',

@@ -6,8 +6,10 @@ import { UnknownName } from '../console/service.js';
 import { checkCommand } from './commands/check.js';
 import { completionCommand } from './commands/completion.js';
 import { dlqCommand } from './commands/dlq.js';
+import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
+import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
 import { nodesCommand } from './commands/nodes.js';
 import { reloadCommand } from './commands/reload.js';
@@ -17,6 +19,7 @@ import { schemaCommand } from './commands/schema.js';
 import { statusCommand } from './commands/status.js';
 import { systemsCommand } from './commands/systems.js';
 import { testCommand } from './commands/test.js';
+import { topologyCommand } from './commands/topology.js';
 import { traceCommand } from './commands/trace.js';
 import { CommandFailure, EXIT } from './failure.js';
 import { complain, formats, talk } from './output.js';
@@ -27,14 +30,17 @@ const commands = [
   testCommand,
   runCommand,
   statusCommand,
+  doctorCommand,
   nodesCommand,
   traceCommand,
   systemsCommand,
   routesCommand,
   messagesCommand,
   dlqCommand,
+  ledgerCommand,
   explainCommand,
   reloadCommand,
+  topologyCommand,
   schemaCommand,
   completionCommand,
 ];

@@ -43,3 +43,10 @@ export async function configSchema(): Promise<string> {
     throw new CommandFailure('this installation has no schema file', { cause: error, hint: 'install Signalbox again' });
   }
 }
+
+/** A configuration with errors comes with the report that `signalbox check` prints. */
+export function refused(error: unknown): never {
+  if (typeof error !== 'object' || error === null || !('report' in error) || typeof error.report !== 'string') throw error;
+  process.stderr.write(error.report.endsWith('\n') ? error.report : `${error.report}\n`);
+  throw new CommandFailure('the configuration has errors; nothing was started', { hint: '`signalbox check` shows them again' });
+}

@@ -1,6 +1,7 @@
 // The `bus` setting: embedded, or a RabbitMQ cluster.
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { byteSize } from '../adapters/contract/options.js';
 import { Secret } from '../adapters/contract/secret.js';
 import type { Check } from './check.js';
 import type { Settings } from './configuration.js';
@@ -11,6 +12,14 @@ const amqpUrl = z
   .union([z.string(), z.instanceof(Secret)])
   .refine((value) => /^amqps?:\/\/[^\s/]+/.test(revealed(value)), 'expected embedded or a URL such as amqp://user:${secret:rabbitmq}@host:5672/vhost')
   .meta({ title: 'Broker URL', examples: ['amqps://signalbox:${secret:rabbitmq}@mq1.corp.local:5671/'] });
+const managementUrl = z
+  .union([z.string(), z.instanceof(Secret)])
+  .refine((value) => URL.canParse(revealed(value)) && /^https?:\/\//.test(revealed(value)), 'expected a URL such as https://monitor:${secret:management}@host:15671')
+  .meta({
+    title: 'Management API',
+    description: 'For `signalbox doctor` alone: policies, members of the queues, state of the nodes. Its user needs the tag `monitoring`; without a user that of the bus is taken.',
+    examples: ['https://monitor:${secret:management}@mq1.corp.local:15671'],
+  });
 const urls = z.array(amqpUrl).min(1).max(20).meta({ title: 'Broker URLs', description: 'Nodes of one RabbitMQ cluster.' });
 
 const tls = z
@@ -33,6 +42,17 @@ const tls = z
 export const busSchema = z
   .union([
     z.literal('embedded'),
+    z.strictObject({
+      embedded: z.strictObject({
+        min_free: byteSize()
+          .optional()
+          .meta({
+            title: 'Least free space',
+            description: 'Below this much free space on the volume of the state directory nothing new is accepted. When absent: 1 GiB, on a small volume a twentieth of it.',
+            examples: ['2GiB'],
+          }),
+      }),
+    }),
     amqpUrl,
     urls,
     z.strictObject({
@@ -43,6 +63,7 @@ export const busSchema = z
         .default('signalbox')
         .meta({ title: 'Prefix', description: 'First part of the names of all queues, so that several installations can share a broker.' }),
       tls: tls.optional(),
+      management: managementUrl.optional(),
     }),
   ])
   .meta({
@@ -53,18 +74,20 @@ export const busSchema = z
 
 export function busOf(check: Check, directory: string, bus: z.infer<typeof busSchema> | undefined): Settings['bus'] {
   if (bus === undefined || bus === 'embedded') return { kind: 'embedded' };
+  if (typeof bus === 'object' && 'embedded' in bus) return { kind: 'embedded', ...(bus.embedded.min_free === undefined ? {} : { minFree: bus.embedded.min_free }) };
   const isLong = typeof bus === 'object' && 'urls' in bus;
   const list = isLong ? bus.urls : Array.isArray(bus) ? bus : [bus];
-  for (const [index, url] of list.entries()) {
-    if (url instanceof Secret || !/^amqps?:\/\/[^/@]*:[^/@]+@/.test(url)) continue;
-    const at = isLong ? ['bus', 'urls', index] : Array.isArray(bus) ? ['bus', index] : ['bus'];
+  const management = isLong ? bus.management : undefined;
+  const places = list.map((url, index) => ({ url, at: isLong ? ['bus', 'urls', index] : Array.isArray(bus) ? ['bus', index] : ['bus'] }));
+  for (const { url, at } of management === undefined ? places : [...places, { url: management, at: ['bus', 'management'] }]) {
+    if (url instanceof Secret || !/^[a-z]+:\/\/[^/@]*:[^/@]+@/.test(url)) continue;
     check.report({
       severity: 'error',
       code: 'E113',
       path: at,
       message: 'the URL holds a password in plain text',
       label: 'never the value itself',
-      help: 'write amqp://user:${secret:rabbitmq}@host',
+      help: `write ${url.slice(0, url.indexOf(':'))}://user:\${secret:rabbitmq}@host`,
     });
   }
   const files = isLong ? bus.tls : undefined;
@@ -83,6 +106,7 @@ export function busOf(check: Check, directory: string, bus: z.infer<typeof busSc
     kind: 'rabbitmq',
     urls: list.map(revealed),
     prefix: isLong ? bus.prefix : 'signalbox',
+    ...(management === undefined ? {} : { management: revealed(management) }),
     ...(files === undefined
       ? {}
       : {

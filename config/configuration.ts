@@ -21,9 +21,11 @@ export interface Configuration {
 }
 
 export interface Settings {
+  /** Tells this installation's ids from those of others; undefined: ids are made of the names of endpoints and routes alone. */
+  readonly installation?: string;
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
-  readonly bus: { readonly kind: 'embedded' } | RabbitmqSettings;
+  readonly bus: EmbeddedSettings | RabbitmqSettings;
   readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;
@@ -33,11 +35,19 @@ export interface Settings {
   readonly drainMs: number;
 }
 
+export interface EmbeddedSettings {
+  readonly kind: 'embedded';
+  /** Bytes that must be free on the volume for anything new to be accepted. */
+  readonly minFree?: number;
+}
+
 export interface RabbitmqSettings {
   readonly kind: 'rabbitmq';
   /** Nodes of one cluster. */
   readonly urls: readonly string[];
   readonly prefix: string;
+  /** URL of the management API. */
+  readonly management?: string;
   /** PEM files, absolute paths. */
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string; readonly servername?: string };
 }
@@ -75,6 +85,8 @@ export interface InboundConfig {
   /** How often a polling endpoint is asked. */
   readonly schedule: ScheduleConfig;
   readonly maxRecords: number;
+  /** A poll without a batch or an end for so long is ended by force; undefined: the default of the runtime. */
+  readonly pollTimeoutMs?: number;
   /** Silence is an alarm: at least `atLeast` records in each `everyMs`. */
   readonly expect: { readonly atLeast: number; readonly everyMs: number } | undefined;
 }
@@ -94,6 +106,10 @@ export interface OutboundConfig {
   readonly config: unknown;
   /** Deliveries under way at once. */
   readonly parallel: number;
+  /** What follows when nobody knows whether a delivery was made. */
+  readonly onUnknown: 'resend' | 'verify' | 'park';
+  /** Milliseconds after which one call has no effect any more. */
+  readonly longestCallMs: number;
 }
 
 export interface CallableConfig {

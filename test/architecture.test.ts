@@ -5,10 +5,23 @@ import { describe, expect, test } from '@jest/globals';
 
 // Which way imports point. A file belongs to the first row whose pattern matches; it may import its own row's folder, what the row lists, and
 // packages only where the second table allows them.
-const LAYER_0 = ['bus/message', 'bus/value', 'bus/decimal', 'bus/json', 'bus/dates', 'bus/record', 'bus/handler', 'bus/finding', 'bus/errors', 'bus/failpoint', 'bus/codes/'];
+const LAYER_0 = [
+  'bus/message',
+  'bus/value',
+  'bus/decimal',
+  'bus/json',
+  'bus/dates',
+  'bus/record',
+  'bus/handler',
+  'bus/finding',
+  'bus/diagnosis',
+  'bus/errors',
+  'bus/failpoint',
+  'bus/codes/',
+];
 const CONTRACT = [...LAYER_0, 'adapters/contract/'];
 const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly may: readonly string[] }[] = [
-  { name: '0 message, errors, values', files: /^bus\/(message|value|decimal|json|dates|record|handler|finding|errors|failpoint)\.ts$|^bus\/codes\//, may: LAYER_0 },
+  { name: '0 message, errors, values', files: /^bus\/(message|value|decimal|json|dates|record|handler|finding|diagnosis|errors|failpoint)\.ts$|^bus\/codes\//, may: LAYER_0 },
   { name: '1 adapter contract', files: /^adapters\/contract\//, may: CONTRACT },
   { name: '2 codecs', files: /^adapters\/codecs\//, may: [...CONTRACT, 'adapters/codecs/'] },
   { name: '2 file pickup and publishing', files: /^adapters\/files\//, may: [...CONTRACT, 'adapters/codecs/', 'adapters/files/'] },
@@ -30,9 +43,22 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   {
     name: '4 commands',
     files: /^cli\//,
-    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'cli/', 'config/', 'routes/', 'adapters/catalog', 'adapters/load', 'signalbox'],
+    may: [
+      ...CONTRACT,
+      'bus/broker',
+      'bus/store/contract',
+      'console/service',
+      'console/wire',
+      'cli/',
+      'config/',
+      'routes/',
+      'adapters/catalog',
+      'adapters/load',
+      'signalbox',
+      'standalone',
+    ],
   },
-  { name: '5 composition root', files: /^signalbox\.ts$/, may: [''] },
+  { name: '5 composition root', files: /^(signalbox|standalone)\.ts$/, may: [''] },
 ];
 
 /** Who may import a client library, by folder or file. Packages not listed are free. */
@@ -51,11 +77,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/re2': ['routes/expression/'],
   'csv-parse': ['adapters/codecs/', 'config/'],
   commander: ['cli/'],
-  inversify: ['adapters/contract/injection.ts', 'adapters/adapters.module.ts', 'signalbox.ts'],
+  inversify: ['adapters/contract/injection.ts', 'adapters/adapters.module.ts', 'signalbox.ts', 'standalone.ts'],
 };
 
 const root = join(import.meta.dirname, '../..');
-const files = globSync('{signalbox.ts,{bus,adapters,routes,config,console,cli}/**/*.ts}', { cwd: root })
+const files = globSync('{signalbox.ts,standalone.ts,{bus,adapters,routes,config,console,cli}/**/*.ts}', { cwd: root })
   .map((file) => file.replaceAll('\\', '/'))
   .sort();
 const imports = new Map(files.map((file) => [file, importsOf(file)]));

@@ -50,7 +50,7 @@ export const busCodes = {
   E511: {
     title: 'RabbitMQ refuses the login, the virtual host or a permission',
     meaning: 'The node answered, and said no.',
-    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix.',
+    fix: 'Check user, password and virtual host in `bus.urls`, and the permissions of the user: configure, write and read on the names that start with the prefix. Without the right to configure, an administrator imports what `signalbox topology export` prints.',
   },
   E512: {
     title: 'RabbitMQ did not answer in time',
@@ -86,6 +86,16 @@ export const busCodes = {
     title: 'the endpoint is paused',
     meaning: 'A person paused it. Callers are told to come again later (503); nothing they send now is taken.',
     fix: '`signalbox systems resume` lets it go on.',
+  },
+  E523: {
+    title: 'the data directory is on a network file system',
+    meaning: 'The locks of SQLite do not work there, and what was written may not be on a disk: two nodes could damage the file, and a failure of the network lose messages.',
+    fix: 'Use a directory on a local disk (`store: {directory: ...}`). For several nodes use RabbitMQ and PostgreSQL.',
+  },
+  E524: {
+    title: 'the management API of RabbitMQ cannot be read',
+    meaning: 'Only `signalbox doctor` reads it, to see policies, members of the queues and the state of the nodes. Messages do not need it.',
+    fix: 'Correct `bus.management`: scheme, host, port (15672), user and password. Give the user the tag `monitoring`.',
   },
   E530: {
     title: 'a database file did not take a setting',
@@ -126,6 +136,11 @@ export const busCodes = {
     title: 'the database file cannot be opened',
     meaning: 'The directory is missing, or the user Signalbox runs as may not write there.',
     fix: 'Create the data directory and give it to the user of the service.',
+  },
+  E538: {
+    title: 'the volume of the embedded bus has little space left',
+    meaning: 'Nothing new is accepted: sources wait, senders are told to come again. What was accepted is delivered. At the very end a reserve is given back for that.',
+    fix: 'Free space on the volume of the state directory, or move it to a larger one; Signalbox goes on by itself. `bus: {embedded: {min_free: …}}` sets the limit.',
   },
   E540: {
     title: 'the PostgreSQL of the store is not reachable',
@@ -203,5 +218,22 @@ export const busCodes = {
     meaning:
       'A payload above 256 KiB waits in the store, and the message in the channel only refers to it. The store has no such payload: it was restored from an older backup, it is not the store the message was published with, or the message waited longer than the history is kept.',
     fix: 'Let all nodes use one store; after a restore bring back the store of the same time as the bus. The record itself can be sent again from its source, then `signalbox dlq discard` closes this letter.',
+  },
+  E580: {
+    title: 'the outcome of a delivery is not known',
+    meaning:
+      'The request was sent and not answered (a timeout, a lost connection, a crash in between), so the target may have it or not. `on_unknown: park` keeps it for a person.',
+    fix: 'Look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
+  },
+  E581: {
+    title: 'whether a delivery was made could not be found out',
+    meaning: 'Its outcome is not known, and the target did not say yes or no when it was asked. It is asked again as the retry policy says, and then parked for a person.',
+    fix: 'Nothing, if it passes. For a parked one: look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
+  },
+  E590: {
+    title: 'a source made no progress',
+    meaning:
+      'Opening or reading it brought neither records nor an end for longer than `poll_timeout`. The call was ended by force and the endpoint is opened anew; nothing is lost.',
+    fix: 'Look at the system and the network between; raise `poll_timeout` when one batch may take that long.',
   },
 } as const satisfies CodeTable;

@@ -1,5 +1,6 @@
 // What the thread that owns `bus.db` does. It keeps nothing in memory but the next number of each queue: a rollback leaves no trace.
 import type { Database } from '../sqlite/database.js';
+import { inspect } from '../sqlite/inspection.js';
 import { MAX_QUEUES, SPAN } from './schema.js';
 
 /** Messages packed for the way between threads: all bodies in one buffer, in order. */
@@ -133,6 +134,7 @@ export function operations(database: Database) {
         const at = oldest.get(Math.max(state?.handed ?? 0, from), from + SPAN, from, from + SPAN)?.at ?? undefined;
         return { ready: state?.ready ?? 0, delayed, oldestMs: at === undefined ? undefined : Math.max(0, now - at) };
       },
+      inspect: (integrity: boolean) => inspect(database, integrity),
     },
     writes: {
       /** @returns the queue's id, or undefined when there is no room for another queue. */

@@ -13,10 +13,12 @@ import {
   type OutgoingMessage,
   type Received,
 } from '../broker.js';
+import type { DiagnoseOptions, Diagnosis } from '../diagnosis.js';
 import { describe, Misconfigured, NotConnected } from '../errors.js';
 import { BrokerConnection, type ConnectionOptions } from './connection.js';
 import { ChannelConsumer } from './consumer.js';
 import { Control } from './control.js';
+import { examine } from './examination.js';
 import { LengthLimit } from './length-limit.js';
 import { Nodes } from './nodes.js';
 import { Publisher } from './publisher.js';
@@ -26,6 +28,8 @@ import { aborted, interrupted } from './waiting.js';
 export interface RabbitmqOptions extends ConnectionOptions {
   /** First part of every name on the broker. Default `sb`. */
   readonly prefix?: string;
+  /** URL of the management API, for `diagnose` alone. */
+  readonly management?: string;
   /** How long a queue must rest after its creation before the first publish, on brokers that need it. Default 2 s; 0 in tests. */
   readonly settleMs?: number;
 }
@@ -153,6 +157,11 @@ export class RabbitmqBroker implements Broker {
   get health(): BrokerHealth {
     const connected = this.#publishing.session !== undefined && this.#consuming.session !== undefined;
     return { connected, detail: this.#publishing.problem ?? this.#consuming.problem ?? this.#nodes.problem, ...(this.#nodes.several ? { nodes: this.#nodes.all } : {}) };
+  }
+
+  diagnose(channels: readonly ChannelSpec[], how: DiagnoseOptions): Promise<readonly Diagnosis[]> {
+    const { prefix = 'sb', management } = this.#options;
+    return examine(channels, { ...this.#options, prefix, management, declared: this.#redeclaring !== undefined }, how);
   }
 
   async close(): Promise<void> {

@@ -1,13 +1,10 @@
 import type { Channel } from 'amqplib';
-import { type ChannelSpec, LADDER_MS } from '../broker.js';
+import type { ChannelSpec } from '../broker.js';
 import { describe, Misconfigured } from '../errors.js';
 import type { Control } from './control.js';
+import { channelLayout, delayName, type Layout, ladderLayout, queueName } from './layout.js';
 
-/**
- * The physical shape on RabbitMQ. Arguments cannot change in a queue's life, so only what never changes is one: type, single active
- * consumer, and the delivery limit (unset, 3.x puts a returned message at the tail and 4.x drops it after 20 returns; a negative
- * one destroys it on 3.x). Limits of length are kept on our side (length-limit.ts), because they do change.
- */
+/** Makes and looks at what `layout.ts` describes. */
 export class Topology {
   readonly #prefix: string;
   readonly #control: Control;
@@ -18,55 +15,27 @@ export class Topology {
   }
 
   queue(channel: string, generation: number): string {
-    return `${this.#prefix}.${channel}.g${generation}`;
+    return queueName(this.#prefix, channel, generation);
   }
 
   delayExchange(step: number): string {
-    return `${this.#prefix}.delay.${step}`;
-  }
-
-  get #retry(): string {
-    return `${this.#prefix}.retry`;
+    return delayName(this.#prefix, step);
   }
 
   /** Creates the queue with its way back from the ladder. @returns true when it was not there before. @throws Misconfigured, NotConnected */
   async declare(spec: ChannelSpec): Promise<boolean> {
-    const name = this.queue(spec.name, spec.generation ?? 1);
+    const layout = channelLayout(this.#prefix, spec);
+    const { name } = layout.queue;
     const existed = await this.exists(name);
-    await this.#make(`declaring ${name}`, name, existed, async (channel) => {
-      await channel.assertQueue(name, {
-        arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 2_147_483_647, ...(spec.singleActiveConsumer ? { 'x-single-active-consumer': true } : {}) },
-      });
-      await channel.bindQueue(name, this.#retry, name);
-    });
+    await this.#make(`declaring ${name}`, name, existed, layout);
     return !existed;
   }
 
-  /**
-   * The retry ladder: per step one fanout exchange and one queue with a fixed time to live. The dead-letter exchange is direct and no
-   * dead-letter key is set, so a message keeps the key it was published with: the name of the queue it goes back to.
-   */
+  /** Creates the retry ladder. @returns true when it was not there before. */
   async declareLadder(): Promise<boolean> {
     const first = this.delayExchange(1);
     const existed = await this.exists(first);
-    await this.#make('declaring the retry ladder', first, existed, async (channel) => {
-      await channel.assertExchange(this.#retry, 'direct');
-      for (const [index, ttl] of LADDER_MS.entries()) {
-        const name = this.delayExchange(index + 1);
-        await channel.assertExchange(name, 'fanout');
-        await channel.assertQueue(name, {
-          arguments: {
-            'x-queue-type': 'quorum',
-            'x-message-ttl': ttl,
-            'x-dead-letter-exchange': this.#retry,
-            'x-dead-letter-strategy': 'at-least-once',
-            'x-overflow': 'reject-publish',
-            'x-delivery-limit': 2_147_483_647,
-          },
-        });
-        await channel.bindQueue(name, name, '');
-      }
-    });
+    await this.#make('declaring the retry ladder', first, existed, ladderLayout(this.#prefix));
     return !existed;
   }
 
@@ -110,9 +79,9 @@ export class Topology {
   }
 
   /** An administrator may have created everything and given us no right to configure: then what is there is taken as it is. */
-  async #make(what: string, name: string, existed: boolean, work: (channel: Channel) => Promise<void>): Promise<void> {
+  async #make(what: string, name: string, existed: boolean, layout: Layout): Promise<void> {
     try {
-      await this.#control.run(what, work);
+      await this.#control.run(what, (channel) => make(channel, layout));
     } catch (error) {
       const code = replyCode(error);
       if (code === 403 && existed) return;
@@ -121,6 +90,12 @@ export class Topology {
       throw error;
     }
   }
+}
+
+async function make(channel: Channel, { exchanges, queues, bindings }: Layout): Promise<void> {
+  for (const { name, type } of exchanges) await channel.assertExchange(name, type);
+  for (const queue of queues) await channel.assertQueue(queue.name, { arguments: queue.arguments });
+  for (const { exchange, queue, key } of bindings) await channel.bindQueue(queue, exchange, key);
 }
 
 /** AMQP reply code of a channel the broker closed: 404 not found, 403 refused, 406 precondition failed. */

@@ -1,7 +1,10 @@
 // One way to open a SQLite file: what makes it durable is set on every connection and read back.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Code } from '../codes/index.js';
 import { type AnyFailure, failureOf, Misconfigured, NotConnected, TryAgain } from '../errors.js';
+import { refuseNetwork } from './file-system.js';
 
 export type Database = Sqlite.Database;
 
@@ -21,12 +24,13 @@ export interface DatabaseOptions {
 /**
  * Opens or creates the file. Synchronous: call it in the worker that owns the connection.
  * `synchronous` must be set each time: better-sqlite3 is built so that WAL means NORMAL, which loses commits on power loss.
- * @throws Misconfigured (a setting was not taken, file newer than the program, damaged, in use), NotConnected, TryAgain (disk full)
+ * @throws Misconfigured (a network file system, a setting was not taken, file newer than the program, damaged, in use), NotConnected, TryAgain (disk full)
  */
 export function openDatabase(path: string, options: DatabaseOptions = {}): Database {
   const timeout = options.busyTimeoutMs ?? 5_000;
   let database: Database | undefined;
   try {
+    if (existsSync(dirname(path))) refuseNetwork(path);
     database = new Sqlite(path, { timeout });
     for (const [name, set, expected] of settings(options, timeout)) apply(database, path, name, set, expected);
     // The lock of an exclusive connection is taken by its first write, so write nothing now: the second owner must fail here.

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { CommandFailure } from '../failure.js';
+import { refused } from '../offline.js';
 import { talk } from '../output.js';
 import { globals } from '../session.js';
 import { untilStopped } from '../until-stopped.js';
@@ -34,11 +34,4 @@ export function runCommand(): Command {
       process.off('SIGHUP', early);
       process.exitCode = await stopped;
     });
-}
-
-/** A configuration with errors comes with the report that `signalbox check` prints. */
-function refused(error: unknown): never {
-  if (typeof error !== 'object' || error === null || !('report' in error) || typeof error.report !== 'string') throw error;
-  process.stderr.write(error.report.endsWith('\n') ? error.report : `${error.report}\n`);
-  throw new CommandFailure('the configuration has errors; nothing was started', { hint: '`signalbox check` shows them again' });
 }

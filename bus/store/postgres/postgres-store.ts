@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { subtle } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Diagnosis } from '../../diagnosis.js';
 import { NotConnected } from '../../errors.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
 import { payloadsBefore } from '../grace.js';
@@ -8,6 +9,7 @@ import { checkpointReads, deleteCheckpoint, setCheckpoint } from './checkpoints.
 import { Classes } from './classes.js';
 import { addLetters, deadLetterReads, pruneLetters, settleLetters } from './dead-letters.js';
 import { addIds, dedupeReads, pruneIds } from './dedupe.js';
+import { diagnosePostgres } from './diagnose.js';
 import { endpointStateReads, putState } from './endpoint-state.js';
 import { GroupCommit } from './group-commit.js';
 import { historyReads } from './history-read.js';
@@ -78,6 +80,7 @@ export class PostgresStore implements Store {
     put: async (entries) => this.#write(putEntries, entries),
     delete: async (ids) => this.#write(deleteEntries, ids),
     list: async (filter) => this.#parts.ledger.list(filter),
+    counts: async (state) => this.#parts.ledger.counts(state),
   };
 
   readonly history: History = {
@@ -103,7 +106,9 @@ export class PostgresStore implements Store {
 
   readonly payloads: Payloads = {
     put: async (messageId, content) => {
-      const reference = createHash('sha256').update(content).digest('hex');
+      // Off this thread.
+      const digest = await subtle.digest('SHA-256', new Uint8Array(content));
+      const reference = Buffer.from(digest).toString('hex');
       await this.#write(putPayload, { messageId, reference, content, at: Date.now() });
       return reference;
     },
@@ -159,6 +164,10 @@ export class PostgresStore implements Store {
       [`"${this.#options.schema}"`],
     );
     return row?.bytes ?? 0;
+  }
+
+  diagnose(): Promise<readonly Diagnosis[]> {
+    return diagnosePostgres(this.#options, Date.now);
   }
 
   async close(): Promise<void> {

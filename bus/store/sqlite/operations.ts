@@ -1,6 +1,7 @@
 // Everything the store's worker can be asked for.
 import { statSync } from 'node:fs';
 import type { Database } from '../../sqlite/database.js';
+import { inspect } from '../../sqlite/inspection.js';
 import { auditOperations } from './audit.js';
 import { checkpointOperations } from './checkpoints.js';
 import { deadLetterOperations } from './dead-letters.js';
@@ -44,6 +45,7 @@ export function storeOperations(database: Database) {
       ...endpointState.reads,
       ...revisions.reads,
       ...audit.reads,
+      inspect: (integrity: boolean) => inspect(database, integrity),
       size: (): number => bytes(database.name) + bytes(`${database.name}-wal`),
     },
     writes: {

@@ -1,13 +1,15 @@
-import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DiagnoseOptions, Diagnosis } from '../../diagnosis.js';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
+import { diagnoseFile } from '../../sqlite/inspection.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
 import { payloadsBefore } from '../grace.js';
 import { toRows } from './event-text.js';
 import type { StoreOperations } from './operations.js';
+import { MIGRATIONS } from './schema.js';
 
 /** Rows per step of a prune: some milliseconds of the worker's time. */
 const STEP = 500;
@@ -78,6 +80,7 @@ export class SqliteStore implements Store {
     put: async (entries) => this.#database.write('ledger.put', entries),
     delete: async (ids) => this.#database.write('ledger.delete', ids),
     list: async (filter) => this.#database.read('ledger.list', filter),
+    counts: async (state) => this.#database.read('ledger.counts', state),
   };
 
   readonly history: History = {
@@ -100,11 +103,7 @@ export class SqliteStore implements Store {
   };
 
   readonly payloads: Payloads = {
-    put: async (messageId, content) => {
-      const reference = createHash('sha256').update(content).digest('hex');
-      await this.#database.write('payloads.put', { messageId, reference, content, at: Date.now() });
-      return reference;
-    },
+    put: async (messageId, content) => this.#database.write('payloads.put', { messageId, content, at: Date.now() }),
     get: async (reference) => this.#database.read('payloads.get', reference),
   };
 
@@ -153,6 +152,12 @@ export class SqliteStore implements Store {
 
   async size(): Promise<number> {
     return this.#database.read('size', undefined);
+  }
+
+  diagnose(how: DiagnoseOptions): Promise<readonly Diagnosis[]> {
+    const database = this.#opened;
+    const ask = database && ((integrity: boolean) => database.read('inspect', integrity));
+    return diagnoseFile({ what: 'store', path: join(this.#directory, 'store.db'), schema: MIGRATIONS.length, ask }, how);
   }
 
   async close(): Promise<void> {

@@ -77,7 +77,7 @@ describe('a polled source', () => {
     inbound.fail = undefined;
     await until(async () => (await world.store.checkpoints.get('in.things')) === '1', 'read after all');
     expect(world.log.lines.filter(({ event }) => event === 'source-failed').length).toBe(1);
-    expect(world.log.lines.some(({ event }) => event === 'source-recovered')).toBe(true);
+    await until(() => world.log.lines.some(({ event }) => event === 'source-recovered'), 'said');
   });
 
   test('a failing settle loses and repeats nothing', async () => {
