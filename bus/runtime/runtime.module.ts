@@ -1,8 +1,10 @@
 import { ContainerModule } from 'inversify';
 import { Intake } from './intake.js';
+import { LetterRepair } from './letter-repair.js';
 import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
+import { Resolution } from './resolution.js';
 import { Supervisor } from './supervisor.js';
 import { NODES, type Nodes, ROUTING, type Routing } from './tokens.js';
 
@@ -15,6 +17,8 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
     bind(Intake).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
+    bind(Resolution).toSelf().inSingletonScope();
+    bind(LetterRepair).toSelf().inSingletonScope();
   });
 }
 

@@ -66,7 +66,10 @@ export interface Dedupe {
   add(scope: string, ids: readonly string[], at: Date): Promise<void>;
 }
 
-/** Deliveries whose outcome matters: `sending` before the call, `done` after; `sending` found after a crash is `unknown`. */
+/**
+ * Deliveries whose outcome matters: `sending` before the call, `done` after; `sending` found after a crash is `unknown`. `unknown` stays until it is found
+ * out or a person decides; `released` when the person lets it be sent again, until it is.
+ */
 export interface Ledger {
   /** States of those ids that are known. */
   get(ids: readonly string[]): Promise<ReadonlyMap<string, LedgerEntry>>;
@@ -74,9 +77,11 @@ export interface Ledger {
   /** Forgets them: the delivery may be made again. */
   delete(ids: readonly string[]): Promise<void>;
   list(filter: { readonly state?: LedgerState; readonly endpoint?: string; readonly limit: number }): Promise<readonly LedgerEntry[]>;
+  /** How many are in this state, by endpoint; for states that few are in. */
+  counts(state: LedgerState): Promise<ReadonlyMap<string, number>>;
 }
 
-export type LedgerState = 'sending' | 'done' | 'unknown' | 'parked';
+export type LedgerState = 'sending' | 'done' | 'unknown' | 'released';
 
 export interface LedgerEntry {
   readonly deliveryId: string;
@@ -141,7 +146,8 @@ export interface StoredEvent extends HistoryEvent {
  * A part is one delivery (`deliveryId`); events without one are about the message itself, before deliveries were made. A part is
  * - open after `queued`, `retry`, `redelivered`; - delivered after `delivered`, or `duplicate` with a `deliveryId` (the target had it);
  * - dead after `dead`; - parked after `parked`; - discarded after `discarded`; - filtered after `filtered`.
- * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet (it may be written after what followed it);
+ * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet, `retry` none that
+ * is dead or discarded (they may be written after what followed them);
  * `redelivered` of the message itself (an inbound letter) forgets that it was dead, since deliveries follow. `received`, `mapped`, `note` change nothing.
  *
  * The message is `dead` while a part is dead; else `active` while one is open, or nothing ended yet; else `parked` while one is parked; else `delivered`
