@@ -34,6 +34,9 @@ interface Kill {
 
 const caches = mkdtempSync(join(tmpdir(), 'signalbox-cache-'));
 
+/** They come once, some time after the start. */
+const AFTER_START: readonly Failpoint[] = ['start.done', 'prune.before', 'prune.done'];
+
 /** The phase whose moments are best killed in it comes first. */
 const PREFERRED = [...PHASES.filter((phase) => phase !== 'start'), 'start'] as const;
 
@@ -56,7 +59,7 @@ async function walk(world: CrashWorld): Promise<ReadonlyMap<Failpoint, readonly 
       point,
       PREFERRED.flatMap((phase) => {
         const times = all.get(phase)?.get(point);
-        return times === undefined ? [] : [{ phase, times }];
+        return times === undefined ? [] : [{ phase: AFTER_START.includes(point) ? 'start' : phase, times }];
       }),
     ]),
   );
