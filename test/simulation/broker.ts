@@ -76,8 +76,10 @@ export class BrokerServer {
       return;
     }
     const channel = this.channels.get(name);
-    if (!channel) return answer('no-route');
-    if (this.isFull || random.chance(rates.publishRejected)) return answer('rejected');
+    if (!channel || this.isFull || random.chance(rates.publishRejected)) {
+      answer(channel ? 'rejected' : 'no-route');
+      return;
+    }
     const boot = this.#boot;
     // Confirmed in the order in which they came, as a log is written.
     this.#lastCommit = Math.max(this.#lastCommit + 0.001, scheduler.now + this.context.latency(0.2, 8));

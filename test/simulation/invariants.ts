@@ -63,7 +63,8 @@ function checkMessage(world: World, { input, messageId, deliveries, dead }: Expe
         break;
       case 'x':
         // An event that nobody knew to be stored is written again, perhaps after a person has closed the letter.
-        if (letter?.state !== 'open' && !(nemesis.hasUnknownWrites && letter)) context.violated(`${what}: the history says dead, but no dead letter is open (${letter?.state ?? 'none'})`);
+        if (letter?.state !== 'open' && !(nemesis.hasUnknownWrites && letter))
+          context.violated(`${what}: the history says dead, but no dead letter is open (${letter?.state ?? 'none'})`);
         break;
       case 'c':
         if (letter?.state !== 'discarded') context.violated(`${what}: the history says discarded, the letter is ${letter?.state ?? 'not there'}`);

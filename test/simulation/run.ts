@@ -1,4 +1,4 @@
-// npm run simulate -- --seeds 5000 [--from 1] | --seed 1234 [--verbose] [--mutation <name>]
+// npm run simulate -- --seeds 5000 [--from 1] | --seed 1234 [--verbose] | --mutations
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { MUTATIONS } from './mutations.js';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     mutation: { type: 'string' },
+    mutations: { type: 'boolean', default: false },
     workers: { type: 'string', default: '2' },
     'keep-going': { type: 'boolean', default: false },
   },
@@ -20,7 +21,9 @@ const { values } = parseArgs({
 const mutation = values.mutation === undefined ? undefined : MUTATIONS[values.mutation];
 if (values.mutation !== undefined && !mutation) throw new Error(`there is no mutation ${values.mutation}: ${Object.keys(MUTATIONS).join(', ')}`);
 
-if (values.seed !== undefined) {
+if (values.mutations) {
+  process.exitCode = await findAll(Number(values.seeds));
+} else if (values.seed !== undefined) {
   const print = values.verbose ? (line: string): void => void process.stdout.write(`${line}\n`) : undefined;
   const result = await simulate(Number(values.seed), { ...(mutation ? { mutation } : {}), ...(print ? { print } : {}) });
   if (result.violations.length > 0) report(result);
@@ -28,6 +31,21 @@ if (values.seed !== undefined) {
   process.exitCode = result.violations.length === 0 ? 0 : 1;
 } else {
   process.exitCode = await many(Number(values.from), Number(values.seeds), Number(values.workers));
+}
+
+/** Whether each mutation is found. @returns the exit code */
+async function findAll(most: number): Promise<number> {
+  let missed = 0;
+  for (const [name, broken] of Object.entries(MUTATIONS)) {
+    let found: RunResult | undefined;
+    for (let seed = 1; seed <= most && !found; seed++) {
+      const result = await simulate(seed, { mutation: broken });
+      if (result.violations.length > 0) found = result;
+    }
+    if (!found) missed++;
+    process.stdout.write(`${name}: ${found ? `found with seed ${found.seed}: ${found.violations[0]}` : `NOT FOUND within ${most} seeds`}\n`);
+  }
+  return missed === 0 ? 0 : 1;
 }
 
 /** @returns the exit code */
@@ -40,7 +58,7 @@ async function many(from: number, count: number, workers: number): Promise<numbe
   const broken: RunResult[] = [];
   await Promise.all(
     Array.from({ length: workers }, (_, index) => {
-      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      const worker = new Worker(new URL('./simulation-worker.js', import.meta.url), {
         workerData: { from: from + index, until: from + count, step: workers, mutation: values.mutation, keepGoing: values['keep-going'] },
       });
       worker.on('message', (result: RunResult) => {
@@ -65,7 +83,7 @@ async function many(from: number, count: number, workers: number): Promise<numbe
 }
 
 function report({ seed, violations, last }: RunResult, full = true): void {
-  const more = values.mutation === undefined ? '' : ` --mutation ${values.mutation}`;
+  const more = values.mutation === undefined ? '' : ` --mutation '${values.mutation}'`;
   const lines = full ? [...last.map((line) => `    ${line}`), ''] : [];
   process.stdout.write(
     `${[`seed ${seed} is BROKEN:`, ...violations.map((one) => `  - ${one}`), ...lines].join('\n')}\n  replay: npm run simulate -- --seed ${seed} --verbose${more}\n\n`,

@@ -59,9 +59,11 @@ export class Scheduler {
       const step = (): void => {
         if (ended) return;
         try {
-          if (done()) return end(() => resolve(true));
-          const entry = this.#next(limit);
-          if (!entry) return end(() => resolve(false));
+          const entry = done() ? 'done' : this.#next(limit);
+          if (entry === 'done' || !entry) {
+            end(() => resolve(entry === 'done'));
+            return;
+          }
           this.now = entry.time;
           this.steps++;
           entry.action();

@@ -18,16 +18,16 @@ export async function simulate(seed: number, options: { readonly mutation?: Muta
 
 /** Real time and real chance would make a run unrepeatable. @returns puts everything back */
 function guard(caught: (what: string) => void): () => void {
-  const { setTimeout, setInterval, Math, Date: RealDate, AbortSignal } = globalThis;
-  const random = Math.random;
-  const now = RealDate.now;
-  const timeout = AbortSignal.timeout;
+  const { setTimeout, setInterval } = globalThis;
+  const { random } = Math;
+  const { now } = Date;
+  const { timeout } = AbortSignal;
   const never = new AbortController().signal;
   Math.random = () => {
     caught('Math.random');
     return 0.5;
   };
-  RealDate.now = () => {
+  Date.now = () => {
     caught('Date.now');
     return 0;
   };
@@ -41,7 +41,7 @@ function guard(caught: (what: string) => void): () => void {
   Object.assign(globalThis, { setTimeout: timer('setTimeout'), setInterval: timer('setInterval') });
   return () => {
     Math.random = random;
-    RealDate.now = now;
+    Date.now = now;
     AbortSignal.timeout = timeout;
     Object.assign(globalThis, { setTimeout, setInterval });
   };

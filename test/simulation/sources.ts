@@ -124,7 +124,10 @@ export class Web {
     const { scheduler, random, rates } = this.context;
     const again = (ms: number): void => void scheduler.after(ms, undefined, () => this.#try(input));
     const up = [...this.#listeners].filter(([life]) => life.alive);
-    if (up.length === 0) return again(random.between(300, 2_000));
+    if (up.length === 0) {
+      again(random.between(300, 2_000));
+      return;
+    }
     const [life, accept] = random.pick(up);
     const call = new AbortController();
     let isOver = false;
@@ -146,9 +149,11 @@ export class Web {
             if (!over()) return;
             hangUp();
             if (!this.isStored(input)) this.context.violated(`${this.name} answered 2xx for ${input.id}, but it is nowhere`);
-            if (random.chance(rates.callLost)) return again(random.between(300, 2_000));
-            this.open.delete(input);
-            this.context.note(`${this.name} told 2xx for ${input.id}`);
+            if (random.chance(rates.callLost)) again(random.between(300, 2_000));
+            else {
+              this.open.delete(input);
+              this.context.note(`${this.name} told 2xx for ${input.id}`);
+            }
           }),
         (error: unknown) =>
           scheduler.after(this.context.latency(), life, () => {

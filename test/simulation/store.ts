@@ -338,11 +338,14 @@ export class SimulatedStore implements Store {
       };
       const commit = (): void => {
         if (!life.alive && !(server.outlivesClients && random.chance(0.5))) return;
-        if (!server.isUp) return fail(new NotConnected('E540', 'the store is away'));
-        if (random.chance(rates.storeFails)) return fail(new TryAgain('E543', 'the store is busy'));
+        const refusal = server.isUp ? (random.chance(rates.storeFails) ? new TryAgain('E543', 'the store is busy') : undefined) : new NotConnected('E540', 'the store is away');
+        if (refusal) {
+          fail(refusal);
+          return;
+        }
         const result = run(server);
-        if (isWrite && random.chance(rates.storeUnknown)) return fail(new TryAgain('E544', 'nobody knows whether it was stored'));
-        scheduler.after(this.#context.latency(0.05, 1), life, () => resolve(result));
+        if (isWrite && random.chance(rates.storeUnknown)) fail(new TryAgain('E544', 'nobody knows whether it was stored'));
+        else scheduler.after(this.#context.latency(0.05, 1), life, () => resolve(result));
       };
       let wait = this.#context.latency(isWrite ? 0.3 : 0.1, isWrite ? 8 : 3);
       if (isWrite) {

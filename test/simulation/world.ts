@@ -1,8 +1,8 @@
 import type { ConnectedSystem } from '../../adapters/contract/index.js';
 import { ladderStep } from '../../bus/broker.js';
+import { describe } from '../../bus/errors.js';
 import type { RetryPolicy } from '../../bus/handler.js';
 import type { RunPlan, SystemPlan } from '../../bus/runtime/supervisor.js';
-import { describe } from '../../bus/errors.js';
 import { BrokerServer } from './broker.js';
 import type { VirtualClock } from './clock.js';
 import { CALM, Context } from './context.js';
