@@ -72,6 +72,7 @@ export class Watchdog {
   readonly broker: WatchedBroker;
   private readonly states = new Map<string, State>();
   private readonly recyclings = new Map<string, Recycling>();
+  private readonly longCalls = new Set<string>();
   private troubles = new Map<string, string>();
   private stopping = new AbortController();
   private running: Promise<void> | undefined;
@@ -209,8 +210,6 @@ export class Watchdog {
 
   private lookAtCalls(endpoint: string, link: WatchedLink, troubles: Map<string, string>): void {
     const { oldestCallMs = 0, longestCallMs } = link;
-    const name = `${endpoint} call`;
-    const state = this.states.get(name);
     const limit = longestCallMs === undefined ? undefined : longestCallMs + CALL_GRACE_MS;
     if (limit !== undefined && oldestCallMs > limit) {
       const reason = `a call did not end within ${seconds(limit)}`;
@@ -219,8 +218,11 @@ export class Watchdog {
       link.giveUp(reason);
     } else if (oldestCallMs > Math.max(LONG_CALL_MS, longestCallMs ?? 0)) {
       troubles.set(endpoint, `a call has been running for ${seconds(oldestCallMs)}`);
-      if (!state) this.log.warn('watchdog-call', `${endpoint}: a call has been running for ${seconds(oldestCallMs)}`, { endpoint });
+      if (!this.longCalls.has(endpoint)) this.log.warn('watchdog-call', `${endpoint}: a call has been running for ${seconds(oldestCallMs)}`, { endpoint });
+      this.longCalls.add(endpoint);
+      return;
     }
+    this.longCalls.delete(endpoint);
   }
 
   private async lookAtSource({ report, everyMs = 0 }: WatchedSource, troubles: Map<string, string>): Promise<void> {
