@@ -90,7 +90,15 @@ export class Node {
       }),
       runtimeModule(nodes),
     );
-    const process = { life, clock, broker, supervisor: container.get(Supervisor), redelivery: container.get(Redelivery), repair: container.get(LetterRepair), resolution: container.get(Resolution) };
+    const process = {
+      life,
+      clock,
+      broker,
+      supervisor: container.get(Supervisor),
+      redelivery: container.get(Redelivery),
+      repair: container.get(LetterRepair),
+      resolution: container.get(Resolution),
+    };
     this.process = process;
     context.note(`${life.name} starts`);
     this.#begin(process, store).catch((error: unknown) => {
