@@ -6,6 +6,7 @@ import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Stor
 import { deadline } from './deadline.js';
 import { DISCARDED } from './delivery-journal.js';
 import { channelOf, withAttempt } from './envelope.js';
+import { releaseLane } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
 
@@ -97,7 +98,7 @@ export class Resolution {
   /** Whoever serves the lane of a key looks at the ledger, and goes on. */
   private async letGo(parked: ParkedDelivery): Promise<void> {
     if (isAlone(parked)) await this.store.parked.remove([parked.deliveryId]);
-    else await this.store.parked.release(parked.endpoint, parked.lane);
+    else await releaseLane(this.publisher, this.store, this.clock, parked.endpoint, parked.lane);
   }
 
   private note({ messageId, deliveryId, endpoint, route, rule }: ParkedDelivery, kind: EventKind, detail: string, at: number): Promise<void> {

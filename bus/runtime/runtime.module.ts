@@ -17,8 +17,8 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
     bind(Intake).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
-    bind(LetterRepair).toSelf().inSingletonScope();
     bind(Resolution).toSelf().inSingletonScope();
+    bind(LetterRepair).toSelf().inSingletonScope();
   });
 }
 

@@ -160,6 +160,12 @@ export class SimulatedStore implements Store {
       this.#read('ledger*', ({ ledger }) =>
         [...ledger.values()].filter((entry) => (state === undefined || entry.state === state) && (endpoint === undefined || entry.endpoint === endpoint)).slice(0, limit),
       ),
+    counts: (state: LedgerState) =>
+      this.#read('ledger#', ({ ledger }) => {
+        const counts = new Map<string, number>();
+        for (const entry of ledger.values()) if (entry.state === state) counts.set(entry.endpoint, (counts.get(entry.endpoint) ?? 0) + 1);
+        return counts;
+      }),
   };
 
   readonly history: Store['history'] = {
