@@ -91,7 +91,10 @@ export class Intake {
       await publishes.settle();
     }
     options.fence?.();
-    await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
+    await this.write(work);
+    // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
+    await this.store.dedupe.add(endpoint, fresh, now);
+    reached('intake.dedupe.written');
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work);
     return results;
@@ -111,17 +114,16 @@ export class Intake {
     const publishes = new Together();
     publishes.add(...this.publishAll(message.source, record, outcome, work, options));
     await publishes.settle();
-    await this.write(work, () => Promise.resolve());
+    await this.write(work);
     return summarise([outcome]);
   }
 
-  private async write(work: Admission, remember: () => Promise<void>): Promise<void> {
+  private async write(work: Admission): Promise<void> {
     reached('intake.store.before');
     const letters = work.takeLetters();
     await Promise.all([
       this.store.history.append(work.history()).then(() => reached('intake.history.written')),
       letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
-      remember(),
     ]);
   }
 
