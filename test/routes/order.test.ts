@@ -53,14 +53,14 @@ describe('order_by', () => {
   });
 
   test('a rule that fails says where the order has a gap', () => {
-    const yaml = config('order_by: thing.customer').replace('map: {id: thing.id}', 'map: {id: {from: thing.id, date: yyyy}}');
+    const yaml = config('order_by: thing.customer').replace('map: {id: thing.id}', 'map: {id: thing.n + 1}');
     const [outcome] = handlerOf(yaml, changes).receive('a.b', { id: 'r1', value: values({ id: '1', customer: 'C', n: null, amount: null }) }, now);
     expect(outcome?.failures.map(({ rule, orderKey }) => [rule, orderKey])).toEqual([['one', 'C']]);
   });
 
   test('what is wrong with it is said when it is loaded', () => {
     const problem = (orderBy: string) => compile(config(orderBy), changes).findings.map(({ code, path }) => `${code} ${path.join('/')}`);
-    expect(problem('order_by: thing.custmer')).toEqual(['E210 routes/out/order_by']);
+    expect(problem('order_by: thing.custmer')).toEqual(['E211 routes/out/order_by']);
     expect(problem('order_by: {key: thing.tags}')).toEqual(['E214 routes/out/order_by/key']);
     expect(() => problem('order_by: {key: thing.customer, on_failure: block}')).toThrow();
     expect(() => problem('order_by: {key: thing.customer, hold: 2h}')).toThrow();
