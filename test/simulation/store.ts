@@ -146,12 +146,6 @@ export class SimulatedStore implements Store {
           if (entry.state === 'done' && !ledgerDone.has(entry.deliveryId)) ledgerDone.set(entry.deliveryId, this.#now);
         }
       }),
-    counts: (state: LedgerState) =>
-      this.#read('ledger#', ({ ledger }) => {
-        const counts = new Map<string, number>();
-        for (const entry of ledger.values()) if (entry.state === state) counts.set(entry.endpoint, (counts.get(entry.endpoint) ?? 0) + 1);
-        return counts;
-      }),
     delete: (ids: readonly string[]) =>
       this.#write('ledger-', ({ ledger }) => {
         for (const id of ids) ledger.delete(id);
