@@ -13,13 +13,17 @@ const deliveryOf = (id: string): string => deliveryId(messageOf(id), 'out', 'all
 const timeout = () => new TryAgain('E476', 'no answer within 30 s', { outcome: 'unknown' });
 const reset = () => new NotConnected('E400', 'read ECONNRESET', { outcome: 'unknown' });
 
+type Script = (apply: () => void) => void;
+
 /** A partner that recognises nothing: what it gets twice it does twice. */
 class Partner implements Outbound {
   readonly effects = new Map<string, number>();
   sent = 0;
   asked = 0;
   /** What becomes of the next sends; afterwards all is well. */
-  readonly script: ((apply: () => void) => void)[] = [];
+  readonly script: Script[] = [];
+  /** What becomes of the first send of one key. */
+  readonly first = new Map<string, Script>();
   /** What it says when it is asked, in place of the truth. */
   readonly says: (Verification | Error)[] = [];
 
@@ -29,7 +33,8 @@ class Partner implements Outbound {
   async send(delivery: Delivery): Promise<Receipt> {
     this.sent++;
     const apply = () => void this.effects.set(delivery.id, this.of(delivery.id) + 1);
-    const next = this.script.shift();
+    const next = this.first.get(delivery.key ?? '') ?? this.script.shift();
+    this.first.delete(delivery.key ?? '');
     if (next) next(apply);
     else apply();
     return { detail: '201' };
@@ -108,40 +113,49 @@ describe('an outcome that is unknown', () => {
     ['a crash before the effect', undefined, false],
   ] as const;
 
-  describe.each(troubles)('after %s', (_, failure, applied) => {
+  describe('after a timeout, a reset, a crash, each with the effect and without', () => {
+    const keys = troubles.map(([key]) => key);
     beforeEach(async () => {
-      if (failure) partner.script.push(lost(failure, applied));
-      else await crashed('1', applied);
-      await accept('1');
+      for (const [key, failure, applied] of troubles) {
+        if (failure) partner.first.set(key, lost(failure, applied));
+        else await crashed(key, applied);
+      }
+      await accept(...keys);
     });
+    const effects = () => Object.fromEntries(keys.map((key) => [key, partner.of(deliveryOf(key))]));
+    const wanted = (count: (applied: boolean) => number) => Object.fromEntries(troubles.map(([key, , applied]) => [key, count(applied)]));
 
     test('resend: it is sent again', async () => {
       await start('resend');
-      await reaches('1', 'delivered');
-      expect(partner.of(deliveryOf('1'))).toBe(applied ? 2 : 1);
-      expect((await ledger('1'))?.state).toBe('done');
+      for (const key of keys) await reaches(key, 'delivered');
+      expect(effects()).toEqual(wanted((applied) => (applied ? 2 : 1)));
+      for (const key of keys) expect((await ledger(key))?.state).toBe('done');
     });
 
     test('park: it is not sent again, a person finds it', async () => {
       await start('park');
-      await reaches('1', 'parked');
+      for (const key of keys) await reaches(key, 'parked');
       await empty();
-      expect(partner.of(deliveryOf('1'))).toBe(applied ? 1 : 0);
-      expect(await ledger('1')).toMatchObject({ state: 'unknown', endpoint: 'out.things' });
-      expect(await world.store.parked.get(deliveryOf('1'))).toMatchObject({ code: 'E580', key: '1', messageId: messageOf('1'), lane: deliveryOf('1') });
-      expect(await events('1', 'parked')).toMatchObject([{ code: 'E580' }]);
-      expect(await world.store.ledger.counts('unknown')).toEqual(new Map([['out.things', 1]]));
+      expect(effects()).toEqual(wanted((applied) => (applied ? 1 : 0)));
+      for (const key of keys) {
+        expect(await ledger(key)).toMatchObject({ state: 'unknown', endpoint: 'out.things' });
+        expect(await world.store.parked.get(deliveryOf(key))).toMatchObject({ code: 'E580', key, messageId: messageOf(key), lane: deliveryOf(key) });
+        expect(await events(key, 'parked')).toMatchObject([{ code: 'E580' }]);
+      }
+      expect(await world.store.ledger.counts('unknown')).toEqual(new Map([['out.things', keys.length]]));
       expect(await world.store.deadLetters.groups()).toEqual([]);
     });
 
     test('verify: the target is asked, and has it once', async () => {
       await start('verify');
-      await reaches('1', 'delivered');
+      for (const key of keys) await reaches(key, 'delivered');
       await empty();
-      expect(partner.of(deliveryOf('1'))).toBe(1);
-      expect(partner.asked).toBe(1);
-      expect((await events('1', 'delivered'))[0]?.detail).toBe(applied ? 'verified: it was there' : '201');
-      expect((await ledger('1'))?.state).toBe('done');
+      expect(effects()).toEqual(wanted(() => 1));
+      expect(partner.asked).toBe(keys.length);
+      for (const [key, , applied] of troubles) {
+        expect((await events(key, 'delivered'))[0]?.detail).toBe(applied ? 'verified: it was there' : '201');
+        expect((await ledger(key))?.state).toBe('done');
+      }
     });
   });
 
