@@ -216,7 +216,15 @@ class Assembly implements Signalbox {
     };
     this.live = live;
     await this.nodes.start(() => this.facts(live));
-    this.operations = new Operations(live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery), this.container.get(Resolution));
+    this.operations = new Operations(
+      live,
+      this.broker,
+      this.store,
+      this.supervisor,
+      this.container.get<Traffic>(TRAFFIC),
+      this.container.get(Redelivery),
+      this.container.get(Resolution),
+    );
     this.http = http;
     if (http) {
       addHealthPages(http, {
