@@ -19,6 +19,7 @@ import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
+import { LetterRepair } from './bus/runtime/letter-repair.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
@@ -95,7 +96,7 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     http: http ?? absentHttpHost,
     node: process.env['SIGNALBOX_NODE'] ?? hostname(),
   };
-  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log);
+  const nodes = new NodeRegistry(services.node, configuration.settings.store.kind === 'postgres', systemClock, log, leaseMs());
   container.load(constants(services), brokerModule(brokerChoice(configuration)), storeModule(configuration), runtimeModule(nodes));
 
   const store = container.get<Store>(STORE);
@@ -111,6 +112,12 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
     throw error;
   }
   return assembly;
+}
+
+/** For tests, which cannot wait for the usual time. */
+function leaseMs(): number | undefined {
+  const given = Number(process.env['SIGNALBOX_LEASE_MS']);
+  return given >= 1_000 ? given : undefined;
 }
 
 /** A server that is not up yet (the machine is starting, it is being upgraded) is waited for; wrong credentials are not. */
@@ -153,7 +160,7 @@ export function constants({ log, clock, http, node }: { readonly log: Logger; re
 }
 
 export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
-  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+  return bus.kind === 'embedded' ? { ...bus, directory: stateDirectory } : bus;
 }
 
 export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
@@ -163,6 +170,9 @@ export function storeModule({ settings: { store, stateDirectory } }: Configurati
 function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
   return listen && createHttpHost({ host: listen.host, port: listen.port, log, ...(listen.tls ? { tls: listen.tls } : {}) });
 }
+
+/** A redelivery takes no longer; until then its letter and the history may differ. */
+const UNDER_WAY_MS = 120_000;
 
 /** Everything that runs, in the order it is started and stopped. */
 class Assembly implements Signalbox {
@@ -215,16 +225,12 @@ class Assembly implements Signalbox {
       examine: (request) => this.examine(request),
     };
     this.live = live;
-    await this.nodes.start(() => this.facts(live));
-    this.operations = new Operations(
-      live,
-      this.broker,
-      this.store,
-      this.supervisor,
-      this.container.get<Traffic>(TRAFFIC),
-      this.container.get(Redelivery),
-      this.container.get(Resolution),
+    await this.nodes.start(
+      () => this.facts(live),
+      () => this.supervisor.followPauses(),
     );
+    const { container } = this;
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution));
     this.http = http;
     if (http) {
       addHealthPages(http, {
@@ -377,6 +383,8 @@ class Assembly implements Signalbox {
       const removed = await this.store.prune(new Date(), retention);
       reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
+      const repaired = await this.container.get(LetterRepair).run(Date.now() - UNDER_WAY_MS);
+      if (repaired > 0) this.log.info('letters-repaired', `${repaired} dead letters were out of step with the history`);
     } catch (error) {
       if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }

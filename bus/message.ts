@@ -61,9 +61,12 @@ export function deriveId(...parts: readonly string[]): string {
   return id;
 }
 
-/** Id of the canonical message that `route` makes of one record of `endpoint`. */
-export function messageId(endpoint: string, recordId: string, route: string): string {
-  return deriveId('message', endpoint, recordId, route);
+/**
+ * Id of the canonical message that `route` makes of one record of `endpoint`. Two installations that read equal records under equal names and write
+ * into one system are told apart by the name of the installation; ids of deliveries are made from this one.
+ */
+export function messageId(endpoint: string, recordId: string, route: string, installation?: string): string {
+  return installation === undefined ? deriveId('message', endpoint, recordId, route) : deriveId('message', endpoint, recordId, route, installation);
 }
 
 /** Id of one delivery: the effect of `messageId` at `endpoint`, by one rule, for one element of a split. */

@@ -8,6 +8,7 @@ export function changedRouting(before: Configuration, after: Configuration): rea
     ...differing(old.routes, now.routes),
     ...differing(old.types, now.types).map((name) => `type ${name}`),
     ...differing(tables(old.tables), tables(now.tables)).map((name) => `table ${name}`),
+    ...(old.installation === now.installation ? [] : ['installation']),
     ...(text(old.defaults) === text(now.defaults) ? [] : ['defaults']),
   ];
 }

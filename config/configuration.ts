@@ -21,9 +21,11 @@ export interface Configuration {
 }
 
 export interface Settings {
+  /** Tells this installation's ids from those of others; undefined: ids are made of the names of endpoints and routes alone. */
+  readonly installation?: string;
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
-  readonly bus: { readonly kind: 'embedded' } | RabbitmqSettings;
+  readonly bus: EmbeddedSettings | RabbitmqSettings;
   readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;
@@ -31,6 +33,12 @@ export interface Settings {
   readonly listen: { readonly host: string; readonly port: number; readonly tls?: { readonly cert: string; readonly key: string } } | undefined;
   readonly retention: { readonly historyMs: number; readonly dedupeMs: number; readonly ledgerMs: number };
   readonly drainMs: number;
+}
+
+export interface EmbeddedSettings {
+  readonly kind: 'embedded';
+  /** Bytes that must be free on the volume for anything new to be accepted. */
+  readonly minFree?: number;
 }
 
 export interface RabbitmqSettings {
@@ -77,6 +85,8 @@ export interface InboundConfig {
   /** How often a polling endpoint is asked. */
   readonly schedule: ScheduleConfig;
   readonly maxRecords: number;
+  /** A poll without a batch or an end for so long is ended by force; undefined: the default of the runtime. */
+  readonly pollTimeoutMs?: number;
   /** Silence is an alarm: at least `atLeast` records in each `everyMs`. */
   readonly expect: { readonly atLeast: number; readonly everyMs: number } | undefined;
 }

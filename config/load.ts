@@ -112,6 +112,7 @@ async function readAll(
   const types = readTypes(check);
   const input: RoutesInput = {
     revision: 0,
+    ...(settings.installation === undefined ? {} : { installation: settings.installation }),
     types,
     tables: await readTables(check, inputs),
     routes: readRoutes(check),

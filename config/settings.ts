@@ -17,6 +17,15 @@ const path = z.string().min(1).max(4096);
 
 export const settingsSchemas = {
   version: z.literal(1).meta({ title: 'Version', description: 'Version of the configuration language.' }),
+  installation: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a short lower-case word')
+    .meta({
+      title: 'Installation',
+      description:
+        'Name of this installation, the same on all its nodes. It goes into the ids of messages and deliveries: needed where several installations with equal names of endpoints and routes write into one system. Give it before the first start: a change makes other ids.',
+      examples: ['plant-2'],
+    }),
   adapters: z.array(z.string().regex(/^(@[a-z0-9._-]+\/)?[a-z0-9._-]+$/, 'expected the name of an npm package')).meta({
     title: 'Adapter packages',
     description: 'npm packages that bring adapters. They are trusted code, installed by you; nothing is searched or downloaded.',
@@ -60,10 +69,12 @@ export const settingsSchemas = {
 export function readSettings(check: Check, directory: string, stateDirectory: string | undefined): Settings {
   const given = <T>(name: keyof typeof settingsSchemas, schema: z.ZodType<T>): T | undefined => (check.tree.node([name]) ? check.parse(schema, [name]) : undefined);
   given('version', settingsSchemas.version);
+  const installation = given('installation', settingsSchemas.installation);
   const store = given('store', settingsSchemas.store);
   const own = typeof store === 'object' ? store.directory : undefined;
   const retention = given('retention', settingsSchemas.retention) ?? settingsSchemas.retention.parse({});
   return {
+    ...(installation === undefined ? {} : { installation }),
     adapters: given('adapters', settingsSchemas.adapters) ?? [],
     bus: busOf(check, directory, given('bus', settingsSchemas.bus)),
     store: storeOf(directory, store),

@@ -40,6 +40,14 @@ export const readCommon = z.strictObject({
     .refine((schedule) => schedule.every === undefined || schedule.cron === undefined, 'expected `every` or `cron`, not both')
     .optional()
     .meta({ title: 'Schedule', description: 'When the endpoint is polled; every 30s when absent.' }),
+  poll_timeout: duration({ min: '1s', max: '24h' })
+    .optional()
+    .meta({
+      title: 'Poll timeout',
+      description: 'A poll that brings neither a batch nor its end for so long is taken for hung: it is ended, the endpoint is opened anew. 5m when absent.',
+      examples: ['5m'],
+      advanced: true,
+    }),
   max_records: z.number().int().min(1).max(100_000).default(500).meta({ title: 'Most records', description: 'In one batch.' }),
   expect: z
     .strictObject({
@@ -213,15 +221,17 @@ class SystemReader {
   }
 
   #inbound({ name, config, common, path }: ReadEndpoint<z.infer<typeof readCommon>>, spec: AdapterSpec): InboundConfig {
-    if (spec.read?.pattern === 'listening' && common.schedule) {
-      const message = `\`schedule\` has no effect: \`${spec.name}\` listens, it is not polled`;
-      this.check.report({ severity: 'error', code: 'E118', path: [...path, 'schedule'], atKey: true, message, help: 'remove it' });
+    for (const key of spec.read?.pattern === 'listening' ? (['schedule', 'poll_timeout'] as const) : []) {
+      if (common[key] === undefined) continue;
+      const message = `\`${key}\` has no effect: \`${spec.name}\` listens, it is not polled`;
+      this.check.report({ severity: 'error', code: 'E118', path: [...path, key], atKey: true, message, help: 'remove it' });
     }
     return {
       name,
       config,
       schedule: scheduleOf(common.schedule),
       maxRecords: common.max_records,
+      ...(common.poll_timeout === undefined ? {} : { pollTimeoutMs: common.poll_timeout }),
       expect: common.expect && { atLeast: common.expect.at_least, everyMs: common.expect.every },
     };
   }

@@ -173,6 +173,8 @@ export interface EndpointStatus {
   readonly waiting: number | undefined;
   readonly oldestMs: number | undefined;
   readonly checkpoint: string | undefined;
+  /** How often it hung and was made anew by itself since the start, and the last time. */
+  readonly recycled?: { readonly times: number; readonly at: number; readonly reason: string };
 }
 
 export interface RouteStatus {

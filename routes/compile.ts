@@ -74,7 +74,7 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
     revision,
     sources: [...bySource.keys()],
     targets: [...new Set(outbound.flatMap((route) => route.rules.map((rule) => rule.endpoint)))],
-    messageIds: (endpoint, recordId) => (bySource.get(endpoint) ?? []).map((route) => messageId(endpoint, recordId, route.name)),
+    messageIds: (endpoint, recordId) => (bySource.get(endpoint) ?? []).map((route) => messageId(endpoint, recordId, route.name, input.installation)),
     retry: (route, rule) => retries.byRule.get(`${route}/${rule}`) ?? retries.standard,
     receive: (endpoint, record, now) =>
       (bySource.get(endpoint) ?? []).map((route) => {

@@ -46,7 +46,7 @@ export function compileInbound(name: string, config: InboundRouteConfig, context
   const sourceUri = `/${config.from.replace('.', '/')}`;
 
   const translate = (record: SourceRecord, now: Date): Translated => {
-    const id = messageId(config.from, record.id, name);
+    const id = messageId(config.from, record.id, name, context.input.installation);
     const notes: Note[] = [];
     let place = places.route;
     try {

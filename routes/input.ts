@@ -5,6 +5,8 @@ import type { DefaultsConfig, RouteConfig, TableConfig, TestConfig, TypeConfig }
 /** What the loader hands to `compile`: parsed configuration, with everything that was in other files already read. */
 export interface RoutesInput {
   readonly revision: number;
+  /** Goes into the ids of messages when it is given. */
+  readonly installation?: string;
   readonly types: Readonly<Record<string, TypeConfig>>;
   readonly tables: Readonly<Record<string, LoadedTable>>;
   readonly routes: Readonly<Record<string, RouteConfig>>;

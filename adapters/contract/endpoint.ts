@@ -25,7 +25,15 @@ export interface PollRequest {
   readonly checkpoint: string | undefined;
   /** Most records in a batch. */
   readonly maxRecords: number;
+  /** Aborted when the endpoint is stopped, when this node may not read it any more, or when the poll made no progress for too long. */
   readonly signal: AbortSignal;
+  /**
+   * Call right before each step that moves or removes something at the system: of several nodes only one reads, and one that stood still (a
+   * stopped process, a long pause) learns here, before `signal` tells, that another reads now. No I/O. Throws, and `signal` is aborted.
+   */
+  readonly fence?: () => void;
+  /** Call now and then during long work that yields no batch (hashing a large file): a poll that shows no progress for too long is taken for hung. */
+  readonly progress?: () => void;
 }
 
 export interface Batch {

@@ -93,7 +93,7 @@ export class Pickup implements PollingInbound {
     }
     for (const entry of this.candidates.ready(listing)) {
       signal.throwIfAborted();
-      const taken = await this.claim(entry.name, entry.size, entry.modified, signal);
+      const taken = await this.claim(entry.name, entry.size, entry.modified, request);
       if (taken) yield* this.apart(entry.name, this.readOn(taken, undefined, request));
     }
   }
@@ -112,10 +112,11 @@ export class Pickup implements PollingInbound {
     }
   }
 
-  private async claim(name: string, size: number, modified: string, signal: AbortSignal): Promise<Taken | undefined> {
+  private async claim(name: string, size: number, modified: string, { signal, fence }: PollRequest): Promise<Taken | undefined> {
     const original = joinPath(this.options.path, name);
     const file = `${randomBytes(6).toString('hex')}.${name}`;
     const path = joinPath(this.work, file);
+    fence?.();
     try {
       if ((await this.space.rename(original, path, 'new', signal)) !== 'renamed') {
         this.logger.info('file.vanished', `${name} was gone before it could be claimed`);
@@ -131,6 +132,7 @@ export class Pickup implements PollingInbound {
     if (now?.kind === 'file' && now.size === size && now.modified === modified) return { file, name, path, size, modified };
     // It was written to, or exchanged, between listing and claim: give it back and watch it again.
     this.candidates.forget(name);
+    fence?.();
     if (now && (await this.space.rename(path, original, 'new', signal)) === 'exists') this.logger.warn('file.replaced', `${name} was replaced while it was claimed; both are read`);
     return undefined;
   }
@@ -138,15 +140,16 @@ export class Pickup implements PollingInbound {
   private async *readOn(taken: Taken, progress: Progress | undefined, request: PollRequest): AsyncGenerator<Batch> {
     const { signal } = request;
     let claim = await this.claims.get(taken.file);
-    if (claim.state === 'done') return this.finish(taken, claim, signal);
-    if (taken.size === 0) return this.finish(taken, this.options.empty === 'fail' ? { ...claim, reason: 'the file is empty' } : claim, signal);
+    if (claim.state === 'done') return this.finish(taken, claim, request);
+    if (taken.size === 0) return this.finish(taken, this.options.empty === 'fail' ? { ...claim, reason: 'the file is empty' } : claim, request);
     const problem = nameProblem(taken.name);
-    if (problem) return this.finish(taken, { ...claim, reason: problem }, signal);
-    const content = await this.hash(taken, signal);
+    if (problem) return this.finish(taken, { ...claim, reason: problem }, request);
+    const content = await this.hash(taken, request);
     if (!content) return;
     const changed = claim.hash !== undefined && claim.hash !== content.hash;
     if (claim.hash === undefined) {
       claim = { ...claim, hash: content.hash };
+      request.fence?.();
       await this.claims.put(taken.file, claim);
       reached('files.claim.noted');
     }
@@ -154,13 +157,13 @@ export class Pickup implements PollingInbound {
     if (this.options.identity === 'arrival') identity.update(taken.modified);
     const id = identity.digest('hex').slice(0, 16);
     const settled = { claim };
-    const records = changed ? this.changedRecord(taken, id) : this.records(taken, id, content, progress?.records ?? 0, signal);
+    const records = changed ? this.changedRecord(taken, id) : this.records(taken, id, content, progress?.records ?? 0, request);
     let batch: SourceRecord[] = [];
     let number = progress?.records ?? 0;
     for await (const list of records) {
       for (const { record, number: at } of list) {
         if (batch.length >= request.maxRecords) {
-          yield this.batch(batch, taken, number, false, settled, signal);
+          yield this.batch(batch, taken, number, false, settled, request);
           signal.throwIfAborted();
           batch = [];
         }
@@ -168,11 +171,11 @@ export class Pickup implements PollingInbound {
         number = at;
       }
     }
-    if (batch.length === 0) return this.finish(taken, settled.claim, signal);
-    yield this.batch(batch, taken, number, true, settled, signal);
+    if (batch.length === 0) return this.finish(taken, settled.claim, request);
+    yield this.batch(batch, taken, number, true, settled, request);
   }
 
-  private batch(records: readonly SourceRecord[], taken: Taken, number: number, end: boolean, settled: { claim: Claim }, signal: AbortSignal): Batch {
+  private batch(records: readonly SourceRecord[], taken: Taken, number: number, end: boolean, settled: { claim: Claim }, request: PollRequest): Batch {
     return {
       records,
       checkpoint: writeProgress({ file: taken.file, records: number, end }),
@@ -186,24 +189,27 @@ export class Pickup implements PollingInbound {
           dead: claim.dead + dead,
           ...(first === undefined ? {} : { reason: first }),
         };
-        if (end) await this.finish(taken, settled.claim, signal);
+        request.fence?.();
+        if (end) await this.finish(taken, settled.claim, request);
         else if (dead > 0) await this.claims.put(taken.file, settled.claim);
       },
     };
   }
 
   /** That it is done is durable before it is moved: a move that fails is repeated, the file is never read again. */
-  private async finish(taken: Taken, claim: Claim, signal: AbortSignal): Promise<void> {
+  private async finish(taken: Taken, claim: Claim, { signal, fence }: PollRequest): Promise<void> {
+    fence?.();
     if (claim.state !== 'done') await this.claims.put(taken.file, { ...claim, state: 'done' });
     reached('files.done.noted');
     const failed = claim.dead > 0 || claim.reason !== undefined;
+    fence?.();
     await putAway(this.space, { ...taken, claim, folder: failed ? this.error : this.archive, failed, time: this.clock.now() }, signal);
     reached('files.put-away');
     await this.claims.forget([taken.file]);
     reached('files.forgotten');
   }
 
-  private async hash(taken: Taken, signal: AbortSignal): Promise<{ readonly hash: string; readonly kept: readonly Uint8Array[] | undefined } | undefined> {
+  private async hash(taken: Taken, { signal, progress }: PollRequest): Promise<{ readonly hash: string; readonly kept: readonly Uint8Array[] | undefined } | undefined> {
     const bytes = await this.space.read(taken.path, signal);
     if (!bytes) return undefined;
     const hash = createHash('sha256');
@@ -211,6 +217,7 @@ export class Pickup implements PollingInbound {
     let size = 0;
     for await (const chunk of bytes) {
       hash.update(chunk);
+      progress?.();
       size += chunk.length;
       if (size <= SMALL) kept.push(chunk);
     }
@@ -222,12 +229,12 @@ export class Pickup implements PollingInbound {
     id: string,
     content: { readonly hash: string; readonly kept: readonly Uint8Array[] | undefined },
     after: number,
-    signal: AbortSignal,
+    { signal, progress }: PollRequest,
   ): AsyncGenerator<readonly Numbered[]> {
     const again = { hash: createHash('sha256'), ended: false };
     const bytes = content.kept ?? (await this.space.read(taken.path, signal)) ?? [];
     let number = after;
-    for await (const list of this.codec.decode(hashed(bytes, again), taken.name)) {
+    for await (const list of this.codec.decode(hashed(bytes, again, progress), taken.name)) {
       number = list.at(-1)?.number ?? number;
       if (number > after) yield list.filter((decoded) => decoded.number > after).map((decoded) => ({ record: sourceRecord(decoded, id, taken), number: decoded.number }));
     }
@@ -240,9 +247,10 @@ export class Pickup implements PollingInbound {
   }
 }
 
-async function* hashed(bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, sum: { readonly hash: Hash; ended: boolean }): AsyncGenerator<Uint8Array> {
+async function* hashed(bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, sum: { readonly hash: Hash; ended: boolean }, progress?: () => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
     sum.hash.update(chunk);
+    progress?.();
     yield chunk;
   }
   sum.ended = true;

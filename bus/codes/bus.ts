@@ -137,6 +137,11 @@ export const busCodes = {
     meaning: 'The directory is missing, or the user Signalbox runs as may not write there.',
     fix: 'Create the data directory and give it to the user of the service.',
   },
+  E538: {
+    title: 'the volume of the embedded bus has little space left',
+    meaning: 'Nothing new is accepted: sources wait, senders are told to come again. What was accepted is delivered. At the very end a reserve is given back for that.',
+    fix: 'Free space on the volume of the state directory, or move it to a larger one; Signalbox goes on by itself. `bus: {embedded: {min_free: …}}` sets the limit.',
+  },
   E540: {
     title: 'the PostgreSQL of the store is not reachable',
     meaning: 'No host of `store.postgres` that takes writes accepted a connection, or the connection was lost. What was not answered was not stored; it is asked for again.',
@@ -224,5 +229,11 @@ export const busCodes = {
     title: 'whether a delivery was made could not be found out',
     meaning: 'Its outcome is not known, and the target did not say yes or no when it was asked. It is asked again as the retry policy says, and then parked for a person.',
     fix: 'Nothing, if it passes. For a parked one: look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
+  },
+  E590: {
+    title: 'a source made no progress',
+    meaning:
+      'Opening or reading it brought neither records nor an end for longer than `poll_timeout`. The call was ended by force and the endpoint is opened anew; nothing is lost.',
+    fix: 'Look at the system and the network between; raise `poll_timeout` when one batch may take that long.',
   },
 } as const satisfies CodeTable;

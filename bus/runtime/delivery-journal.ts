@@ -7,6 +7,7 @@ import type { EventKind, HistoryEvent, LedgerEntry, Store } from '../store/contr
 import { CallRecord, type RecordedEndpoint } from './call-record.js';
 import { deliveryLetter, foreignLetter, headersText } from './dead-letter.js';
 import type { QueuedDelivery } from './envelope.js';
+import { OpenLetters } from './open-letters.js';
 import { reopenDelay } from './retry.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -29,6 +30,7 @@ export const DISCARDED = 'discarded by ';
 export class DeliveryJournal {
   private readonly endpoint: string;
   private readonly usesLedger: boolean;
+  private readonly letters: OpenLetters;
 
   constructor(
     private readonly config: RecordedEndpoint,
@@ -37,6 +39,7 @@ export class DeliveryJournal {
   ) {
     this.endpoint = config.name;
     this.usesLedger = config.usesLedger;
+    this.letters = new OpenLetters(config.name, services.store, services.clock, services.node);
   }
 
   async durably<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -66,8 +69,9 @@ export class DeliveryJournal {
   async repeated({ detail }: LedgerEntry, queued: QueuedDelivery, signal: AbortSignal): Promise<void> {
     const { clock, telemetry } = this.services;
     telemetry.attempts.inc({ endpoint: this.endpoint, result: 'duplicate' });
-    const kind = detail?.startsWith(DISCARDED) ? 'discarded' : 'duplicate';
-    await this.append(this.event(queued, kind, clock.now().getTime(), { detail: detail ?? 'was delivered before' }), signal);
+    const isDiscarded = detail?.startsWith(DISCARDED) ?? false;
+    await this.append(this.event(queued, isDiscarded ? 'discarded' : 'duplicate', clock.now().getTime(), { detail: detail ?? 'was delivered before' }), signal);
+    if (!isDiscarded) await this.durably(() => this.letters.delivered(queued.delivery.id, true), signal);
   }
 
   /** @returns when it was delivered, milliseconds since the epoch */
@@ -85,6 +89,7 @@ export class DeliveryJournal {
         : undefined,
       this.append(event, signal).then(() => reached('target.history.written')),
     ]);
+    await this.durably(() => this.letters.delivered(id, queued.delivery.attempt > 1 || receipt.duplicate === true), signal);
     return at;
   }
 
@@ -126,6 +131,7 @@ export class DeliveryJournal {
       this.durably(() => store.deadLetters.add([letter]), signal).then(() => reached('target.dead.letter.written')),
       this.append(event, signal).then(() => reached('target.dead.history.written')),
     ]);
+    await this.durably(() => this.letters.added(received.id, queued.delivery.messageId), signal);
     reached('target.dead.ack.before');
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.endpoint} went to the dead letters: ${cause.reason}`, {

@@ -15,6 +15,8 @@ export interface EndpointReport {
   readonly nextAt: number | undefined;
   readonly count: number;
   readonly failed: number;
+  /** How often it hung and was made anew by itself, and the last time. */
+  readonly recycled?: { readonly times: number; readonly at: number; readonly reason: string };
 }
 
 /** Keeps an endpoint's report in step with what happens to it. */
@@ -28,6 +30,7 @@ export class EndpointHealth {
   private troubledAt: number | undefined;
   /** Records of the last `expect.everyMs`, newest last. */
   private recent: { readonly at: number; readonly records: number }[] = [];
+  private lastRecycle: EndpointReport['recycled'];
   nextAt: number | undefined;
   count = 0;
   failed = 0;
@@ -35,7 +38,7 @@ export class EndpointHealth {
   constructor(
     readonly name: string,
     readonly direction: 'inbound' | 'outbound',
-    private readonly startedAt: number,
+    private startedAt: number,
     private readonly expect?: { readonly atLeast: number; readonly everyMs: number },
   ) {}
 
@@ -47,6 +50,28 @@ export class EndpointHealth {
     this.count += records;
     if (records > 0 && this.expect) this.recent.push({ at, records });
     if (records > 0 || this.expect === undefined) this.lastSuccessAt = at;
+  }
+
+  /** Another node does the work. */
+  standsBy(detail: string): void {
+    this.state = 'standby';
+    this.detail = detail;
+    this.consecutive = 0;
+    this.troubledAt = undefined;
+    this.nextAt = undefined;
+  }
+
+  /** This node does the work from now on: what is expected counts from here. */
+  takesOver(at: number): void {
+    this.state = 'starting';
+    this.detail = undefined;
+    this.startedAt = at;
+    this.recent = [];
+  }
+
+  /** It hung and was made anew. */
+  recycled(reason: string, at: number): void {
+    this.lastRecycle = { times: (this.lastRecycle?.times ?? 0) + 1, at, reason };
   }
 
   /** The link is there again; only a delivery proves that it works, so the back-off goes on growing until then. */
@@ -93,6 +118,7 @@ export class EndpointHealth {
       nextAt: this.nextAt,
       count: this.count,
       failed: this.failed,
+      ...(this.lastRecycle ? { recycled: this.lastRecycle } : {}),
     };
   }
 

@@ -22,6 +22,8 @@ export interface IntakeOptions {
   readonly signal: AbortSignal;
   /** Take records in again although they were taken before (redelivery of a dead letter). */
   readonly again?: boolean;
+  /** Called right before each publish and before what follows is stored: throws, and aborts `signal`, when the caller lost the right to read. */
+  readonly fence?: () => void;
 }
 
 /**
@@ -83,7 +85,11 @@ export class Intake {
     } finally {
       await publishes.settle();
     }
-    await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
+    options.fence?.();
+    await this.write(work);
+    // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
+    await this.store.dedupe.add(endpoint, fresh, now);
+    reached('intake.dedupe.written');
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work);
     return results;
@@ -99,21 +105,20 @@ export class Intake {
     const publishes = new Together();
     publishes.add(...this.publishAll(message.source, record, outcome, work, options));
     await publishes.settle();
-    await this.write(work, () => Promise.resolve());
+    await this.write(work);
     return summarise([outcome]);
   }
 
-  private async write(work: Admission, remember: () => Promise<void>): Promise<void> {
+  private async write(work: Admission): Promise<void> {
     reached('intake.store.before');
     const letters = work.takeLetters();
     await Promise.all([
       this.store.history.append(work.history()).then(() => reached('intake.history.written')),
       letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
-      remember(),
     ]);
   }
 
-  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal }: IntakeOptions): Promise<void>[] {
+  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal, fence }: IntakeOptions): Promise<void>[] {
     const { message } = outcome;
     const data = message && writeJson(message.data);
     const isInline = data !== undefined && !isLargeText(data);
@@ -124,7 +129,7 @@ export class Intake {
         let outgoing = encodeDispatch(dispatch, message, work.revision);
         if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
         reached('intake.publish.before');
-        await this.publisher.publish(channelOf(dispatch.endpoint), outgoing, patienceMs, signal);
+        await this.publisher.publish(channelOf(dispatch.endpoint), outgoing, patienceMs, signal, 0, fence);
         reached('intake.publish.confirmed');
       } catch (error) {
         const failure = failureOf(error);

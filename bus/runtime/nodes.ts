@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { describe } from '../errors.js';
 import type { EndpointStates } from '../store/contract.js';
+import type { LeaseTiming } from './lease.js';
 import type { Nodes } from './tokens.js';
 
 /** What a process tells the others about itself. */
@@ -38,6 +39,8 @@ interface Seen {
   readonly changedAt: number;
 }
 
+/** A holder that is killed is followed by another within this time and a renewal interval: 19 s. */
+const SHARED_TTL_MS = 15_000;
 const NODES = 'signalbox.nodes';
 const BEAT_MS = 5_000;
 /** So many readings without a new beat, and the node counts as gone: 20 s. */
@@ -52,6 +55,7 @@ const OLD_MS = 600_000;
 export class NodeRegistry implements Nodes {
   readonly id = randomBytes(4).toString('hex');
   readonly holder: string;
+  readonly timing: LeaseTiming;
   private readonly seen = new Map<string, Seen>();
   private readonly stopping = new AbortController();
   private states: EndpointStates | undefined;
@@ -66,8 +70,10 @@ export class NodeRegistry implements Nodes {
     private readonly isShared: boolean,
     private readonly clock: Clock,
     private readonly log: Logger,
+    ttlMs = SHARED_TTL_MS,
   ) {
-    this.holder = isShared ? `${name}/${this.id}` : 'signalbox';
+    this.holder = isShared ? `${name}/${this.id}` : alone.holder;
+    this.timing = isShared ? { ttlMs, renewMs: ttlMs / 4, marginMs: ttlMs / 8 } : alone.timing;
   }
 
   /** Learns who else is there. @throws what the store throws */
@@ -76,7 +82,7 @@ export class NodeRegistry implements Nodes {
     if (this.isShared) await this.look(states);
   }
 
-  /** Tells the others, now and every few seconds; `afterwards` is called each time. Call once, after `open`. */
+  /** Tells the others, now and every few seconds. Call once, after `open`. @param afterwards called each time, not waited for, does not throw */
   async start(facts: () => NodeFacts, afterwards: () => Promise<void> = async () => undefined): Promise<void> {
     this.facts = facts;
     if (!this.isShared) return;
@@ -134,7 +140,7 @@ export class NodeRegistry implements Nodes {
       if (signal.aborted) return;
       try {
         await this.beat();
-        await afterwards();
+        void afterwards();
         if (this.isAway) this.log.info('nodes-known', 'the other nodes are known again');
         this.isAway = false;
       } catch (error) {
@@ -171,4 +177,10 @@ export class NodeRegistry implements Nodes {
 }
 
 /** For a process that shares its store with nobody. */
-export const alone: Nodes = { holder: 'signalbox', liveNodes: () => 1, readerOf: () => undefined };
+export const alone: Nodes = {
+  // A restart has the same holder, and so its leases at once; they need not be written often.
+  holder: 'signalbox',
+  timing: { ttlMs: 600_000, renewMs: 180_000, marginMs: 60_000 },
+  liveNodes: () => 1,
+  readerOf: () => undefined,
+};

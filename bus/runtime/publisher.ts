@@ -17,12 +17,14 @@ export class DurablePublisher {
 
   /**
    * @throws InvalidMessage when the message is too large for the bus
+   * @param fence called right before each attempt: throws when the caller may not publish any more
    * @throws TryAgain when `patienceMs` is over, or the signal's reason when it is aborted; the message may be stored all the same
    */
-  async publish(channel: string, message: OutgoingMessage, patienceMs: number, signal: AbortSignal, delayMs = 0): Promise<void> {
+  async publish(channel: string, message: OutgoingMessage, patienceMs: number, signal: AbortSignal, delayMs = 0, fence?: () => void): Promise<void> {
     const deadline = this.clock.monotonic() + patienceMs;
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
+      fence?.();
       try {
         return await (delayMs > 0 ? this.broker.publishLater(channel, message, delayMs) : this.broker.publish(channel, message));
       } catch (error) {

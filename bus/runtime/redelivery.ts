@@ -69,7 +69,9 @@ export class Redelivery {
     try {
       await this.publish(letter, signal);
     } catch (error) {
-      await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
+      // Unless it has come to another end meanwhile: it was delivered after all, or a person discarded it.
+      const now = await this.store.deadLetters.get(letter.id);
+      if (now?.state === 'open') await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
       throw error;
     }
     reached('redelivery.published');

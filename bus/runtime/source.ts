@@ -1,13 +1,16 @@
 import type { Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { describe, failureOf, kindOf, Misconfigured, TryAgain } from '../errors.js';
+import { describe, failureOf, kindOf, Misconfigured, NotConnected, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
+import { Attention, Stalled } from './attention.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { Gate } from './gate.js';
 import { type Intake, settlementOf } from './intake.js';
+import { Lease, LeaseLost } from './lease.js';
 import { reopenDelay } from './retry.js';
 import { type Schedule, untilNext } from './schedule.js';
+import { settledWithin } from './settled-within.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import type { Nodes } from './tokens.js';
 
@@ -24,6 +27,8 @@ export interface SourceConfig {
   readonly name: string;
   readonly schedule: Schedule;
   readonly maxRecords: number;
+  /** A poll without progress for so long has hung; 5 min when absent. */
+  readonly pollTimeoutMs?: number;
   readonly expect: { readonly atLeast: number; readonly everyMs: number } | undefined;
 }
 
@@ -35,28 +40,41 @@ export interface Source {
   resume(): Promise<void>;
   /** Stops reading; a batch under way is finished, or read again later. Does not throw. */
   stop(): Promise<void>;
+  /** It did not stop: whatever it still does when it wakes up must have no effect. */
+  abandon?(): void;
 }
 
-const LEASE_MS = 30_000;
 /** Wrong credentials are not tried again and again: many systems lock the account. */
 const MISCONFIGURED_RETRY_MS = 300_000;
+const POLL_TIMEOUT_MS = 300_000;
+/** An adapter's `close` has 5 s by its contract. */
+const CLOSE_MS = 6_000;
+
+type Turn = Parameters<typeof untilNext>[2];
 
 /**
  * Polls one endpoint: lease, schedule, open, poll, publish, checkpoint, settle. A failure of any step closes the endpoint and starts over from the
- * last durable checkpoint.
+ * last durable checkpoint, on this node or on another: the lease is given back. Between polls it is kept.
  */
 export class PolledSource implements Source {
   private readonly health: EndpointHealth;
   private readonly gate = new Gate();
   private readonly log: Logger;
+  private readonly abandoned = new AbortController();
   private stopping = new AbortController();
   private running: Promise<void> | undefined;
   private wake = new AbortController();
+  private lease: Lease | undefined;
+  private isStandby = false;
+  private isOpen = false;
+  private turn: Turn = 'first';
 
+  /** @param remake another endpoint in place of one that hangs for ever */
   constructor(
-    private readonly inbound: PollingInbound,
+    private inbound: PollingInbound,
     private readonly config: SourceConfig,
     private readonly services: SourceServices,
+    private readonly remake: () => PollingInbound | undefined = () => undefined,
   ) {
     this.health = new EndpointHealth(config.name, 'inbound', services.clock.now().getTime(), config.expect);
     this.log = services.log.with({ endpoint: config.name });
@@ -64,6 +82,11 @@ export class PolledSource implements Source {
 
   get report(): EndpointReport {
     return this.health.report(this.services.clock.now().getTime());
+  }
+
+  /** This process may read it now. */
+  get isHeld(): boolean {
+    return this.lease !== undefined && !this.lease.isOver;
   }
 
   async start(): Promise<void> {
@@ -87,81 +110,163 @@ export class PolledSource implements Source {
     await this.running;
   }
 
+  abandon(): void {
+    this.abandoned.abort(new Error('left behind'));
+    this.lease?.lose('it was left behind');
+  }
+
   private async loop(signal: AbortSignal): Promise<void> {
-    const { clock, intake, store, nodes } = this.services;
-    let isOpen = false;
-    let turn: Parameters<typeof untilNext>[2] = 'first';
+    const { clock, intake } = this.services;
     while (!signal.aborted) {
       try {
         await this.gate.pass(signal);
-        await this.rest(untilNext(this.config.schedule, clock.now(), turn), signal);
-        if (!this.gate.isOpen) continue;
-        turn = 'next';
         if (!intake.takes(this.config.name)) throw new Misconfigured('E507', `no route reads ${this.config.name}`);
-        const epoch = await store.leases.acquire(`source:${this.config.name}`, nodes.holder, LEASE_MS, clock.now());
-        if (epoch === undefined) continue;
-        reached('source.lease.held');
-        if (!isOpen) await this.inbound.open(signal);
-        isOpen = true;
-        const count = await this.poll(epoch, signal);
-        this.succeeded(count);
+        const lease = await this.hold(signal);
+        if (!lease) continue;
+        await this.rest(untilNext(this.config.schedule, clock.now(), this.turn), AbortSignal.any([signal, lease.signal]));
+        if (!this.gate.isOpen) continue;
+        this.turn = 'next';
+        this.succeeded(await this.poll(lease, signal));
       } catch (error) {
         if (signal.aborted) break;
-        isOpen = false;
-        turn = 'again';
+        this.turn = 'again';
+        const failure = error instanceof Stalled ? await this.recycle(error) : error;
         await this.close();
-        await this.rest(this.failed(error), signal).catch(() => undefined); // aborted: the loop ends
+        if (this.lease?.isOver) {
+          this.lost(this.lease);
+          continue;
+        }
+        const wait = this.failed(failure);
+        await this.giveBack();
+        await this.rest(wait, signal).catch(() => undefined); // aborted: the loop ends
       }
     }
     await this.close();
-    try {
-      await store.leases.release(`source:${this.config.name}`, nodes.holder);
-    } catch (error) {
-      this.log.warn('lease-kept', `the lease of ${this.config.name} could not be given back, it expires by itself: ${describe(error)}`);
-    }
+    await this.giveBack();
   }
 
-  /** One poll under the lease, which is renewed while it runs. @returns records taken */
-  private async poll(epoch: number, stop: AbortSignal): Promise<number> {
-    const { clock, intake, store, nodes } = this.services;
-    const { name, maxRecords } = this.config;
-    const lost = new AbortController();
-    const signal = AbortSignal.any([stop, lost.signal]);
-    const renewal = setInterval(() => {
-      store.leases.acquire(`source:${name}`, nodes.holder, LEASE_MS, clock.now()).then(
-        (held) => held === epoch || lost.abort(new Error('the lease was lost')),
-        (error: unknown) => lost.abort(error),
-      );
-    }, LEASE_MS / 3);
+  /** The lease, after waiting a little when another node has it. */
+  private async hold(signal: AbortSignal): Promise<Lease | undefined> {
+    if (this.isHeld) return this.lease;
+    this.lease = undefined;
+    const { clock, nodes, store } = this.services;
+    const { name } = this.config;
+    this.lease = await Lease.acquire(`source:${name}`, { leases: store.leases, clock, holder: nodes.holder, timing: nodes.timing });
+    if (this.lease) {
+      reached('source.lease.held');
+      if (this.isStandby) {
+        this.health.takesOver(clock.now().getTime());
+        this.log.info('source-taken-over', `${name} is read by this node now`);
+      }
+      this.isStandby = false;
+      return this.lease;
+    }
+    const reader = nodes.readerOf(name);
+    this.health.standsBy(`read by ${reader ?? 'another node'}`);
+    if (!this.isStandby) this.log.info('source-standby', `${name} is read by ${reader ?? 'another node'}, this one stands by`);
+    this.isStandby = true;
+    this.turn = 'first';
+    await this.rest(nodes.timing.renewMs, signal);
+    return undefined;
+  }
+
+  /** @returns records taken */
+  private async poll(lease: Lease, stop: AbortSignal): Promise<number> {
+    const { clock, store } = this.services;
+    const { name, maxRecords, pollTimeoutMs = POLL_TIMEOUT_MS } = this.config;
+    const attention = new Attention(clock, pollTimeoutMs, this.abandoned.signal);
+    const signal = AbortSignal.any([stop, attention.signal, lease.signal]);
+    const fence = (): void => {
+      signal.throwIfAborted();
+      lease.check();
+    };
+    if (!this.isOpen) await attention.during('opening', this.inbound.open(signal));
+    this.isOpen = true;
+    const checkpoint = await store.checkpoints.get(name);
+    const batches = this.inbound.poll({ checkpoint, maxRecords, signal, fence, progress: attention.progress })[Symbol.asyncIterator]();
     let count = 0;
     try {
-      const checkpoint = await store.checkpoints.get(name);
-      for await (const batch of this.inbound.poll({ checkpoint, maxRecords, signal })) {
-        count += await this.take(batch, epoch, signal, intake, store);
-        if (!this.gate.isOpen) break;
+      while (this.gate.isOpen) {
+        const step = await attention.during('reading', batches.next());
+        if (step.done) return count;
+        count += await this.take(step.value, lease, { signal, fence, attention });
       }
-      return count;
-    } finally {
-      clearInterval(renewal);
+    } catch (error) {
+      throw (await this.end(batches, attention)) ?? error;
     }
+    const stalled = await this.end(batches, attention);
+    if (stalled) throw stalled;
+    return count;
   }
 
-  private async take(batch: Batch, epoch: number, signal: AbortSignal, intake: Intake, store: Store): Promise<number> {
-    const results = await intake.accept(this.config.name, batch.records, { patienceMs: Number.POSITIVE_INFINITY, signal });
+  /** Lets the poll clean up after itself. @returns why that did not end */
+  private async end(batches: AsyncIterator<Batch>, attention: Attention): Promise<Stalled | undefined> {
+    // Behind a call that is still under way it would wait for ever.
+    if (attention.signal.aborted) return undefined;
+    try {
+      await attention.during<unknown>('reading', batches.return?.() ?? Promise.resolve());
+    } catch (error) {
+      if (error instanceof Stalled) return error;
+      this.log.debug('poll-end-failed', `ending the poll of ${this.config.name} failed: ${describe(error)}`);
+    }
+    return undefined;
+  }
+
+  private async take(batch: Batch, lease: Lease, { signal, fence, attention }: { signal: AbortSignal; fence: () => void; attention: Attention }): Promise<number> {
+    const { intake, store } = this.services;
+    const results = await intake.accept(this.config.name, batch.records, { patienceMs: Number.POSITIVE_INFINITY, signal, fence });
     reached('source.checkpoint.before');
-    if (batch.checkpoint !== undefined && !(await store.checkpoints.set(this.config.name, batch.checkpoint, epoch))) throw new Error('another node holds the lease');
+    if (batch.checkpoint !== undefined) {
+      lease.check();
+      if (!(await store.checkpoints.set(this.config.name, batch.checkpoint, lease.epoch))) lease.lose('another node has written its checkpoint');
+      lease.check();
+    }
     reached('source.checkpoint.written');
     const fresh = results.filter((result) => result.result !== 'duplicate').length;
     const dead = results.findIndex((result) => result.result === 'dead');
     this.health.failed += results.filter((result) => result.result === 'dead').length;
     try {
-      await batch.settle?.(settlementOf(results, dead < 0 ? undefined : (batch.records[dead]?.failure?.message ?? 'a record could not be mapped')));
+      const settlement = settlementOf(results, dead < 0 ? undefined : (batch.records[dead]?.failure?.message ?? 'a record could not be mapped'));
+      if (batch.settle) await attention.during('tidying up', batch.settle(settlement));
       reached('source.settled');
     } catch (error) {
+      if (error instanceof Stalled || error instanceof LeaseLost) throw error;
       // The records are safe; only tidying up failed, and the endpoint does it again at a later poll.
       this.log.warn('settle-failed', `tidying up after reading failed: ${describe(error)}`);
     }
     return fresh;
+  }
+
+  /** What hangs is made anew. @returns what it failed with, for people */
+  private async recycle(stalled: Stalled): Promise<unknown> {
+    const { clock, telemetry } = this.services;
+    const { name } = this.config;
+    this.health.recycled(stalled.message, clock.now().getTime());
+    telemetry.recycled.inc({ endpoint: name, reason: 'stalled' });
+    this.log.warn('source-recycled', `${stalled.message}: ${name} is opened anew`, { code: 'E590' });
+    if (!stalled.isLeftBehind) return new NotConnected('E590', stalled.message, { cause: stalled });
+    await this.close();
+    try {
+      this.inbound = this.remake() ?? this.inbound;
+    } catch (error) {
+      return error;
+    }
+    return new NotConnected('E590', stalled.message, { cause: stalled });
+  }
+
+  private lost(lease: Lease): void {
+    this.lease = undefined;
+    this.log.info('source-lease-lost', `this node stops reading: ${describe(lease.signal.reason)}; nothing was published after that`, { epoch: lease.epoch });
+  }
+
+  private async giveBack(): Promise<void> {
+    const { lease } = this;
+    this.lease = undefined;
+    try {
+      await lease?.release();
+    } catch (error) {
+      this.log.warn('lease-kept', `the lease of ${this.config.name} could not be given back, it expires by itself: ${describe(error)}`);
+    }
   }
 
   private succeeded(count: number): void {
@@ -199,11 +304,9 @@ export class PolledSource implements Source {
   }
 
   private async close(): Promise<void> {
-    try {
-      await this.inbound.close();
-    } catch (error) {
-      this.log.debug('close-failed', `closing ${this.config.name} failed: ${describe(error)}`);
-    }
+    this.isOpen = false;
+    const closing = this.inbound.close().catch((error: unknown) => this.log.debug('close-failed', `closing ${this.config.name} failed: ${describe(error)}`));
+    if (!(await settledWithin(CLOSE_MS, closing, this.services.clock))) this.log.warn('close-late', `closing ${this.config.name} did not end within ${CLOSE_MS / 1000} s`);
   }
 }
 

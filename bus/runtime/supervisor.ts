@@ -1,4 +1,4 @@
-import type { ConnectedSystem, ProbeStep } from '../../adapters/contract/endpoint.js';
+import type { ConnectedSystem, Inbound, PollingInbound, ProbeStep } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker } from '../broker.js';
@@ -60,6 +60,8 @@ export class Supervisor {
   private readonly running = new Map<string, RunningSystem>();
   private changing: Promise<unknown> = Promise.resolve();
   private readonly orphans = new Map<string, FailedEndpoint>();
+  private paused: ReadonlySet<string> = new Set();
+  private isFollowing = false;
   private drainMs = 30_000;
 
   constructor(
@@ -93,6 +95,20 @@ export class Supervisor {
     return this.alone(() => this.setPausedNow(name, paused));
   }
 
+  /** Pauses and resumes what was paused or resumed on another node. Does not throw; called every few seconds. */
+  async followPauses(): Promise<void> {
+    // A change may take as long as a drain.
+    if (this.isFollowing) return;
+    this.isFollowing = true;
+    try {
+      await this.alone(() => this.followPausesNow());
+    } catch (error) {
+      this.log.debug('pauses-unknown', `what is paused could not be read: ${describe(error)}`);
+    } finally {
+      this.isFollowing = false;
+    }
+  }
+
   /** One change at a time: an endpoint that is being replaced cannot be resumed. */
   private alone<T>(change: () => Promise<T>): Promise<T> {
     const next = this.changing.then(change);
@@ -118,6 +134,7 @@ export class Supervisor {
     }
     if (gone.length > 0) reached('reload.targets.stopped');
     const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
+    this.paused = new Set(paused.keys());
     for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
       if (this.intake.takes(name) && !routed.has(name) && !paused.has(name)) await source.resume();
     }
@@ -170,7 +187,19 @@ export class Supervisor {
       .filter(({ system, endpoint }) => system === name || endpoint === name);
     await this.store.endpointState.put(PAUSES, new Map(endpoints.map(({ endpoint }) => [endpoint, paused ? this.clock.now().toISOString() : undefined])));
     for (const { running } of endpoints) await (paused ? running.pause() : running.resume());
-    return endpoints.map(({ endpoint }) => endpoint);
+    const names = endpoints.map(({ endpoint }) => endpoint);
+    this.paused = new Set(paused ? [...this.paused, ...names] : [...this.paused].filter((each) => !names.includes(each)));
+    return names;
+  }
+
+  private async followPausesNow(): Promise<void> {
+    const wanted = await this.store.endpointState.list(PAUSES, '', 10_000);
+    for (const [name, endpoint] of [...this.running.values()].flatMap(({ sources, targets }) => [...sources, ...targets])) {
+      if (wanted.has(name) === this.paused.has(name)) continue;
+      await (wanted.has(name) ? endpoint.pause() : endpoint.resume());
+      this.log.info('pause-followed', `${name} was ${wanted.has(name) ? 'paused' : 'resumed'} on another node`, { endpoint: name });
+    }
+    this.paused = new Set(wanted.keys());
   }
 
   /** An adapter that throws takes nothing down but what it was asked for. */
@@ -187,10 +216,15 @@ export class Supervisor {
     };
     const connected = this.connect(plan);
     const sources = plan.inbound.map((config) => {
+      const inboundOf = (): Inbound | undefined => connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
       const construct = (): Source | undefined => {
-        const inbound = connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
+        const inbound = inboundOf();
         const services = { intake, store, clock, log, telemetry, nodes };
-        return inbound && (inbound.kind === 'polling' ? new PolledSource(inbound, config, services) : new ListeningSource(inbound, config, services));
+        const remake = (): PollingInbound | undefined => {
+          const other = inboundOf();
+          return other?.kind === 'polling' ? other : undefined;
+        };
+        return inbound && (inbound.kind === 'polling' ? new PolledSource(inbound, config, services, remake) : new ListeningSource(inbound, config, services));
       };
       return [config.name, make(config.name, 'inbound', construct)] as const;
     });
@@ -266,7 +300,10 @@ export class Supervisor {
   }
 
   private async stopSources({ sources }: RunningSystem): Promise<void> {
-    await Promise.all([...sources].map(([name, source]) => this.end(name, source.stop(), this.drainMs)));
+    const endOf = async (name: string, source: Source): Promise<void> => {
+      if (!(await this.end(name, source.stop(), this.drainMs))) source.abandon?.();
+    };
+    await Promise.all([...sources].map(([name, source]) => endOf(name, source)));
   }
 
   private async stopTargets({ plan, targets, connected }: RunningSystem): Promise<void> {
@@ -274,10 +311,12 @@ export class Supervisor {
     await this.end(plan.name, connected.close(), CLOSE_MS);
   }
 
-  /** Waits for an end, but one that fails or does not come must not keep the others from theirs. */
-  private async end(name: string, ending: Promise<void>, limitMs: number): Promise<void> {
+  /** Waits for an end, but one that fails or does not come must not keep the others from theirs. @returns whether it came */
+  private async end(name: string, ending: Promise<void>, limitMs: number): Promise<boolean> {
     const reported = ending.catch((error: unknown) => this.log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
-    if (!(await settledWithin(limitMs, reported, this.clock))) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
+    const isOver = await settledWithin(limitMs, reported, this.clock);
+    if (!isOver) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
+    return isOver;
   }
 }
 

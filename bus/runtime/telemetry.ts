@@ -16,6 +16,10 @@ export class Telemetry {
   readonly attempts = this.counter('signalbox_delivery_attempts_total', 'Calls of targets', ['endpoint', 'result']);
   readonly deliverySeconds = this.histogram('signalbox_delivery_duration_seconds', 'Time one call of a target took', ['endpoint']);
   readonly endToEndSeconds = this.histogram('signalbox_end_to_end_seconds', "From the message's time to its delivery", ['endpoint']);
+  readonly recycled = this.counter('signalbox_watchdog_recycled_total', 'Endpoints that hung and were made anew', ['endpoint', 'reason']);
+  readonly consumerPresent = this.gauge('signalbox_consumer_present', '1 when the broker knows the consumer of a target, 0 when it does not', ['endpoint']);
+  readonly oldestUnsettled = this.gauge('signalbox_oldest_unsettled_seconds', 'How long the oldest message in hand has been there', ['endpoint']);
+  readonly targetSuccess = this.gauge('signalbox_target_last_success_timestamp_seconds', 'Last delivery', ['endpoint']);
   readonly sourceSuccess = this.gauge('signalbox_source_last_success_timestamp_seconds', 'Last good poll or call', ['system', 'source']);
   readonly systemUp = this.gauge('signalbox_system_up', '1 when the last contact worked, 0 when it failed', ['system']);
   readonly backlog = this.gauge('signalbox_backlog_messages', 'Messages waiting for a target', ['endpoint']);

@@ -1,5 +1,6 @@
 import { token } from '../../adapters/contract/injection.js';
 import type { Handler } from '../handler.js';
+import type { LeaseTiming } from './lease.js';
 import type { Telemetry } from './telemetry.js';
 import type { Traffic } from './traffic.js';
 
@@ -19,6 +20,7 @@ export interface Routing {
 export interface Nodes {
   /** In whose name this process takes leases: no two processes that share a store have the same. */
   readonly holder: string;
+  readonly timing: LeaseTiming;
   /** How many share the work now, this one included: at least 1. May lag 20 s behind a crash. */
   liveNodes(): number;
   /** Name of another node that reads the source now, for people. */

@@ -146,7 +146,8 @@ export interface StoredEvent extends HistoryEvent {
  * A part is one delivery (`deliveryId`); events without one are about the message itself, before deliveries were made. A part is
  * - open after `queued`, `retry`, `redelivered`; - delivered after `delivered`, or `duplicate` with a `deliveryId` (the target had it);
  * - dead after `dead`; - parked after `parked`; - discarded after `discarded`; - filtered after `filtered`.
- * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet (it may be written after what followed it);
+ * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet, `retry` none that
+ * is dead or discarded (they may be written after what followed them);
  * `redelivered` of the message itself (an inbound letter) forgets that it was dead, since deliveries follow. `received`, `mapped`, `note` change nothing.
  *
  * The message is `dead` while a part is dead; else `active` while one is open, or nothing ended yet; else `parked` while one is parked; else `delivered`

@@ -5,7 +5,7 @@ import { EXIT } from '../failure.js';
 import { emit, talk } from '../output.js';
 import { actor, connect, globals, named } from '../session.js';
 import { pairs, table } from '../table.js';
-import { age, duration, paint, safe, stateWord } from '../text.js';
+import { age, duration, paint, plural, safe, stateWord } from '../text.js';
 import { endpointDetail, systemsTable } from './status.js';
 
 export function systemsCommand(): Command {
@@ -76,6 +76,7 @@ function endpointText(endpoint: EndpointStatus): string {
     ['last failure', endpoint.lastFailureAt === undefined ? undefined : age(endpoint.lastFailureAt)],
     ['next', endpoint.nextAt === undefined ? undefined : age(endpoint.nextAt)],
     ['waiting', endpoint.waiting === undefined ? undefined : `${endpoint.waiting}${endpoint.oldestMs === undefined ? '' : `, oldest ${duration(endpoint.oldestMs)}`}`],
+    ['recycled', endpoint.recycled && `${plural(endpoint.recycled.times, 'time')}, last ${age(endpoint.recycled.at)}: ${safe(endpoint.recycled.reason)}`],
     ['checkpoint', endpoint.checkpoint === undefined ? undefined : safe(endpoint.checkpoint)],
   ]);
   return `${safe(endpoint.name)}  ${inbound ? 'reads' : 'writes'}\n${rows.replaceAll(/^/gm, '  ')}`;

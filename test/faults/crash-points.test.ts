@@ -90,7 +90,7 @@ async function lane(
   try {
     for (let kill = kills.shift(); kill; kill = kills.shift()) {
       if (!world) {
-        world = new CrashWorld(bus, caches);
+        world = new CrashWorld({ bus, cache: caches });
         await world.prepare();
         await world.start();
       }
@@ -112,7 +112,7 @@ async function lane(
 
 async function sweep(bus: string, name: string, isReachable: (point: Failpoint) => boolean): Promise<void> {
   const began = performance.now();
-  const first = new CrashWorld(bus, caches);
+  const first = new CrashWorld({ bus, cache: caches });
   await first.prepare();
   const moments = await walk(first).catch(async (error: unknown) => {
     await first.close();

@@ -45,17 +45,27 @@ export function recordingLog(lines: LogLine[] = [], fixed: LogFields = {}): Reco
 /** Time that stands still until `advance` moves it; sleepers wake in order of their time. */
 export interface HeldClock extends Clock {
   advance(ms: number): Promise<void>;
+  /** Time passes and nobody wakes, as in a process that is stopped; sleepers that are due wake with the next `advance`. */
+  jump(ms: number): void;
+  /** Sets the wall clock; what is measured goes on. */
+  set(wall: number): void;
   /** How many sleep now; for waiting until the code under test does. */
   readonly sleeping: number;
 }
 
 export function heldClock(start = '2026-03-01T08:00:00.000Z'): HeldClock {
-  const origin = Date.parse(start);
+  let origin = Date.parse(start);
   const sleepers = new Set<{ readonly due: number; readonly wake: () => void }>();
   let elapsed = 0;
   return {
     now: () => new Date(origin + elapsed),
     monotonic: () => elapsed,
+    jump(ms) {
+      elapsed += ms;
+    },
+    set(wall) {
+      origin = wall - elapsed;
+    },
     random: () => 0.5,
     get sleeping() {
       return sleepers.size;
