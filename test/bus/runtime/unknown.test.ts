@@ -4,7 +4,7 @@ import type { Delivery, Outbound, Receipt, SourceRecord, Verification } from '..
 import { InvalidMessage, NotConnected, TryAgain } from '../../../bus/errors.js';
 import { deliveryId, messageId } from '../../../bus/message.js';
 import type { OnUnknown } from '../../../bus/runtime/call-record.js';
-import { plan, startWorld, system, until, type World } from './harness.js';
+import { handlerTo, plan, startWorld, system, until, type World } from './harness.js';
 
 const record = (id: string, value: SourceRecord['value'] = { n: id }): SourceRecord => ({ id, value, key: id });
 const messageOf = (id: string): string => messageId('in.things', id, 'in');
@@ -264,6 +264,77 @@ describe('an outcome that is unknown', () => {
     expect(ids.map((id) => partner.of(deliveryOf(id)))).toEqual(ids.map(() => 1));
     expect((await world.store.ledger.counts('unknown')).get('out.things')).toBe(6);
   }, 60_000);
+
+  describe('in an order', () => {
+    const done: string[] = [];
+    const by = { who: 'anna' };
+    /** The partner, and in which order it did what it did. */
+    const send = async (delivery: Delivery): Promise<Receipt> => {
+      const before = partner.of(delivery.id);
+      try {
+        return await Partner.prototype.send.call(partner, delivery);
+      } finally {
+        if (partner.of(delivery.id) > before) done.push(`${delivery.key} ${String(delivery.payload['n'])}`);
+      }
+    };
+    const of = (key: string, n: number): SourceRecord => ({ id: `${key}-${n}`, value: { n: String(n) }, key });
+    const acceptAll = (...records: SourceRecord[]) => world.intake.accept('in.things', records, { patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    const startOrdered = (onUnknown: OnUnknown) => {
+      partner.send = send;
+      return world.supervisor.apply(plan([system('out', { outbound: partner, onUnknown })], handlerTo('out.things', 1, undefined, {})));
+    };
+    beforeEach(() => {
+      done.length = 0;
+    });
+    const ofKey = (key: string) => done.filter((each) => each.startsWith(key));
+
+    test.each([
+      ['delivered', true, ['A 1', 'A 2', 'A 3']],
+      ['resend', false, ['A 1', 'A 2', 'A 3']],
+      ['discard', false, ['A 2', 'A 3']],
+    ] as const)('park: the key waits with all behind it; a person says %s, and it goes on in order', async (verdict, applied, wanted) => {
+      partner.first.set('A', lost(timeout, applied));
+      await startOrdered('park');
+      await acceptAll(of('A', 1), of('A', 2), of('B', 1));
+      await reaches('A-2', 'parked');
+      await reaches('B-1', 'delivered');
+      expect(ofKey('A')).toEqual(applied ? ['A 1'] : []);
+      const [lane] = await world.store.parked.lanes({ limit: 10 });
+      expect(lane).toMatchObject({ lane: 'A', count: 2, code: 'E580' });
+      const [first] = await world.store.parked.list('out.things', 'A', 1);
+      expect(await world.resolution.resolve([first?.deliveryId ?? ''], verdict, by)).toEqual({ resolved: 1, failed: [] });
+      await acceptAll(of('A', 3));
+      await reaches('A-3', 'delivered');
+      expect(ofKey('A')).toEqual(wanted);
+      await until(async () => (await world.store.parked.lanes({ limit: 10 })).length === 0, 'nothing is parked');
+      expect(await state('A-1')).toBe(verdict === 'discard' ? 'filtered' : 'delivered');
+      expect(await world.store.ledger.counts('unknown')).toEqual(new Map());
+    });
+
+    test.each([true, false])('verify: the key waits until it is known (effect: %p), then goes on in order', async (applied) => {
+      partner.first.set('A', lost(reset, applied));
+      await startOrdered('verify');
+      await acceptAll(of('A', 1), of('A', 2), of('B', 1));
+      await reaches('A-2', 'delivered');
+      expect(ofKey('A')).toEqual(['A 1', 'A 2']);
+      expect(partner.asked).toBe(1);
+      expect(await world.store.parked.lanes({ limit: 10 })).toEqual([]);
+    });
+
+    test('a copy of what was discarded while parked is not sent, and does not count as delivered', async () => {
+      partner.first.set('A', lost(timeout, false));
+      await startOrdered('park');
+      await acceptAll(of('A', 1));
+      await reaches('A-1', 'parked');
+      const [first] = await world.store.parked.list('out.things', 'A', 1);
+      await world.redelivery.parked.discard(first?.deliveryId ?? '', by);
+      await world.intake.accept('in.things', [of('A', 1)], { patienceMs: 5_000, signal: AbortSignal.timeout(10_000), again: true });
+      await acceptAll(of('A', 2));
+      await reaches('A-2', 'delivered');
+      expect(ofKey('A')).toEqual(['A 2']);
+      expect(await state('A-1')).toBe('filtered');
+    });
+  });
 
   describe('a person says', () => {
     const by = { who: 'anna', reason: 'asked the carrier' };
