@@ -1,6 +1,6 @@
 import type { Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import type { Received } from '../broker.js';
+import type { OutgoingMessage } from '../broker.js';
 import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, LedgerEntry, Store } from '../store/contract.js';
@@ -55,10 +55,10 @@ export class DeliveryJournal {
     }
   }
 
-  /** What the ledger knows of it; where the target remembers by itself, it is asked by sending. */
-  async found(id: string, signal: AbortSignal): Promise<LedgerEntry | undefined> {
+  /** What the ledger knows of it; where the target remembers by itself, it is asked by sending. One that is ordered somebody may have discarded (`always`). */
+  async found(id: string, always: boolean, signal: AbortSignal): Promise<LedgerEntry | undefined> {
     const { ledger } = this.services.store;
-    return this.usesLedger ? (await this.durably(() => ledger.get([id]), signal)).get(id) : undefined;
+    return this.usesLedger || always ? (await this.durably(() => ledger.get([id]), signal)).get(id) : undefined;
   }
 
   record(id: string, found: LedgerEntry | undefined): CallRecord {
@@ -94,7 +94,7 @@ export class DeliveryJournal {
   }
 
   /** Set aside for a person, because nobody knows whether the target has it. */
-  async parked(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, signal: AbortSignal): Promise<void> {
+  async parked(received: OutgoingMessage, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, signal: AbortSignal): Promise<void> {
     const { store, clock } = this.services;
     const { delivery, route, rule } = queued;
     const at = clock.now().getTime();
@@ -121,7 +121,7 @@ export class DeliveryJournal {
   }
 
   /** To the dead letters. */
-  async dead(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error: unknown, signal: AbortSignal): Promise<void> {
+  async dead(received: OutgoingMessage, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error: unknown, signal: AbortSignal): Promise<void> {
     const { store, telemetry, clock } = this.services;
     const now = clock.now().getTime();
     const letter = { ...deliveryLetter(received, queued, error ?? new Error(cause.reason), now), code: cause.code, reason: cause.reason };
@@ -144,7 +144,7 @@ export class DeliveryJournal {
   }
 
   /** A message in the channel that is none of ours. */
-  async foreign(received: Received, error: unknown, signal: AbortSignal): Promise<void> {
+  async foreign(received: OutgoingMessage, error: unknown, signal: AbortSignal): Promise<void> {
     const { store, clock, node } = this.services;
     const letter = foreignLetter(received, this.endpoint, error, clock.now().getTime());
     const { messageId, at, code, reason: detail, endpoint } = letter;
@@ -155,7 +155,11 @@ export class DeliveryJournal {
   }
 
   append(event: HistoryEvent, signal: AbortSignal): Promise<void> {
-    return this.durably(() => this.services.store.history.append([event]), signal);
+    return this.appendAll([event], signal);
+  }
+
+  appendAll(events: readonly HistoryEvent[], signal: AbortSignal): Promise<void> {
+    return this.durably(() => this.services.store.history.append(events), signal);
   }
 
   event(queued: QueuedDelivery, kind: EventKind, at: number, rest: Partial<HistoryEvent>): HistoryEvent {

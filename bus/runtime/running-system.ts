@@ -20,7 +20,7 @@ export interface RunningSystem {
   readonly plan: SystemPlan;
   readonly connected: ConnectedSystem;
   readonly sources: Map<string, Source>;
-  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'pause' | 'resume' | 'stop'>>;
+  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'follow' | 'pause' | 'resume' | 'stop'>>;
 }
 
 export type SystemServices = SourceServices & TargetServices;

@@ -1,17 +1,17 @@
 import type { ProbeStep } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { BROKER, type Broker } from '../broker.js';
+import { BROKER, type Broker, type ChannelSpec } from '../broker.js';
 import { describe, Misconfigured } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
 import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
-import { channelOf } from './envelope.js';
 import type { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
 import { alone } from './nodes.js';
+import { OrderedChannels } from './ordered-channels.js';
 import { DurablePublisher } from './publisher.js';
 import { buildSystem, failedEndpoint, hasFailed, type RunningSystem, type SystemPlan, type SystemServices } from './running-system.js';
 import { settledWithin } from './settled-within.js';
@@ -61,6 +61,7 @@ export class Supervisor {
   private drainMs = 30_000;
   /** What a stop or a change waits for, and since when. */
   private readonly waits = new Map<string, number>();
+  private readonly ordered: OrderedChannels;
 
   constructor(
     @inject(BROKER) private readonly broker: Broker,
@@ -73,7 +74,9 @@ export class Supervisor {
     @inject(Intake) private readonly intake: Intake,
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
     @inject(NODES) private readonly nodes: Nodes = alone,
-  ) {}
+  ) {
+    this.ordered = new OrderedChannels(broker, publisher, store.endpointState, log);
+  }
 
   /**
    * Lets `plan` run in place of what runs now. Messages already in a channel are delivered by whoever serves that endpoint
@@ -108,8 +111,8 @@ export class Supervisor {
   }
 
   private get services(): SystemServices {
-    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake } = this;
-    return { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake };
+    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered } = this;
+    return { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered };
   }
 
   /** One change at a time: an endpoint that is being replaced cannot be resumed. */
@@ -127,11 +130,16 @@ export class Supervisor {
     // What can fail comes first. Channels are among it: the new routes may publish to them from the next record on.
     for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
     const paused = new Set((await this.store.endpointState.list(PAUSES, '', 10_000)).keys());
+    const targets = plan.systems.flatMap((system) => system.outbound);
+    const publishOrdered = await this.ordered.prepare(targets, plan.handler.ordered ?? new Map());
+    // When it throws, the layouts that were begun wait for the next change; messages go on by those before.
     const handler = record ? await record() : plan.handler;
     await Promise.all(gone.map((system) => this.stopSources(system, ended)));
     if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);
     this.routing.handler = handler;
+    publishOrdered();
+    for (const system of this.running.values()) for (const target of system.targets.values()) target.follow();
     this.drainMs = plan.drainMs;
     this.paused = paused;
     for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
@@ -169,7 +177,13 @@ export class Supervisor {
     const systems = [...this.running.values()];
     await Promise.all(systems.map((system) => this.stopSources(system)));
     await Promise.all(systems.map((system) => this.stopTargets(system)));
+    await this.ordered.stop();
     this.running.clear();
+  }
+
+  /** Every channel that holds deliveries for the endpoint. */
+  channels(endpoint: string): Promise<readonly ChannelSpec[]> {
+    return this.ordered.channels(endpoint);
   }
 
   /** Reports of all endpoints, by system; a target that was removed while messages wait for it is among them. */
@@ -241,9 +255,9 @@ export class Supervisor {
       await this.store.endpointState.put(TARGETS, new Map([...configured].filter((name) => !known.has(name)).map((name) => [name, this.clock.now().toISOString()])));
       for (const name of known.keys()) {
         if (configured.has(name)) continue;
-        await this.broker.declare({ name: channelOf(name) });
-        const { ready, unsettled, delayed = 0 } = await this.broker.depth(channelOf(name));
-        const waiting = ready + unsettled + delayed;
+        await this.ordered.declareAll(name);
+        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel.name)));
+        const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
         if (waiting > 0)
           this.orphans.set(
             name,

@@ -268,7 +268,7 @@ export interface Parked {
   /** Appends each at the end of its lane; one that is there already keeps its place and its `at`, the rest is as it is given now. */
   add(entries: readonly ParkedDelivery[]): Promise<void>;
   /** Oldest lane first. */
-  lanes(filter: { readonly endpoint?: string; readonly released?: boolean; readonly limit: number }): Promise<readonly ParkedLane[]>;
+  lanes(filter: { readonly endpoint?: string; readonly lane?: string; readonly released?: boolean; readonly limit: number }): Promise<readonly ParkedLane[]>;
   /** Of one lane, first in order first. */
   list(endpoint: string, lane: string, limit: number): Promise<readonly ParkedDelivery[]>;
   get(deliveryId: string): Promise<ParkedDelivery | undefined>;

@@ -63,7 +63,7 @@ const BY = { who: 'test' };
 export class ReloadWorld {
   readonly directory = mkdtempSync(join(tmpdir(), 'signalbox-reloads-'));
   readonly nodes: Node[] = [];
-  readonly proxies = new Map<'shop' | 'reports' | 'store', FaultProxy>();
+  readonly proxies = new Map<'shop' | 'reports', FaultProxy>();
   readonly partner = new Partner();
   /** Every answer of the webhook, by status; 0 is none. */
   readonly answers = new Map<number, number>();
@@ -79,7 +79,7 @@ export class ReloadWorld {
   private settings = '';
   private database = '';
 
-  /** @param options.store in PostgreSQL behind a proxy, as two nodes need it */
+  /** @param options.store in PostgreSQL, as two nodes need it */
   static async start(options: { readonly bus: 'embedded' | 'rabbitmq'; readonly store: 'sqlite' | 'postgres'; readonly nodes: 1 | 2 }): Promise<ReloadWorld> {
     const world = new ReloadWorld();
     try {
@@ -230,6 +230,10 @@ export class ReloadWorld {
     return names.map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Effect);
   }
 
+  async query(sql: string): Promise<void> {
+    await this.pool?.query(sql);
+  }
+
   get sentCount(): number {
     return this.sent.length;
   }
@@ -285,7 +289,7 @@ export class ReloadWorld {
 
   private async build({ bus, store, nodes }: Parameters<typeof ReloadWorld.start>[0]): Promise<void> {
     const [postgres, rabbitmq] = await Promise.all([services.postgres(), bus === 'rabbitmq' ? services.rabbitmq() : undefined]);
-    for (const place of ['shop', 'reports', 'store'] as const) {
+    for (const place of ['shop', 'reports'] as const) {
       const proxy = await startProxy(postgres.port);
       this.proxies.set(place, proxy);
       this.closing.push(() => proxy.close());
@@ -308,11 +312,11 @@ export class ReloadWorld {
     for (const folder of ['inbox', 'files', 'notes']) mkdirSync(join(this.directory, folder));
     const url = rabbitmq && new URL(rabbitmq.url);
     const values = { postgres: postgres.password, shop: TOKEN, bus: url?.password ?? '' };
-    const access = (place: 'shop' | 'reports' | 'store'): string =>
-      `host: 127.0.0.1, port: ${this.proxies.get(place)?.port}, database: ${this.name}, user: ${postgres.user}, password: "\${secret:postgres}", tls: "off"`;
-    this.database = `{driver: postgres, ${access('shop')}}|{driver: postgres, ${access('reports')}}|${partner}`;
+    const access = (port: number | undefined): string =>
+      `host: 127.0.0.1, port: ${port}, database: ${this.name}, user: ${postgres.user}, password: "\${secret:postgres}", tls: "off"`;
+    this.database = `{driver: postgres, ${access(this.proxies.get('shop')?.port)}}|{driver: postgres, ${access(this.proxies.get('reports')?.port)}}|${partner}`;
     this.settings = `bus: ${url ? `{urls: ["amqp://${url.username}:\${secret:bus}@127.0.0.1:${url.port}/"], prefix: ${this.name.replace('_', '-')}}` : 'embedded'}
-${store === 'postgres' ? `store: {directory: .signalbox, postgres: {${access('store')}, schema: store}}\n` : ''}`;
+${store === 'postgres' ? `store: {directory: .signalbox, postgres: {${access(postgres.port)}, schema: store}}\n` : ''}`;
     for (let at = 0; at < nodes; at++) {
       const directory = join(this.directory, `node${at + 1}`);
       mkdirSync(join(directory, 'secrets'), { recursive: true, mode: 0o700 });
