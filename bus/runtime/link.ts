@@ -1,6 +1,6 @@
 import type { Delivery, Outbound, Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { type AnyFailure, describe, failureOf, kindOf } from '../errors.js';
+import { type AnyFailure, describe, failureOf, kindOf, NotConnected } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { EndpointHealth } from './endpoint-health.js';
 import { Gate } from './gate.js';
@@ -24,7 +24,10 @@ const MISCONFIGURED_RETRY_MS = 300_000;
  */
 export class Link {
   private readonly up = new Gate();
-  private readonly calls = new Set<Promise<Receipt>>();
+  /** With the monotonic time of their beginning, oldest first. */
+  private readonly calls = new Map<Promise<unknown>, number>();
+  /** Rejects for calls that are left behind. */
+  private givenUp = unhandled();
   /** Counts the openings: a late failure of one before says nothing about the one that is open now. */
   private generation = 0;
   private wake = new AbortController();
@@ -72,9 +75,9 @@ export class Link {
       const started = clock.monotonic();
       reached('target.send.before');
       const call = (async () => this.outbound.send(delivery, signal))(); // one that throws at once is no different
-      this.calls.add(call);
+      this.calls.set(call, started);
       try {
-        const receipt = await call;
+        const receipt = await Promise.race([call, this.givenUp.promise]);
         reached('target.send.done');
         return { receipt, durationMs: clock.monotonic() - started };
       } catch (error) {
@@ -87,6 +90,19 @@ export class Link {
         this.calls.delete(call);
       }
     }
+  }
+
+  /** How long the oldest call under way has run. */
+  get oldestCallMs(): number | undefined {
+    const [started] = this.calls.values();
+    return started === undefined ? undefined : this.services.clock.monotonic() - started;
+  }
+
+  /** Calls that do not end are left behind, whatever they still do; their deliveries are made again on a link that is opened anew. */
+  giveUp(reason: string): void {
+    const { reject } = this.givenUp;
+    this.givenUp = unhandled();
+    reject(new NotConnected('E525', `${this.name}: ${reason}`));
   }
 
   recovered(): void {
@@ -113,7 +129,7 @@ export class Link {
       try {
         if (failure !== undefined) {
           // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
-          await settledWithin(LAST_MS, Promise.allSettled(this.calls), this.services.clock);
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls.keys()), this.services.clock);
           await this.close();
           await this.waitAfter(failure, signal);
         }
@@ -148,4 +164,11 @@ export class Link {
       if (signal.aborted) throw error; // otherwise somebody resumed the endpoint: try now
     }
   }
+}
+
+/** Nobody need wait for it. */
+function unhandled(): PromiseWithResolvers<never> {
+  const all = Promise.withResolvers<never>();
+  all.promise.catch(() => undefined);
+  return all;
 }

@@ -5,6 +5,7 @@ import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
 import { Supervisor } from './supervisor.js';
 import { NODES, type Nodes, ROUTING, type Routing } from './tokens.js';
+import { Watchdog } from './watchdog.js';
 
 /** The runtime's own parts. Broker, store, log, clock, telemetry and node come from the composition root. */
 export function runtimeModule(nodes: Nodes = alone): ContainerModule {
@@ -13,6 +14,7 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
     bind(ROUTING).toConstantValue(unconfigured());
     bind(DurablePublisher).toSelf().inSingletonScope();
     bind(Intake).toSelf().inSingletonScope();
+    bind(Watchdog).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
   });

@@ -18,6 +18,7 @@ import { settledWithin } from './settled-within.js';
 import { Suspects } from './suspects.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import type { Routing } from './tokens.js';
+import type { WatchedLink } from './watchdog.js';
 
 export interface TargetServices {
   readonly broker: Broker;
@@ -35,6 +36,8 @@ export interface TargetConfig {
   readonly parallel: number;
   /** Deliveries made are remembered in the ledger; not needed where the target records them itself. */
   readonly usesLedger: boolean;
+  /** After so long a call has no effect any more. */
+  readonly longestCallMs?: number;
 }
 
 /** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
@@ -81,6 +84,12 @@ export class Target {
 
   get report(): EndpointReport {
     return this.health.report(this.services.clock.now().getTime());
+  }
+
+  /** For the watchdog. */
+  get watched(): WatchedLink {
+    const { link, config } = this;
+    return { isOpen: link.isOpen, oldestCallMs: link.oldestCallMs, longestCallMs: config.longestCallMs, giveUp: (reason) => link.giveUp(reason) };
   }
 
   async start(): Promise<void> {
