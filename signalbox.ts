@@ -22,6 +22,7 @@ import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
+import { Resolution } from './bus/runtime/resolution.js';
 import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
@@ -227,7 +228,8 @@ class Assembly implements Signalbox {
       () => this.facts(live),
       () => this.supervisor.followPauses(),
     );
-    this.operations = new Operations(live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    const { container } = this;
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution));
     this.http = http;
     if (http) {
       addHealthPages(http, {

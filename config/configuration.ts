@@ -106,6 +106,12 @@ export interface OutboundConfig {
   readonly config: unknown;
   /** Deliveries under way at once. */
   readonly parallel: number;
+  /** What follows when nobody knows whether a delivery was made. */
+  readonly onUnknown: 'resend' | 'verify' | 'park';
+  /** Milliseconds after which one call has no effect any more. */
+  readonly longestCallMs: number;
+  /** The same, only when the adapter says so: then a call that takes much longer is left behind. */
+  readonly callLimitMs?: number;
 }
 
 export interface CallableConfig {

@@ -15,8 +15,8 @@ export interface WatchedLink {
   readonly isOpen: boolean;
   /** How long the oldest call under way has run. */
   readonly oldestCallMs: number | undefined;
-  /** How long a call may take by the configuration of its adapter; undefined when that does not say. */
-  readonly longestCallMs: number | undefined;
+  /** How long a call may take; undefined when its adapter does not say. */
+  readonly limitMs: number | undefined;
   /** Leaves the calls of now behind and opens the link anew. */
   giveUp(reason: string): void;
 }
@@ -218,14 +218,14 @@ export class Watchdog {
   }
 
   private lookAtCalls(endpoint: string, link: WatchedLink, troubles: Map<string, string>): void {
-    const { oldestCallMs = 0, longestCallMs } = link;
-    const limit = longestCallMs === undefined ? undefined : longestCallMs + CALL_GRACE_MS;
-    if (limit !== undefined && oldestCallMs > limit) {
+    const { oldestCallMs = 0, limitMs } = link;
+    const limit = (limitMs ?? Number.POSITIVE_INFINITY) + CALL_GRACE_MS;
+    if (oldestCallMs > limit) {
       const reason = `a call did not end within ${seconds(limit)}`;
       this.note(endpoint, 'call-hangs', reason);
       this.log.warn('watchdog-recycled', `${endpoint}: ${reason}; its link is opened anew`, { endpoint, reason: 'call-hangs' });
       link.giveUp(reason);
-    } else if (oldestCallMs > Math.max(LONG_CALL_MS, longestCallMs ?? 0)) {
+    } else if (oldestCallMs > Math.max(LONG_CALL_MS, limitMs ?? 0)) {
       troubles.set(endpoint, `a call has been running for ${seconds(oldestCallMs)}`);
       if (!this.longCalls.has(endpoint)) this.log.warn('watchdog-call', `${endpoint}: a call has been running for ${seconds(oldestCallMs)}`, { endpoint });
       this.longCalls.add(endpoint);

@@ -8,9 +8,10 @@ import { FAILPOINTS, type Failpoint } from '../../bus/failpoint.js';
 import { services } from '../services/services.js';
 import { CrashWorld, PHASES, type Phase } from './crash-world.js';
 import { isFull } from './faults.js';
+import { MOMENTS_OF_UNKNOWN } from './forgetful-partner.js';
 import { record } from './results.js';
 
-const POINTS = Object.keys(FAILPOINTS) as Failpoint[];
+const POINTS = (Object.keys(FAILPOINTS) as Failpoint[]).filter((point) => !MOMENTS_OF_UNKNOWN.includes(point));
 const LANES = 2;
 /** Also later comings to the same moment, as far as there are any. */
 const HITS = isFull ? [1, 2, 3, 5, 8] : [1];

@@ -80,6 +80,7 @@ export class PostgresStore implements Store {
     put: async (entries) => this.#write(putEntries, entries),
     delete: async (ids) => this.#write(deleteEntries, ids),
     list: async (filter) => this.#parts.ledger.list(filter),
+    counts: async (state) => this.#parts.ledger.counts(state),
   };
 
   readonly history: History = {

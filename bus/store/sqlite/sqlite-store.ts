@@ -80,6 +80,7 @@ export class SqliteStore implements Store {
     put: async (entries) => this.#database.write('ledger.put', entries),
     delete: async (ids) => this.#database.write('ledger.delete', ids),
     list: async (filter) => this.#database.read('ledger.list', filter),
+    counts: async (state) => this.#database.read('ledger.counts', state),
   };
 
   readonly history: History = {
