@@ -5,6 +5,7 @@ import { type Diagnosis, fine, problem, warning } from '../diagnosis.js';
 import { describe } from '../errors.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { endpointOf } from './envelope.js';
+import { settledWithin } from './settled-within.js';
 import { judge, PATIENCE_MS, type Suspicion } from './suspicion.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { TELEMETRY } from './tokens.js';
@@ -59,6 +60,7 @@ const LONG_CALL_MS = 300_000;
 const CALL_GRACE_MS = 60_000;
 /** A poll may take so long; then it ends by itself, or hangs. */
 const POLL_MS = 300_000;
+const STOP_MS = 2_000;
 /** How long a recycling is shown. */
 const NEWS_MS = 3_600_000;
 
@@ -93,9 +95,10 @@ export class Watchdog {
     this.running = this.run(subjects, this.stopping.signal);
   }
 
+  /** Does not wait for a broker that does not answer: whoever closes the consumers does. */
   async stop(): Promise<void> {
     this.stopping.abort(new Error('stopping'));
-    await this.running;
+    if (this.running) await settledWithin(STOP_MS, this.running, this.clock);
   }
 
   /** The report with what the watchdog knows of the endpoint. */
@@ -135,11 +138,12 @@ export class Watchdog {
   }
 
   /** One look at everything. Does not throw. */
-  async look({ links, sources }: WatchSubjects): Promise<void> {
+  async look({ links, sources }: WatchSubjects, signal?: AbortSignal): Promise<void> {
     const troubles = new Map<string, string>();
     const consumers = this.broker.consuming;
     const figures: { readonly endpoint: string; readonly present: boolean | undefined; readonly oldestMs: number }[] = [];
     for (const consumer of consumers) {
+      if (signal?.aborted) return;
       const endpoint = endpointOf(consumer.channel);
       const present = await this.lookAt(consumer, links.get(endpoint), troubles);
       figures.push({ endpoint, present, oldestMs: consumer.pulse?.oldestMs ?? 0 });
@@ -157,7 +161,7 @@ export class Watchdog {
   private async run(subjects: () => WatchSubjects, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.clock.sleep(LOOK_MS, signal).catch(() => undefined); // aborted: the loop ends
-      if (!signal.aborted) await this.look(subjects());
+      if (!signal.aborted) await this.look(subjects(), signal);
     }
   }
 
@@ -175,6 +179,7 @@ export class Watchdog {
     this.states.set(channel, state);
     if (moved) {
       state.suspicion = undefined;
+      if (this.clock.monotonic() - state.restsUntil > LONGEST_REST_MS) state.restMs = FIRST_REST_MS;
       return true;
     }
     try {
@@ -194,11 +199,7 @@ export class Watchdog {
     const { channel } = consumer;
     const endpoint = endpointOf(channel);
     if (state.suspicion !== suspicion) Object.assign(state, { suspicion, since: now, isReported: false });
-    if (suspicion === undefined) {
-      if (now - state.restsUntil > LONGEST_REST_MS) state.restMs = FIRST_REST_MS;
-      return;
-    }
-    if (now - state.since < PATIENCE_MS[suspicion]) return;
+    if (suspicion === undefined || now - state.since < PATIENCE_MS[suspicion]) return;
     const reason = REASONS[suspicion];
     if (now < state.restsUntil) {
       troubles.set(endpoint, `${reason}; made anew without success, next in ${Math.ceil((state.restsUntil - now) / 1000)} s`);
