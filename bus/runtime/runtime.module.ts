@@ -1,4 +1,5 @@
 import { ContainerModule } from 'inversify';
+import { CLOCK } from '../../adapters/contract/injection.js';
 import { Intake } from './intake.js';
 import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
@@ -13,9 +14,12 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
   return new ContainerModule(({ bind }) => {
     bind(NODES).toConstantValue(nodes);
     bind(ROUTING).toConstantValue(unconfigured());
-    bind(DurablePublisher).toSelf().inSingletonScope();
-    bind(Intake).toSelf().inSingletonScope();
     bind(Watchdog).toSelf().inSingletonScope();
+    // By way of the watchdog, which compares what was published with what is handed out.
+    bind(DurablePublisher)
+      .toDynamicValue((context) => new DurablePublisher(context.get(Watchdog).broker, context.get(CLOCK)))
+      .inSingletonScope();
+    bind(Intake).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
     bind(Resolution).toSelf().inSingletonScope();

@@ -184,7 +184,9 @@ export class Watchdog {
     }
     try {
       const depth = pulse.hasRoom ? await this.broker.depth(channel) : undefined;
-      const suspicion = judge({ pulse, depth, isSingle, link });
+      // Another node may have got them.
+      if (depth && depth.consumers > 1) this.broker.forgive(channel);
+      const suspicion = judge({ pulse, depth, isSingle, owed: this.broker.owed(channel), link });
       await this.suspect(consumer, state, suspicion, troubles);
       return suspicion !== 'consumer-gone';
     } catch (error) {
@@ -208,6 +210,7 @@ export class Watchdog {
     state.restsUntil = now + state.restMs;
     state.restMs = Math.min(state.restMs * 2, LONGEST_REST_MS);
     state.suspicion = undefined;
+    this.broker.forgive(channel);
     this.note(endpoint, suspicion, reason);
     this.log.warn('watchdog-recycled', `${channel}: ${reason}; it is consumed anew`, { endpoint, reason: suspicion });
     try {
@@ -284,6 +287,7 @@ export class Watchdog {
 const REASONS: Readonly<Record<Suspicion, string>> = {
   'consumer-gone': 'its consumer was gone at the broker',
   silent: 'messages wait, and the broker hands out none',
+  swallowed: 'what was published is neither waiting nor handed out',
   lost: 'messages in hand were neither worked on nor settled',
 };
 

@@ -23,6 +23,8 @@ export class WatchedBroker implements Broker {
   readonly kind: Broker['kind'];
   private readonly single = new Set<string>();
   private readonly consumers = new Set<WatchedConsumer>();
+  /** By channel: what this process has published and not got back, as far as it knows. */
+  private readonly outstanding = new Map<string, { inFlight: number; messages: number }>();
 
   constructor(
     private readonly broker: Broker,
@@ -49,8 +51,32 @@ export class WatchedBroker implements Broker {
     await this.broker.declare(channel);
   }
 
-  publish(channel: string, message: OutgoingMessage): Promise<void> {
-    return this.broker.publish(channel, message);
+  async publish(channel: string, message: OutgoingMessage): Promise<void> {
+    const count = this.outstanding.get(channel) ?? { inFlight: 0, messages: 0 };
+    this.outstanding.set(channel, count);
+    // Before it is sent: it may be handed out before it is confirmed.
+    count.messages++;
+    count.inFlight++;
+    try {
+      await this.broker.publish(channel, message);
+    } catch (error) {
+      count.messages = Math.max(0, count.messages - 1);
+      throw error;
+    } finally {
+      count.inFlight--;
+    }
+  }
+
+  /** Messages this process has published and that have not come back to it; 0 while one is being published. */
+  owed(channel: string): number {
+    const { inFlight = 0, messages = 0 } = this.outstanding.get(channel) ?? {};
+    return inFlight > 0 ? 0 : messages;
+  }
+
+  /** Others have them, or nobody knows. */
+  forgive(channel: string): void {
+    const count = this.outstanding.get(channel);
+    if (count) count.messages = 0;
   }
 
   publishLater(channel: string, message: OutgoingMessage, delayMs: number): Promise<void> {
@@ -58,7 +84,12 @@ export class WatchedBroker implements Broker {
   }
 
   async consume(channel: string, options: ConsumeOptions, onMessage: (received: Received) => void): Promise<Consumer> {
-    const consumer = new WatchedConsumer(channel, this.single.has(channel), this.clock, options, onMessage, (closed) => this.consumers.delete(closed));
+    const take = (received: Received): void => {
+      const count = this.outstanding.get(channel);
+      if (count) count.messages = Math.max(0, count.messages - 1);
+      onMessage(received);
+    };
+    const consumer = new WatchedConsumer(channel, this.single.has(channel), this.clock, options, take, (closed) => this.consumers.delete(closed));
     await consumer.start(this.broker);
     this.consumers.add(consumer);
     return consumer;

@@ -53,9 +53,9 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
   await broker.declare({ name: 'target.out.things' });
   const telemetry = new Telemetry('test');
   const routing: Routing = { handler: handlerTo('out.things') };
-  const publisher = new DurablePublisher(broker, systemClock);
-  const intake = new Intake(publisher, store, routing, telemetry, new Traffic(), systemClock, log, 'node-1');
   const watchdog = new Watchdog(broker, clock, log, telemetry);
+  const publisher = new DurablePublisher(watchdog.broker, systemClock);
+  const intake = new Intake(publisher, store, routing, telemetry, new Traffic(), systemClock, log, 'node-1');
   const supervisor = new Supervisor(broker, store, routing, telemetry, clock, log, 'node-1', intake, publisher, undefined, watchdog);
   return {
     directory,

@@ -11,6 +11,7 @@ const idle: Sight = {
   pulse: { hasRoom: true, received: 4, settled: 4, unsettled: 0, oldestMs: undefined },
   depth: { ready: 0, unsettled: 0, delayed: 0, oldestMs: undefined, consumers: 1 },
   isSingle: false,
+  owed: 0,
   link: { isOpen: true, oldestCallMs: undefined },
 };
 const waiting: ChannelDepth = { ready: 5, unsettled: 0, delayed: 0, oldestMs: undefined, consumers: 1 };
@@ -26,6 +27,8 @@ describe('a consumer that did nothing since the last look', () => {
     ['alone in line for its place is not', { isSingle: true, depth: waiting }, 'silent'],
     ['although it has room and messages wait is not', { depth: { ...waiting, consumers: 3 } }, 'silent'],
     ['that the broker does not know is not', { depth: { ...waiting, ready: 0, consumers: 0 } }, 'consumer-gone'],
+    ['that never got what was published is not', { owed: 1 }, 'swallowed'],
+    ['that shares its channel may owe it to another', { owed: 1, depth: { ...waiting, ready: 0, consumers: 2 } }, undefined],
     ['that holds messages nobody works on is not', { pulse: busy }, 'lost'],
     ['that holds messages for the store is well for a while', { pulse: { ...busy, oldestMs: 600_000 } }, undefined],
   ])('%s', (_, part, suspicion) => {
