@@ -13,12 +13,12 @@ import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
 import type { Diagnosis } from './bus/diagnosis.js';
 import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
-import { channelsOf } from './bus/runtime/channels.js';
 import { systemClock } from './bus/runtime/clock.js';
 import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
+import { LetterRepair } from './bus/runtime/letter-repair.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
@@ -170,6 +170,9 @@ export function storeModule({ settings: { store, stateDirectory } }: Configurati
 function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
   return listen && createHttpHost({ host: listen.host, port: listen.port, log, ...(listen.tls ? { tls: listen.tls } : {}) });
 }
+
+/** A redelivery takes no longer; until then its letter and the history may differ. */
+const UNDER_WAY_MS = 120_000;
 
 /** Everything that runs, in the order it is started and stopped. */
 class Assembly implements Signalbox {
@@ -324,7 +327,7 @@ class Assembly implements Signalbox {
     return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
   }
 
-  private examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
+  private async examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
     const configured = [...(this.configuration?.systems.values() ?? [])];
     const probes = configured.map(({ name }) => [name, async (signal: AbortSignal) => (await this.supervisor.probe(name, signal)) ?? []] as const);
     return examine({
@@ -332,7 +335,7 @@ class Assembly implements Signalbox {
       store: this.store,
       clock: systemClock,
       stateDirectory: this.stateDirectory,
-      channels: channelsOf(configured.flatMap(({ outbound }) => [...outbound.values()])),
+      channels: (await Promise.all(configured.flatMap(({ outbound }) => [...outbound.keys()]).map((name) => this.supervisor.channels(name)))).flat(),
       systems: new Map(systems ? probes : []),
       selfTest,
       integrity,
@@ -384,6 +387,8 @@ class Assembly implements Signalbox {
       const removed = await this.store.prune(new Date(), retention);
       reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
+      const repaired = await this.container.get(LetterRepair).run(Date.now() - UNDER_WAY_MS);
+      if (repaired > 0) this.log.info('letters-repaired', `${repaired} dead letters were out of step with the history`);
     } catch (error) {
       if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }

@@ -3,8 +3,10 @@ import type { Clock } from '../../adapters/contract/services.js';
 import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Store } from '../store/contract.js';
+import { deadline } from './deadline.js';
 import { DISCARDED } from './delivery-journal.js';
 import { channelOf, withAttempt } from './envelope.js';
+import { releaseLane } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
 
@@ -85,7 +87,10 @@ export class Resolution {
   private async release(parked: ParkedDelivery, words: string, at: number): Promise<void> {
     const { deliveryId: id, endpoint, headers, content } = parked;
     await this.note(parked, 'redelivered', words, at);
-    if (isAlone(parked)) await this.publisher.publish(channelOf(endpoint), withAttempt({ id, headers, body: content }, 1), 10_000, AbortSignal.timeout(30_000));
+    if (isAlone(parked)) {
+      using limit = deadline(this.clock, 30_000);
+      await this.publisher.publish(channelOf(endpoint), withAttempt({ id, headers, body: content }, 1), 10_000, limit.signal);
+    }
     reached('resolve.published');
     await this.letGo(parked);
   }
@@ -93,7 +98,7 @@ export class Resolution {
   /** Whoever serves the lane of a key looks at the ledger, and goes on. */
   private async letGo(parked: ParkedDelivery): Promise<void> {
     if (isAlone(parked)) await this.store.parked.remove([parked.deliveryId]);
-    else await this.store.parked.release(parked.endpoint, parked.lane);
+    else await releaseLane(this.publisher, this.store, this.clock, parked.endpoint, parked.lane);
   }
 
   private note({ messageId, deliveryId, endpoint, route, rule }: ParkedDelivery, kind: EventKind, detail: string, at: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { ContainerModule } from 'inversify';
 import { CLOCK } from '../../adapters/contract/injection.js';
 import { Intake } from './intake.js';
+import { LetterRepair } from './letter-repair.js';
 import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
@@ -23,6 +24,7 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
     bind(Resolution).toSelf().inSingletonScope();
+    bind(LetterRepair).toSelf().inSingletonScope();
   });
 }
 

@@ -71,7 +71,16 @@ class FakeBroker implements Broker {
   serve(): void {
     while (!this.isDeaf && this.waiting.length > 0) {
       const id = this.waiting.shift() ?? '';
-      this.hand?.({ id, headers: {}, body: new Uint8Array(), redelivered: false, deliveryCount: 0, ack: () => undefined, requeue: () => undefined });
+      this.hand?.({
+        id,
+        headers: {},
+        body: new Uint8Array(),
+        redelivered: false,
+        deliveryCount: 0,
+        session: new AbortController().signal,
+        ack: () => undefined,
+        requeue: () => undefined,
+      });
     }
   }
 }
