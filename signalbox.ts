@@ -13,7 +13,6 @@ import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
 import type { Diagnosis } from './bus/diagnosis.js';
 import { describe, failureOf, kindOf } from './bus/errors.js';
 import type { Message } from './bus/message.js';
-import { channelsOf } from './bus/runtime/channels.js';
 import { systemClock } from './bus/runtime/clock.js';
 import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
@@ -323,7 +322,7 @@ class Assembly implements Signalbox {
     return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
   }
 
-  private examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
+  private async examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
     const configured = [...(this.configuration?.systems.values() ?? [])];
     const probes = configured.map(({ name }) => [name, async (signal: AbortSignal) => (await this.supervisor.probe(name, signal)) ?? []] as const);
     return examine({
@@ -331,7 +330,7 @@ class Assembly implements Signalbox {
       store: this.store,
       clock: systemClock,
       stateDirectory: this.stateDirectory,
-      channels: channelsOf(configured.flatMap(({ outbound }) => [...outbound.values()])),
+      channels: (await Promise.all(configured.flatMap(({ outbound }) => [...outbound.keys()]).map((name) => this.supervisor.channels(name)))).flat(),
       systems: new Map(systems ? probes : []),
       selfTest,
       integrity,

@@ -1,7 +1,7 @@
 import type { ConnectedSystem, Inbound, PollingInbound, ProbeStep } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
-import { BROKER, type Broker } from '../broker.js';
+import { BROKER, type Broker, type ChannelSpec } from '../broker.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
@@ -167,7 +167,7 @@ export class Supervisor {
   }
 
   /** Every channel that holds deliveries for the endpoint. */
-  channels(endpoint: string): Promise<readonly string[]> {
+  channels(endpoint: string): Promise<readonly ChannelSpec[]> {
     return this.ordered.channels(endpoint);
   }
 
@@ -294,7 +294,7 @@ export class Supervisor {
       for (const name of known.keys()) {
         if (configured.has(name)) continue;
         await this.ordered.declareAll(name);
-        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel)));
+        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel.name)));
         const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
         if (waiting > 0) this.orphans.set(name, this.fail(name, 'outbound', new Misconfigured('E509', `${waiting} messages wait for ${name}, which is not configured any more`)));
       }

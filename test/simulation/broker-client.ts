@@ -231,6 +231,7 @@ class SimulatedConsumer implements Consumer {
   readonly #out = new Set<number>();
   readonly #drained = new Set<() => void>();
   #place: Place | undefined;
+  #stay = new AbortController();
   #session: ClientSession | undefined;
   #isHolding = false;
   #closing: Promise<void> | undefined;
@@ -261,6 +262,7 @@ class SimulatedConsumer implements Consumer {
       hand: (message) => session.down.send(this.life, () => this.#arrived(place, message)),
     };
     this.#place = place;
+    this.#stay = new AbortController();
     session.up.send(undefined, () => {
       if (session.isOpen && this.context.arrives(this.life) && this.#place === place) this.server.join(this.channel, place);
     });
@@ -268,6 +270,7 @@ class SimulatedConsumer implements Consumer {
 
   forget(): void {
     this.#place = undefined;
+    this.#stay.abort(new Error('the session has ended'));
     this.#session = undefined;
     this.#out.clear();
     this.#checkDrained();
@@ -324,6 +327,7 @@ class SimulatedConsumer implements Consumer {
       body,
       redelivered: count > 0,
       deliveryCount: count,
+      session: this.#stay.signal,
       ack: settle((channel) => this.server.ack(channel, place, position)),
       requeue: settle((channel) => this.server.requeue(channel, place, position)),
     });
