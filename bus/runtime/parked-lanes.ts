@@ -2,6 +2,7 @@ import type { Clock } from '../../adapters/contract/services.js';
 import { Misconfigured } from '../errors.js';
 import type { EventKind, HistoryEvent, ParkedDelivery, Store } from '../store/contract.js';
 import { deadline } from './deadline.js';
+import { DISCARDED } from './delivery-journal.js';
 import { nudge, orderKeyOf } from './envelope.js';
 import type { DurablePublisher } from './publisher.js';
 
@@ -46,7 +47,7 @@ export class ParkedLanes {
     const [lane] = await this.store.parked.lanes({ endpoint: parked.endpoint, lane: parked.lane, limit: 1 });
     if (lane?.released) throw new Misconfigured('E572', `the key "${parked.lane}" was released: it may be under way`);
     // Copies of it that still come are recognised by the ledger.
-    await this.store.ledger.put([{ deliveryId, endpoint: parked.endpoint, state: 'done', at: this.clock.now().getTime(), detail: 'discarded' }]);
+    await this.store.ledger.put([{ deliveryId, endpoint: parked.endpoint, state: 'done', at: this.clock.now().getTime(), detail: `${DISCARDED}${words(by)}` }]);
     await this.store.history.append([this.event(parked, 'discarded', `by ${words(by)}`)]);
     return (await this.store.parked.remove([deliveryId])) > 0;
   }
