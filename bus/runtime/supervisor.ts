@@ -16,8 +16,10 @@ import { DurablePublisher } from './publisher.js';
 import { buildSystem, failedEndpoint, hasFailed, type RunningSystem, type SystemPlan, type SystemServices } from './running-system.js';
 import { settledWithin } from './settled-within.js';
 import type { Source } from './source.js';
+import { Target } from './target.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, NODES, type Nodes, ROUTING, type Routing, TELEMETRY } from './tokens.js';
+import { Watchdog, type WatchSubjects } from './watchdog.js';
 
 /** What should run: made by the composition root from a checked configuration. */
 export interface RunPlan {
@@ -62,9 +64,11 @@ export class Supervisor {
   /** What a stop or a change waits for, and since when. */
   private readonly waits = new Map<string, number>();
   private readonly ordered: OrderedChannels;
+  /** Everything that the watchdog looks at consumes through it. */
+  private readonly broker: Broker;
 
   constructor(
-    @inject(BROKER) private readonly broker: Broker,
+    @inject(BROKER) broker: Broker,
     @inject(STORE) private readonly store: Store,
     @inject(ROUTING) private readonly routing: Routing,
     @inject(TELEMETRY) private readonly telemetry: Telemetry,
@@ -74,8 +78,10 @@ export class Supervisor {
     @inject(Intake) private readonly intake: Intake,
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
     @inject(NODES) private readonly nodes: Nodes = alone,
+    @inject(Watchdog) private readonly watchdog: Watchdog = new Watchdog(broker, clock, log, telemetry),
   ) {
-    this.ordered = new OrderedChannels(broker, publisher, store.endpointState, log);
+    this.broker = watchdog.broker;
+    this.ordered = new OrderedChannels(this.broker, publisher, store.endpointState, log);
   }
 
   /**
@@ -190,7 +196,7 @@ export class Supervisor {
   reports(): ReadonlyMap<string, { readonly adapter: string; readonly endpoints: readonly EndpointReport[] }> {
     const reports = new Map<string, { readonly adapter: string; readonly endpoints: EndpointReport[] }>();
     for (const { plan, sources, targets } of this.running.values()) {
-      reports.set(plan.name, { adapter: plan.adapter, endpoints: [...sources.values(), ...targets.values()].map((endpoint) => endpoint.report) });
+      reports.set(plan.name, { adapter: plan.adapter, endpoints: [...sources.values(), ...targets.values()].map((endpoint) => this.watchdog.annotate(endpoint.report)) });
     }
     for (const [name, orphan] of this.orphans) {
       const system = reports.get(systemOf(name)) ?? { adapter: 'removed', endpoints: [] };
@@ -198,6 +204,19 @@ export class Supervisor {
       reports.set(systemOf(name), system);
     }
     return reports;
+  }
+
+  /** What the watchdog looks at. */
+  watched(): WatchSubjects {
+    const systems = [...this.running.values()];
+    const links = systems.flatMap(({ targets }) => [...targets].flatMap(([name, target]) => (target instanceof Target ? [[name, target.watched] as const] : [])));
+    const sources = systems.flatMap(({ plan, sources: own }) =>
+      plan.inbound.flatMap(({ name, schedule }) => {
+        const source = own.get(name);
+        return source ? [{ report: source.report, everyMs: schedule.everyMs }] : [];
+      }),
+    );
+    return { links: new Map(links), sources };
   }
 
   /** What a reload waits for now: endpoints and systems that finish what is under way, and since when. */
