@@ -337,6 +337,7 @@ class Assembly implements Signalbox {
     if (later.length > 0) this.log.warn('restart-needed', `a change of ${later.join(' and ')} takes effect when Signalbox is started again`);
     const changed = [...systems, ...changedRouting(before, configuration), ...later.map((name) => `${name} (after a restart)`)];
     this.tellRevision(revision);
+    await this.nodes.refresh().catch(() => undefined); // the next beat tells it
     this.log.info('reloaded', `revision ${revision} runs${isNew ? '' : ' (nothing changed)'}`, { revision, changed: changed.join(', ') });
     return { applied: true, revision, report: report(loaded, revision), changed, waited };
   }
@@ -380,6 +381,8 @@ class Assembly implements Signalbox {
   }
 
   private async record(configuration: Configuration, by: string): Promise<{ readonly revision: Omit<Revision, 'content'>; readonly isNew: boolean }> {
+    // Each node comes to the same change by itself, and to the same number: what it knows of the others must not be of before their change.
+    await this.nodes.refresh();
     const elsewhere = this.nodes.revisionOf(configuration.digest);
     const shared = elsewhere === undefined ? undefined : await this.store.revisions.get(elsewhere);
     if (shared?.digest === configuration.digest) {

@@ -2,7 +2,7 @@ import type { ProbeStep } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker, type ChannelSpec } from '../broker.js';
-import { describe, Misconfigured } from '../errors.js';
+import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
@@ -12,6 +12,7 @@ import type { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
 import { alone } from './nodes.js';
 import { OrderedChannels } from './ordered-channels.js';
+import { findOrphans } from './orphans.js';
 import { DurablePublisher } from './publisher.js';
 import { buildSystem, failedEndpoint, hasFailed, type RunningSystem, type SystemPlan, type SystemServices } from './running-system.js';
 import { settledWithin } from './settled-within.js';
@@ -46,8 +47,6 @@ const CLOSE_MS = 6_000;
 /** After its drain time a target waits for what it aborted, then closes. */
 const TARGET_CLOSE_MS = 2 * CLOSE_MS;
 const PAUSES = 'signalbox.pauses';
-/** Names of the targets there ever were: their channels may hold messages. */
-const TARGETS = 'signalbox.targets';
 
 /**
  * Starts and stops everything in an explicit order (container deactivation order is not dependency order): targets before sources when starting,
@@ -57,7 +56,7 @@ const TARGETS = 'signalbox.targets';
 export class Supervisor {
   private readonly running = new Map<string, RunningSystem>();
   private changing: Promise<unknown> = Promise.resolve();
-  private readonly orphans = new Map<string, FailedEndpoint>();
+  private orphans: ReadonlyMap<string, FailedEndpoint> = new Map();
   private paused: ReadonlySet<string> = new Set();
   private isFollowing = false;
   private drainMs = 30_000;
@@ -154,7 +153,7 @@ export class Supervisor {
     // Each by itself: one whose drain takes long holds up no other.
     const removed = gone.filter(({ plan: { name } }) => !wanted.has(name)).map((system) => this.remove(system, ended));
     await Promise.all([...removed, ...fresh.map((system) => this.swap(system, leaving.get(system.name), ended))]);
-    await this.findOrphans(plan);
+    this.orphans = await findOrphans(new Set(targets.map(({ name }) => name)), this.services);
     return [...new Set([...leaving.keys(), ...fresh.map(({ name }) => name)])].sort();
   }
 
@@ -262,29 +261,6 @@ export class Supervisor {
       } catch (error) {
         endpoints.set(name, failedEndpoint(name, direction, error, this.services));
       }
-    }
-  }
-
-  /** Messages must not wait unseen for a target that was removed from the configuration. */
-  private async findOrphans(plan: RunPlan): Promise<void> {
-    const configured = new Set(plan.systems.flatMap(({ outbound }) => outbound.map(({ name }) => name)));
-    this.orphans.clear();
-    try {
-      const known = await this.store.endpointState.list(TARGETS, '', 10_000);
-      await this.store.endpointState.put(TARGETS, new Map([...configured].filter((name) => !known.has(name)).map((name) => [name, this.clock.now().toISOString()])));
-      for (const name of known.keys()) {
-        if (configured.has(name)) continue;
-        await this.ordered.declareAll(name);
-        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel.name)));
-        const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
-        if (waiting > 0)
-          this.orphans.set(
-            name,
-            failedEndpoint(name, 'outbound', new Misconfigured('E509', `${waiting} messages wait for ${name}, which is not configured any more`), this.services),
-          );
-      }
-    } catch (error) {
-      this.log.warn('channels-unknown', `whether messages wait for removed targets could not be found out: ${describe(error)}`);
     }
   }
 

@@ -172,10 +172,12 @@ test('a reload that fails records nothing, and the next one does what it did not
     await flows(world);
     const before = await service.status();
     const counts = await world.counts();
-    await world.query('ALTER TABLE store.revision RENAME TO away');
+    await world.query(
+      `CREATE FUNCTION store.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; CREATE TRIGGER refuse BEFORE INSERT ON store.revision EXECUTE FUNCTION store.refuse()`,
+    );
     world.write({ mark: 'm2', timeout: '21s' });
     await expect(world.reload()).rejects.toThrow();
-    await world.query('ALTER TABLE store.away RENAME TO revision');
+    await world.query('DROP TRIGGER refuse ON store.revision');
     await flows(world);
     for (const [name, count] of await world.counts()) expect([name, count >= (counts.get(name) ?? 0)]).toEqual([name, true]);
     expect((await service.status()).revision).toEqual(before.revision);
