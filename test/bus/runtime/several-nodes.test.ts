@@ -161,7 +161,10 @@ describe('a source that hangs', () => {
       }
     });
     let opened = 0;
-    const made = source('one', { ...inbound, open: async () => void (opened += 1) }, { clock: fast, pollTimeoutMs: 5_000 });
+    const open = async (): Promise<void> => {
+      opened += 1;
+    };
+    const made = source('one', { ...inbound, open }, { clock: fast, pollTimeoutMs: 5_000 });
     await made.start();
     await until(async () => (await position()) >= 4, 'it goes on');
     expect(opened).toBe(2);
