@@ -50,12 +50,25 @@ test('nodes are killed, stopped for longer than a lease and restarted one after 
   await until(() => zombie.lines('source-lease-lost').length > 0, 'it noticed', 15_000);
   await until(async () => (await zombie.service.system('table')).endpoints[0]?.state === 'standby', 'it stands by', 15_000);
 
-  // A rolling restart: what a node holds is free at once.
+  // A rolling change: what a node holds is free at once, for a while two revisions run, and in the end both nodes name theirs alike.
+  const running: unknown[] = [];
   for (const node of world.all) {
+    node.change('routes.yaml', (now) => `${now}# changed\n`);
     expect(await node.terminate()).toBe(0);
     node.start();
     await node.up();
+    running.push((await node.service.nodes()).filter(({ isLive }) => isLive).map(({ name, revision }) => [name, revision]));
   }
+  expect(running).toEqual([
+    [
+      ['anna', 2],
+      ['bert', 1],
+    ],
+    [
+      ['bert', 2],
+      ['anna', 2],
+    ],
+  ]);
   await world.flows(20_000);
 
   await world.stopFilling();

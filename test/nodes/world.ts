@@ -396,6 +396,12 @@ export class Member {
     this.child = run({ directory: this.directory, environment });
   }
 
+  /** Another revision, for its next life. */
+  change(path: string, text: (now: string) => string): void {
+    const file = join(this.directory, path);
+    writeFileSync(file, text(readFileSync(file, 'utf8')));
+  }
+
   /** Everything of this life has been started. */
   async up(): Promise<void> {
     await until(
