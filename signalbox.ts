@@ -22,6 +22,7 @@ import { Intake } from './bus/runtime/intake.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
+import { Resolution } from './bus/runtime/resolution.js';
 import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
@@ -158,7 +159,7 @@ export function constants({ log, clock, http, node }: { readonly log: Logger; re
 }
 
 export function brokerChoice({ settings: { bus, stateDirectory } }: Configuration): BrokerChoice {
-  return bus.kind === 'embedded' ? { kind: 'embedded', directory: stateDirectory } : bus;
+  return bus.kind === 'embedded' ? { ...bus, directory: stateDirectory } : bus;
 }
 
 export function storeModule({ settings: { store, stateDirectory } }: Configuration): ContainerModule {
@@ -224,7 +225,8 @@ class Assembly implements Signalbox {
       () => this.facts(live),
       () => this.supervisor.followPauses(),
     );
-    this.operations = new Operations(live, this.broker, this.store, this.supervisor, this.container.get<Traffic>(TRAFFIC), this.container.get(Redelivery));
+    const { container } = this;
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution));
     this.http = http;
     if (http) {
       addHealthPages(http, {

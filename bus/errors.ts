@@ -7,6 +7,15 @@ export interface FailureOptions {
   readonly place?: string;
 }
 
+/** What `NotConnected` and `TryAgain` take besides. */
+export interface ContactOptions extends FailureOptions {
+  /**
+   * `unknown`: the effect may have happened. Set it when the request, or a part of it, may have reached the system and no complete answer was read (a
+   * timeout, a connection lost after the request was written). Left out: the system certainly did nothing.
+   */
+  readonly outcome?: 'unknown';
+}
+
 const KIND = Symbol.for('signalbox.failure');
 
 /** What the runtime does next is the kind of a failure; its `code` says what went wrong. */
@@ -32,6 +41,12 @@ abstract class Failure extends Error {
 export class NotConnected extends Failure {
   readonly [KIND] = 'not-connected' satisfies FailureKind;
   override readonly name = 'NotConnected';
+  readonly outcome: 'unknown' | undefined;
+
+  constructor(code: Code, detail: string, options: ContactOptions = {}) {
+    super(code, detail, options);
+    this.outcome = options.outcome;
+  }
 }
 
 /** Busy, timed out, 5xx, lock: the same message may pass later. The runtime takes the retry ladder, then the Dead Letter Channel. */
@@ -40,10 +55,12 @@ export class TryAgain extends Failure {
   override readonly name = 'TryAgain';
   /** Milliseconds the target asked us to wait (`Retry-After`); the runtime clamps it to the policy's longest wait. */
   readonly afterMs: number | undefined;
+  readonly outcome: 'unknown' | undefined;
 
-  constructor(code: Code, detail: string, options: FailureOptions & { readonly afterMs?: number } = {}) {
+  constructor(code: Code, detail: string, options: ContactOptions & { readonly afterMs?: number } = {}) {
     super(code, detail, options);
     this.afterMs = options.afterMs;
+    this.outcome = options.outcome;
   }
 }
 
@@ -67,6 +84,12 @@ export type AnyFailure = NotConnected | TryAgain | InvalidMessage | Misconfigure
  */
 export function failureOf(error: unknown): AnyFailure | undefined {
   return typeof error === 'object' && error !== null && KIND in error ? (error as AnyFailure) : undefined;
+}
+
+/** Whether the effect may have happened although `error` was thrown. */
+export function leavesUnknown(error: unknown): boolean {
+  const failure = failureOf(error);
+  return failure !== undefined && 'outcome' in failure && failure.outcome === 'unknown';
 }
 
 export function kindOf(failure: AnyFailure): FailureKind {

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { HistoryQuery } from '../bus/store/contract.js';
 import { type Actor, type Service, UnknownName } from '../console/service.js';
-import { API, readDeadLetter, type WireDeadLetter, type WireError } from '../console/wire.js';
+import { API, readDeadLetter, readLedgerRecord, type WireDeadLetter, type WireError, type WireLedgerRecord } from '../console/wire.js';
 import { CommandFailure, coded, EXIT } from './failure.js';
 
 const READ_MS = 60_000;
@@ -34,6 +34,9 @@ export function remoteService(socketPath: string): Service {
     deadLetter: async (id) => readDeadLetter(await get<WireDeadLetter>(`/dead-letters/${at(id)}`)),
     redeliver: (ids, by) => post('/dead-letters/redeliver', { ids, ...asker(by) }),
     discard: async (ids, by) => (await post<{ readonly discarded: number }>('/dead-letters/discard', { ids, ...asker(by) })).discarded,
+    ledger: ({ state, endpoint, limit }) => get('/ledger', { state, endpoint, limit }),
+    ledgerRecord: async (id) => readLedgerRecord(await get<WireLedgerRecord>(`/ledger/${at(id)}`)),
+    resolve: (ids, verdict, by) => post('/ledger/resolve', { ids, as: verdict, ...asker(by) }),
     reload: (by) => post('/reload', asker(by)),
     revisions: (limit) => get('/revisions', { limit }),
     doctor: (request) => post('/doctor', request),

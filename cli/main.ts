@@ -9,6 +9,7 @@ import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { initCommand } from './commands/init.js';
+import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
 import { nodesCommand } from './commands/nodes.js';
 import { reloadCommand } from './commands/reload.js';
@@ -36,6 +37,7 @@ const commands = [
   routesCommand,
   messagesCommand,
   dlqCommand,
+  ledgerCommand,
   explainCommand,
   reloadCommand,
   topologyCommand,

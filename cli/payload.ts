@@ -36,6 +36,16 @@ export function contentText(content: Uint8Array, indent = ''): string {
   return shorten(dump(content), indent);
 }
 
+/** Bytes in JSON: as text where they are text. */
+export function portable(content: Uint8Array): { readonly content: string; readonly encoding: 'utf-8' | 'base64' } {
+  try {
+    return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content), encoding: 'utf-8' };
+  } catch {
+    // Not UTF-8.
+    return { content: Buffer.from(content).toString('base64'), encoding: 'base64' };
+  }
+}
+
 function pretty(text: string): string {
   if (!/^\s*[[{]/.test(text)) return safeLines(text);
   let value: Value;

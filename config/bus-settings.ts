@@ -1,6 +1,7 @@
 // The `bus` setting: embedded, or a RabbitMQ cluster.
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { byteSize } from '../adapters/contract/options.js';
 import { Secret } from '../adapters/contract/secret.js';
 import type { Check } from './check.js';
 import type { Settings } from './configuration.js';
@@ -41,6 +42,17 @@ const tls = z
 export const busSchema = z
   .union([
     z.literal('embedded'),
+    z.strictObject({
+      embedded: z.strictObject({
+        min_free: byteSize()
+          .optional()
+          .meta({
+            title: 'Least free space',
+            description: 'Below this much free space on the volume of the state directory nothing new is accepted. When absent: 1 GiB, on a small volume a twentieth of it.',
+            examples: ['2GiB'],
+          }),
+      }),
+    }),
     amqpUrl,
     urls,
     z.strictObject({
@@ -62,6 +74,7 @@ export const busSchema = z
 
 export function busOf(check: Check, directory: string, bus: z.infer<typeof busSchema> | undefined): Settings['bus'] {
   if (bus === undefined || bus === 'embedded') return { kind: 'embedded' };
+  if (typeof bus === 'object' && 'embedded' in bus) return { kind: 'embedded', ...(bus.embedded.min_free === undefined ? {} : { minFree: bus.embedded.min_free }) };
   const isLong = typeof bus === 'object' && 'urls' in bus;
   const list = isLong ? bus.urls : Array.isArray(bus) ? bus : [bus];
   const management = isLong ? bus.management : undefined;

@@ -25,7 +25,7 @@ export interface Settings {
   readonly installation?: string;
   /** npm packages that bring adapters. */
   readonly adapters: readonly string[];
-  readonly bus: { readonly kind: 'embedded' } | RabbitmqSettings;
+  readonly bus: EmbeddedSettings | RabbitmqSettings;
   readonly store: { readonly kind: 'sqlite' } | PostgresSettings;
   /** Directory of the embedded bus and the SQLite store, absolute. */
   readonly stateDirectory: string;
@@ -33,6 +33,12 @@ export interface Settings {
   readonly listen: { readonly host: string; readonly port: number; readonly tls?: { readonly cert: string; readonly key: string } } | undefined;
   readonly retention: { readonly historyMs: number; readonly dedupeMs: number; readonly ledgerMs: number };
   readonly drainMs: number;
+}
+
+export interface EmbeddedSettings {
+  readonly kind: 'embedded';
+  /** Bytes that must be free on the volume for anything new to be accepted. */
+  readonly minFree?: number;
 }
 
 export interface RabbitmqSettings {
@@ -100,6 +106,10 @@ export interface OutboundConfig {
   readonly config: unknown;
   /** Deliveries under way at once. */
   readonly parallel: number;
+  /** What follows when nobody knows whether a delivery was made. */
+  readonly onUnknown: 'resend' | 'verify' | 'park';
+  /** Milliseconds after which one call has no effect any more. */
+  readonly longestCallMs: number;
 }
 
 export interface CallableConfig {

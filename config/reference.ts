@@ -1,6 +1,6 @@
 // Pages of the reference, made from the same declarations that check a configuration.
 import { z } from 'zod';
-import type { AdapterSpec } from '../adapters/contract/spec.js';
+import type { AdapterSpec, OutboundSpec } from '../adapters/contract/spec.js';
 import type { CodeEntry } from '../bus/codes/code.js';
 import { defaultsConfig, fieldConfig, inboundRouteConfig, outboundRouteConfig, tableConfig, testConfig, typeConfig } from '../routes/model.js';
 import { alternatives, defaultOf, expectedWords, isOptional, metaOf, type Schema, shapeOf } from './schema-walk.js';
@@ -63,9 +63,14 @@ function adapterPage(spec: AdapterSpec): string {
 function facts({ name, read, write, call, stability }: AdapterSpec): string {
   const lines = [`- Name: \`${name}\`${stability === 'experimental' ? ' (experimental: may change in a minor release)' : ''}`];
   if (read) lines.push(`- Reads: ${read.pattern === 'polling' ? 'asks on a schedule' : 'is called'}`);
-  if (write) lines.push(`- Writes: ${write.idempotent ? 'the same delivery twice has one effect' : 'the same delivery twice may have two effects'}`);
+  if (write) lines.push(`- Writes: ${repetition(write.idempotent)}`);
   if (call) lines.push('- Can be called');
   return `${lines.join('\n')}\n`;
+}
+
+function repetition(idempotent: OutboundSpec['idempotent']): string {
+  if (typeof idempotent === 'function') return "whether the same delivery twice has one effect is up to the endpoint's options";
+  return idempotent ? 'the same delivery twice has one effect' : 'the same delivery twice may have two effects';
 }
 
 /** One table, or one for each alternative of a union. */

@@ -2,7 +2,7 @@
 import { CronPattern } from 'croner';
 import { z } from 'zod';
 import { duration } from '../adapters/contract/options.js';
-import type { AdapterSpec, EndpointSpec, FieldTypes } from '../adapters/contract/spec.js';
+import { type AdapterSpec, type EndpointSpec, type FieldTypes, isIdempotent, type OutboundSpec } from '../adapters/contract/spec.js';
 import { nearest } from '../bus/finding.js';
 import type { EndpointFields } from '../routes/input.js';
 import type { Check } from './check.js';
@@ -61,11 +61,21 @@ export const readCommon = z.strictObject({
 /** Options every endpoint under `write:` takes besides those of its adapter. */
 export const writeCommon = z.strictObject({
   parallel: z.number().int().min(1).max(256).default(1).meta({ title: 'Parallel', description: 'Deliveries under way at once. More than 1 gives up their order.' }),
+  on_unknown: z
+    .enum(['resend', 'verify', 'park'])
+    .optional()
+    .meta({
+      title: 'On unknown',
+      description:
+        'What happens to a delivery that was sent and not answered (a timeout, a lost connection, a crash): `resend`, `verify` (the endpoint asks the target whether it has it) or `park` (a person decides, `signalbox ledger`). Left out: `verify` where the endpoint can, `resend` where a repetition has no second effect, else `park`.',
+      examples: ['park'],
+    }),
 });
 
 const callCommon = z.strictObject({});
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
 const SYSTEM_KEYS = ['adapter', 'connect', 'read', 'write', 'call'];
+const LONGEST_CALL_MS = 60_000;
 const DEFAULT_SCHEDULE: ScheduleConfig = { everyMs: 30_000, cron: undefined, between: undefined, zone: 'UTC' };
 
 export interface LoadedSystems {
@@ -136,7 +146,7 @@ class SystemReader {
       adapter: spec,
       connect,
       inbound: byName(inbound.map((each) => this.#inbound(each, spec))),
-      outbound: byName(outbound.map((each): OutboundConfig => ({ name: each.name, config: each.config, parallel: each.common.parallel }))),
+      outbound: byName(outbound.map((each) => this.#outbound(each, spec.write, connect))),
       callable: byName(callable.map((each): CallableConfig => ({ name: each.name, config: each.config }))),
       digest: valueDigest(this.check.resolver.value(this.#path)),
     };
@@ -223,6 +233,38 @@ class SystemReader {
       maxRecords: common.max_records,
       ...(common.poll_timeout === undefined ? {} : { pollTimeoutMs: common.poll_timeout }),
       expect: common.expect && { atLeast: common.expect.at_least, everyMs: common.expect.every },
+    };
+  }
+
+  #outbound({ name, config, common, path }: ReadEndpoint<z.infer<typeof writeCommon>>, spec: OutboundSpec | undefined, connect: unknown): OutboundConfig {
+    const repeatable = spec !== undefined && isIdempotent(spec, config);
+    const remembers = spec?.remembersDeliveries === true;
+    const verifies = spec?.verifies?.(config) === true;
+    const asked = common.on_unknown;
+    const option = [...path, 'on_unknown'];
+    if (asked !== undefined && remembers) {
+      const message = '`on_unknown` has no effect: the target remembers each delivery together with its effect, so that nothing is ever unknown';
+      this.check.report({ severity: 'error', code: 'E190', path: option, atKey: true, message, help: 'remove it' });
+    } else if (asked === 'verify' && !verifies) {
+      const message = spec?.verifies ? 'this endpoint does not say how to verify' : 'this adapter cannot verify';
+      const help = spec?.verifies ? 'add `verify:` to the endpoint' : 'take `park`, or `resend` where a repetition does no harm';
+      this.check.report({ severity: 'error', code: 'E191', path: option, message, label: 'not possible', help });
+    } else if (asked === 'resend' && !repeatable) {
+      const message = 'a delivery whose answer was lost is sent again, and may have a second effect: the target cannot recognise it';
+      this.check.report({
+        severity: 'warning',
+        code: 'W190',
+        path: option,
+        message,
+        help: verifies ? 'take `verify`' : 'take `park`, or make the request repeatable (`PUT`, a key that the partner honours)',
+      });
+    }
+    return {
+      name,
+      config,
+      parallel: common.parallel,
+      onUnknown: remembers ? 'resend' : (asked ?? (verifies ? 'verify' : repeatable ? 'resend' : 'park')),
+      longestCallMs: spec?.longestCall?.(config, connect) ?? LONGEST_CALL_MS,
     };
   }
 }

@@ -6,23 +6,40 @@ import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
 import { channelOf } from '../bus/runtime/envelope.js';
 import type { NodeRegistry } from '../bus/runtime/nodes.js';
 import type { Redelivery } from '../bus/runtime/redelivery.js';
+import type { Resolution } from '../bus/runtime/resolution.js';
 import type { Supervisor } from '../bus/runtime/supervisor.js';
 import type { Traffic } from '../bus/runtime/traffic.js';
-import type { AuditEntry, DeadLetterGroup, HistoryQuery, MessageSummary, Revision, Store, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
+import type {
+  AuditEntry,
+  DeadLetterGroup,
+  HistoryQuery,
+  LedgerEntry,
+  MessageSummary,
+  ParkedDelivery,
+  Revision,
+  Store,
+  StoredDeadLetter,
+  StoredEvent,
+} from '../bus/store/contract.js';
 import type { RouteSummary } from '../config/route-summary.js';
 import {
   type Actor,
   type DeadLetterSummary,
   type DoctorRequest,
   type EndpointStatus,
+  type LedgerLine,
+  type LedgerQuery,
+  type LedgerRecord,
   type NodeStatus,
   type RedeliverResult,
   type ReloadResult,
+  type ResolveResult,
   type RouteStatus,
   type Service,
   type Status,
   type SystemStatus,
   UnknownName,
+  type Verdict,
 } from './service.js';
 
 /** What runs now, as the composition root sees it. */
@@ -46,11 +63,18 @@ export class Operations implements Service {
     private readonly supervisor: Supervisor,
     private readonly traffic: Traffic,
     private readonly redelivery: Redelivery,
+    private readonly resolution: Resolution,
   ) {}
 
   async status(): Promise<Status> {
     const { live, store, broker } = this;
-    const [systems, messages, groups, bytes] = await Promise.all([this.systems(), store.history.counts(), store.deadLetters.groups(), store.size()]);
+    const [systems, messages, groups, unknown, bytes] = await Promise.all([
+      this.systems(),
+      store.history.counts(),
+      store.deadLetters.groups(),
+      store.ledger.counts('unknown'),
+      store.size(),
+    ]);
     return {
       version: live.version,
       node: live.nodes.name,
@@ -63,6 +87,7 @@ export class Operations implements Service {
       messages,
       deadLetters: groups.reduce((sum, group) => sum + group.count, 0),
       deadLettersBy: groups.map(({ endpoint, code, count }) => ({ endpoint, code, count })),
+      unknown: [...unknown].map(([endpoint, count]) => ({ endpoint, count })).sort((a, b) => b.count - a.count),
       systems,
       nodes: await this.nodes(),
     };
@@ -173,6 +198,29 @@ export class Operations implements Service {
     return count;
   }
 
+  async ledger({ state, endpoint, limit }: LedgerQuery): Promise<readonly LedgerLine[]> {
+    const { ledger, parked } = this.store;
+    const states = state === undefined ? (['unknown', 'released', 'sending'] as const) : [state];
+    const lists = await Promise.all(states.map((each) => ledger.list({ state: each, limit, ...(endpoint === undefined ? {} : { endpoint }) })));
+    const entries = lists.flat().toSorted((a, b) => a.at - b.at);
+    return Promise.all(entries.slice(0, limit).map(async (entry) => lineOf(entry, await parked.get(entry.deliveryId))));
+  }
+
+  async ledgerRecord(deliveryId: string): Promise<LedgerRecord> {
+    const [found, parked] = await Promise.all([this.store.ledger.get([deliveryId]), this.store.parked.get(deliveryId)]);
+    const entry = found.get(deliveryId);
+    if (!entry) throw new UnknownName(`the ledger has no delivery "${deliveryId}"`);
+    const reference = parked && datarefOf(parked.headers);
+    return { ...lineOf(entry, parked), content: reference === undefined ? parked?.content : await this.store.payloads.get(reference) };
+  }
+
+  async resolve(ids: readonly string[], verdict: Verdict, by: Actor): Promise<ResolveResult> {
+    const result = await this.resolution.resolve(ids, verdict, by);
+    const subject = ids.length > 3 ? `${ids.length} deliveries` : ids.join(', ');
+    await this.audit(by, `resolve as ${verdict}`, subject, `${result.resolved} resolved, ${result.failed.length} failed`);
+    return result;
+  }
+
   async reload(by: Actor): Promise<ReloadResult> {
     const result = await this.live.reload(by);
     await this.audit(by, 'reload', 'configuration', result.applied ? `revision ${result.revision}` : 'refused');
@@ -216,6 +264,17 @@ const GRAVITY = ['ok', 'idle', 'standby', 'starting', 'slow', 'paused', 'silent'
 
 function worst(endpoints: readonly EndpointStatus[]): SystemStatus['state'] {
   return endpoints.reduce<SystemStatus['state']>((state, endpoint) => (GRAVITY.indexOf(endpoint.state) > GRAVITY.indexOf(state) ? endpoint.state : state), 'ok');
+}
+
+function lineOf({ deliveryId, endpoint, state, at, detail }: LedgerEntry, parked: ParkedDelivery | undefined): LedgerLine {
+  return {
+    deliveryId,
+    endpoint,
+    state,
+    at,
+    detail,
+    parked: parked && { messageId: parked.messageId, key: parked.key, route: parked.route, rule: parked.rule, code: parked.code },
+  };
 }
 
 function withoutContent({ content: _, headers: __, stack: ___, ...letter }: StoredDeadLetter): DeadLetterSummary {

@@ -1,7 +1,7 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { BrokerHealth } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
-import type { DeadLetterGroup, HistoryQuery, MessageState, MessageSummary, Revision, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
+import type { DeadLetterGroup, HistoryQuery, LedgerState, MessageState, MessageSummary, Revision, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
 
 /**
  * What a running Signalbox answers and does for people: the one interface behind the admin API, and so behind every command and the console.
@@ -36,6 +36,12 @@ export interface Service {
   /** Same payload, same target. A letter of the inbound stage goes through its inbound route again. */
   redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult>;
   discard(ids: readonly string[], by: Actor): Promise<number>;
+  /** Deliveries whose outcome matters, oldest first; without a state those that are not done. */
+  ledger(query: LedgerQuery): Promise<readonly LedgerLine[]>;
+  /** One of them with what would be sent, where it is parked. @throws UnknownName */
+  ledgerRecord(deliveryId: string): Promise<LedgerRecord>;
+  /** Says of deliveries whose outcome is unknown that the target has them, that they are sent again, or that they are given up. */
+  resolve(ids: readonly string[], verdict: Verdict, by: Actor): Promise<ResolveResult>;
   /** Checks the configuration on disk and, when it is free of errors, lets it run. */
   reload(by: Actor): Promise<ReloadResult>;
   revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]>;
@@ -62,6 +68,33 @@ export interface Running {
 }
 
 export type DeadLetterSummary = Omit<StoredDeadLetter, 'content' | 'headers' | 'stack'>;
+
+export interface LedgerQuery {
+  readonly state?: LedgerState;
+  readonly endpoint?: string;
+  readonly limit: number;
+}
+
+export interface LedgerLine {
+  readonly deliveryId: string;
+  readonly endpoint: string;
+  readonly state: LedgerState;
+  readonly at: number;
+  readonly detail: string | undefined;
+  /** Waits for a person. */
+  readonly parked: { readonly messageId: string; readonly key: string | undefined; readonly route: string; readonly rule: string; readonly code: string } | undefined;
+}
+
+export interface LedgerRecord extends LedgerLine {
+  readonly content: Uint8Array | undefined;
+}
+
+export type Verdict = 'delivered' | 'resend' | 'discard';
+
+export interface ResolveResult {
+  readonly resolved: number;
+  readonly failed: readonly { readonly id: string; readonly reason: string }[];
+}
 
 export interface Actor {
   /** User of the operating system or of the console. */
@@ -90,6 +123,8 @@ export interface Status {
   readonly deadLetters: number;
   /** Open dead letters by where they stand and why, for the metrics. */
   readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
+  /** Deliveries of which nobody knows whether the target has them. */
+  readonly unknown: readonly { readonly endpoint: string; readonly count: number }[];
   readonly systems: readonly SystemStatus[];
   /** The processes that share the store, this one first. */
   readonly nodes: readonly NodeStatus[];

@@ -1,5 +1,5 @@
 import type { StoredDeadLetter } from '../bus/store/contract.js';
-import type { DeadLetterSummary } from './service.js';
+import type { DeadLetterSummary, LedgerRecord } from './service.js';
 
 // What the admin API writes and the command line reads, where that is not the JSON of `Service` as it stands.
 
@@ -26,6 +26,16 @@ export function writeContent({ buffer, byteOffset, byteLength }: Uint8Array): st
 
 export function readDeadLetter(wire: WireDeadLetter): StoredDeadLetter {
   return { ...wire, content: Buffer.from(wire.content, 'base64') };
+}
+
+export type WireLedgerRecord = Omit<LedgerRecord, 'content'> & { readonly content: string | undefined };
+
+export function writeLedgerRecord(record: LedgerRecord): WireLedgerRecord {
+  return { ...record, content: record.content && writeContent(record.content) };
+}
+
+export function readLedgerRecord(wire: WireLedgerRecord): LedgerRecord {
+  return { ...wire, content: wire.content === undefined ? undefined : Buffer.from(wire.content, 'base64') };
 }
 
 /** A service may hand out whole letters where the summary is asked for: their content is not sent. */

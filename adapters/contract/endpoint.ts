@@ -86,10 +86,20 @@ export interface Outbound {
    * Applies one delivery. Resolves only when the system has it durably. May be called again with the same id: an endpoint whose spec says
    * `idempotent` then changes nothing and answers `duplicate: true`.
    * @throws NotConnected: closed and opened again, the delivery is tried again without counting. TryAgain: retry ladder. InvalidMessage: dead letter. Misconfigured: the endpoint stops.
+   * With `outcome: 'unknown'` (NotConnected, TryAgain) the effect may have happened all the same: what follows is then the endpoint's `on_unknown`.
    */
   send(delivery: Delivery, signal: AbortSignal): Promise<Receipt>;
+  /**
+   * Asks the system whether it has the effect of a delivery that was sent and not answered; changes nothing there. Called only where the spec's `verifies`
+   * says so and the configuration asks for it, never while a `send` of the same delivery runs, and not before the time one call takes is over.
+   * `not-done` lets it be sent again, so it must be certain; `unknown`, or a failure that says why, asks again later.
+   * @throws as `send`
+   */
+  verify?(delivery: Delivery, signal: AbortSignal): Promise<Verification>;
   close(): Promise<void>;
 }
+
+export type Verification = 'done' | 'not-done' | 'unknown';
 
 /** One delivery as the target's adapter sees it. */
 export interface Delivery {

@@ -23,6 +23,7 @@ export type {
   ProbeStep,
   Receipt,
   Settlement,
+  Verification,
 } from './endpoint.js';
 export { CLOCK, HTTP_HOST, inject, injectable, LOGGER, token } from './injection.js';
 export { byteSize, duration, identifier, parseDuration, secret } from './options.js';

@@ -40,17 +40,25 @@ export interface InboundSpec extends EndpointSpec {
 }
 
 export interface OutboundSpec extends EndpointSpec {
-  /** Sending the same delivery id again has no second effect. */
-  readonly idempotent: boolean;
+  /** Sending the same delivery id again has no second effect; a function where that depends on the endpoint's options. */
+  readonly idempotent: boolean | ((config: unknown) => boolean);
   /**
    * The target itself records the delivery id in one step with the effect and keeps it (an inbox row): the runtime then keeps no ledger of its own for it.
    * Leave it out where the target may forget: a file that the partner removes, an idempotency key that expires.
    */
   readonly remembersDeliveries?: boolean;
+  /** Whether the endpoint can ask the system if a delivery was made (`Outbound.verify`). Left out: it never can. */
+  readonly verifies?: (config: unknown) => boolean;
+  /** Longest time one `send` takes before it gives up, in milliseconds: afterwards it has no effect any more. Left out: a minute. */
+  readonly longestCall?: (config: unknown, connect: unknown) => number;
   /** Fields the target takes, when the configuration says them: the mapping is checked against them. */
   readonly fields?: (config: unknown, connect: unknown) => FieldTypes | undefined;
   /** What the target would receive for one payload, as text (a fixed-width line, a JSON body), for tests and plans. Pure. */
   readonly preview?: (config: unknown, payload: ValueRecord) => string;
+}
+
+export function isIdempotent({ idempotent }: OutboundSpec, config: unknown): boolean {
+  return typeof idempotent === 'function' ? idempotent(config) : idempotent;
 }
 
 /** `number` is an exact number of either kind; `any` is checked when it is used. */

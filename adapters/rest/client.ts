@@ -21,6 +21,8 @@ export interface Request {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** On a connection of its own: one that the partner closed while it was idle looks like a lost answer. */
+  readonly fresh?: boolean;
 }
 
 /**
@@ -53,19 +55,26 @@ export class RestClient {
     const agent = this.agent;
     if (!agent) throw new NotConnected('E400', 'the endpoint is not open');
     const late = AbortSignal.timeout(this.options.timeout);
+    let written = false;
+    const noticing = agent.compose(
+      noticeStart(() => {
+        written = true;
+      }),
+    );
     try {
-      const response = await agent.request({
+      const response = await noticing.request({
         origin: this.origin.origin,
         path: `${this.prefix}${request.path}`,
         method: request.method,
         headers: { accept: 'application/json', 'accept-encoding': 'identity', ...authorization(this.options), ...request.headers },
         body: request.body ?? null,
+        ...(request.fresh ? { reset: true } : {}),
         signal: AbortSignal.any([signal, late]),
       });
       return { status: response.statusCode, headers: headersOf(response.headers), ...(await this.read(response.body)) };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw this.translate(error);
+      throw this.translate(error, written);
     }
   }
 
@@ -154,19 +163,37 @@ export class RestClient {
     return { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.concat(parts)), cut };
   }
 
-  private translate(error: unknown): Error {
+  /** @param written the request, or its beginning, may have reached the partner */
+  private translate(error: unknown, written: boolean): Error {
     const code = codeOf(error);
     const place = this.origin.host;
+    const outcome = written ? ({ outcome: 'unknown' } as const) : {};
     if (code === 'TimeoutError' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-      return new TryAgain('E476', `${place} did not answer within ${this.options.timeout} ms`);
+      return new TryAgain('E476', `${place} did not answer within ${this.options.timeout} ms`, outcome);
     }
-    if (/^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/.test(code)) {
+    if (!written && /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_|ERR_SSL_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/.test(code)) {
       return new Misconfigured('E477', `the TLS connection to ${place} is not trusted (${code})`, { cause: error });
     }
     if (code === 'UND_ERR_INVALID_ARG' || code === 'ERR_INVALID_CHAR') return new InvalidMessage('E361', 'the request holds a character that cannot be sent', { cause: error });
-    if (/^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE|REQ_|BODY))/.test(code)) return new TryAgain('E475', `${place} answered with something that is no HTTP (${code})`);
-    return new NotConnected('E400', `${place}: ${describe(error)}`, { cause: error });
+    if (/^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE|REQ_|BODY))/.test(code)) return new TryAgain('E475', `${place} answered with something that is no HTTP (${code})`, outcome);
+    return new NotConnected('E400', `${place}: ${describe(error)}`, { cause: error, ...outcome });
   }
+}
+
+/** Calls `started` when a connection is there and the request is about to be written to it: until then the partner certainly has nothing of it. */
+function noticeStart(started: () => void): Dispatcher.DispatcherComposeInterceptor {
+  return (dispatch) => (options, handler) =>
+    dispatch(options, {
+      onRequestStart(controller, context) {
+        handler.onRequestStart?.(controller, context);
+        if (!controller.aborted) started();
+      },
+      onRequestUpgrade: (...parts) => handler.onRequestUpgrade?.(...parts),
+      onResponseStart: (...parts) => handler.onResponseStart?.(...parts),
+      onResponseData: (...parts) => handler.onResponseData?.(...parts),
+      onResponseEnd: (...parts) => handler.onResponseEnd?.(...parts),
+      onResponseError: (...parts) => handler.onResponseError?.(...parts),
+    });
 }
 
 function authorization(options: Connect): Record<string, string> {

@@ -166,17 +166,29 @@ const targetPath = () =>
     .regex(/^\/[\x21-\x7e]*$/, 'expected a path that begins with /')
     .refine((text) => !text.includes('#'), 'a path has no fragment');
 
+const templatePath = () =>
+  targetPath().superRefine((text, context) => {
+    const template = parseTemplate(text);
+    if (typeof template === 'string') context.addIssue({ code: 'custom', message: template });
+  });
+const statuses = (standard: readonly number[]) => {
+  const status = z.int().min(200).max(499);
+  return z
+    .union([status, z.array(status).min(1)])
+    .default([...standard])
+    .transform((given): readonly number[] => (typeof given === 'number' ? [given] : given));
+};
+
 export const writeSchema = z.strictObject({
   method: z
     .enum(['POST', 'PUT', 'PATCH', 'DELETE'])
     .default('POST')
     .meta({ title: 'Method', examples: ['POST', 'PUT'] }),
-  path: targetPath()
-    .superRefine((text, context) => {
-      const template = parseTemplate(text);
-      if (typeof template === 'string') context.addIssue({ code: 'custom', message: template });
-    })
-    .meta({ title: 'Path', description: 'Below `base`. Places such as {key} are filled from the message and encoded.', examples: ['/shipments', '/shipments/{key}'] }),
+  path: templatePath().meta({
+    title: 'Path',
+    description: 'Below `base`. Places such as {key} are filled from the message and encoded.',
+    examples: ['/shipments', '/shipments/{key}'],
+  }),
   headers: z
     .record(
       headerName().refine((name) => !RESERVED.test(name), 'this header cannot be set here'),
@@ -190,6 +202,41 @@ export const writeSchema = z.strictObject({
     .min(1)
     .default([200, 201, 202, 204])
     .meta({ title: 'Success', description: 'Status codes that say the target has it. Add 409 where it means "already there".', examples: [[200, 201, 202, 204, 409]] }),
+  idempotency_key: headerName()
+    .refine((name) => name.toLowerCase() === 'idempotency-key' || !RESERVED.test(name), 'this header has its own option, or cannot be set')
+    .default('idempotency-key')
+    .meta({
+      title: 'Idempotency key',
+      description:
+        'Header that carries the key of the delivery, the same for each attempt. `none` for a partner that knows no such header: a repeated `POST` or `PATCH` then has a second effect.',
+      examples: ['idempotency-key', 'x-request-id', 'none'],
+    }),
+  unknown_status: z
+    .array(z.int().min(500).max(599))
+    .default([502, 504])
+    .meta({
+      title: 'Status that leaves it open',
+      description: 'A gateway answers these when it lost the answer behind it: whether the target has it is unknown. `[]` where there is no gateway.',
+      advanced: true,
+      examples: [[500, 502, 504]],
+    }),
+  verify: z
+    .strictObject({
+      path: templatePath().meta({ title: 'Path', description: 'Read with GET; must name this one delivery.', examples: ['/bookings/{key}'] }),
+      done: statuses([200]).meta({ title: 'Done', description: 'Status codes that say the target has it.', examples: [200, [200, 204]] }),
+      not_done: statuses([404]).meta({
+        title: 'Not done',
+        description: 'Status codes that say for certain it has not. Every other answer leaves it open, and it is asked again.',
+        examples: [404, [404, 410]],
+      }),
+    })
+    .refine(({ done, not_done }) => ![done].flat().some((status) => [not_done].flat().includes(status)), 'a status cannot be both `done` and `not_done`')
+    .optional()
+    .meta({
+      title: 'Verify',
+      description: 'How to find out whether a delivery was made when its answer was lost; for `on_unknown: verify`.',
+      examples: [{ path: '/bookings/{key}', done: 200, not_done: 404 }],
+    }),
   expect: z
     .enum(['json', 'any'])
     .default('json')
@@ -201,6 +248,11 @@ export const writeSchema = z.strictObject({
     }),
 });
 export type Write = z.infer<typeof writeSchema>;
+
+/** The same request twice has one effect: by its method (RFC 9110 section 9.2.2), or because the partner knows the key. */
+export function isRepeatable({ method, idempotency_key }: Write): boolean {
+  return idempotency_key !== 'none' || method === 'PUT' || method === 'DELETE';
+}
 
 export const callSchema = z.strictObject({
   path: targetPath()

@@ -1,5 +1,5 @@
 import { CONTRACT, defineAdapter, type SpecFinding, writeJson } from '../contract/index.js';
-import { type Connect, callSchema, connectSchema, type Read, readSchema, type Write, writeSchema } from './config.js';
+import { type Connect, callSchema, connectSchema, isRepeatable, type Read, readSchema, type Write, writeSchema } from './config.js';
 
 export default defineAdapter({
   name: 'rest',
@@ -25,7 +25,9 @@ export default defineAdapter({
     },
   },
   write: {
-    idempotent: true,
+    idempotent: (config) => isRepeatable(config as Write),
+    verifies: (config) => (config as Write).verify !== undefined,
+    longestCall: (_config, connect) => (connect as Connect).timeout,
     config: writeSchema,
     lint: (_config, connect) => needsBase(connect),
     preview: (config, payload) => writeJson(payload, (config as Write).numbers),

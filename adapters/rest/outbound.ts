@@ -1,21 +1,33 @@
-import { type Clock, type Delivery, InvalidMessage, Misconfigured, type Outbound, parseTemplate, type Receipt, type Template, TryAgain, writeJson } from '../contract/index.js';
+import {
+  type Clock,
+  type Delivery,
+  InvalidMessage,
+  Misconfigured,
+  type Outbound,
+  parseTemplate,
+  type Receipt,
+  type Template,
+  TryAgain,
+  type Verification,
+  writeJson,
+} from '../contract/index.js';
 import { failureFor, idIn, jsonOf } from './answers.js';
 import type { Answer, RestClient } from './client.js';
-import type { Write } from './config.js';
+import { isRepeatable, type Write } from './config.js';
 import { plainPath, segment } from './path.js';
 
 /** Sends each delivery as one request with an `Idempotency-Key`, so that a partner that honours it applies it once. */
 export class RestOutbound implements Outbound {
   private readonly path: Template;
+  private readonly verifyPath: Template | undefined;
 
   constructor(
     private readonly client: RestClient,
     private readonly config: Write,
     private readonly clock: Clock,
   ) {
-    const template = parseTemplate(config.path);
-    if (typeof template === 'string') throw new Misconfigured('E468', template);
-    this.path = template;
+    this.path = templateOf(config.path);
+    this.verifyPath = config.verify && templateOf(config.verify.path);
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -33,15 +45,25 @@ export class RestOutbound implements Outbound {
         headers: {
           ...this.config.headers,
           'content-type': 'application/json',
-          'idempotency-key': idempotencyKey,
+          ...(this.config.idempotency_key === 'none' ? {} : { [this.config.idempotency_key]: idempotencyKey }),
           ...(traceparent !== undefined && /^[0-9a-f-]{55}$/.test(traceparent) ? { traceparent } : {}),
         },
         body: writeJson(delivery.payload, this.config.numbers),
+        fresh: !isRepeatable(this.config),
       },
       signal,
     );
-    if (!this.config.success.includes(answer.status)) throw failureFor(answer, this.client, this.clock);
+    if (!this.config.success.includes(answer.status)) throw failureFor(answer, this.client, this.clock, this.config.unknown_status);
     return { detail: `${answer.status} ${this.accepted(answer)}`.trim(), ...(answer.status === 409 ? { duplicate: true } : {}) };
+  }
+
+  async verify(delivery: Delivery, signal: AbortSignal): Promise<Verification> {
+    const { verify } = this.config;
+    if (!verify || !this.verifyPath) throw new Misconfigured('E468', 'the endpoint has no `verify:`');
+    const answer = await this.client.request({ method: 'GET', path: plainPath(this.verifyPath.render(delivery, segment)), headers: this.config.headers }, signal);
+    if (verify.done.includes(answer.status)) return 'done';
+    if (verify.not_done.includes(answer.status)) return 'not-done';
+    throw new TryAgain('E581', `GET ${verify.path} of ${this.client.origin.host} answered ${answer.status}, which does not say whether it has the delivery`);
   }
 
   async close(): Promise<void> {
@@ -53,6 +75,13 @@ export class RestOutbound implements Outbound {
     if (answer.status >= 400 || this.config.expect === 'any') return readable(answer, this.client);
     return idIn(jsonOf(answer, this.client));
   }
+}
+
+/** @throws Misconfigured */
+function templateOf(path: string): Template {
+  const template = parseTemplate(path);
+  if (typeof template === 'string') throw new Misconfigured('E468', template);
+  return template;
 }
 
 function readable(answer: Answer, client: RestClient): string {

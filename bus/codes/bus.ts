@@ -137,6 +137,11 @@ export const busCodes = {
     meaning: 'The directory is missing, or the user Signalbox runs as may not write there.',
     fix: 'Create the data directory and give it to the user of the service.',
   },
+  E538: {
+    title: 'the volume of the embedded bus has little space left',
+    meaning: 'Nothing new is accepted: sources wait, senders are told to come again. What was accepted is delivered. At the very end a reserve is given back for that.',
+    fix: 'Free space on the volume of the state directory, or move it to a larger one; Signalbox goes on by itself. `bus: {embedded: {min_free: …}}` sets the limit.',
+  },
   E540: {
     title: 'the PostgreSQL of the store is not reachable',
     meaning: 'No host of `store.postgres` that takes writes accepted a connection, or the connection was lost. What was not answered was not stored; it is asked for again.',
@@ -213,6 +218,17 @@ export const busCodes = {
     meaning:
       'A payload above 256 KiB waits in the store, and the message in the channel only refers to it. The store has no such payload: it was restored from an older backup, it is not the store the message was published with, or the message waited longer than the history is kept.',
     fix: 'Let all nodes use one store; after a restore bring back the store of the same time as the bus. The record itself can be sent again from its source, then `signalbox dlq discard` closes this letter.',
+  },
+  E580: {
+    title: 'the outcome of a delivery is not known',
+    meaning:
+      'The request was sent and not answered (a timeout, a lost connection, a crash in between), so the target may have it or not. `on_unknown: park` keeps it for a person.',
+    fix: 'Look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
+  },
+  E581: {
+    title: 'whether a delivery was made could not be found out',
+    meaning: 'Its outcome is not known, and the target did not say yes or no when it was asked. It is asked again as the retry policy says, and then parked for a person.',
+    fix: 'Nothing, if it passes. For a parked one: look at the target, then `signalbox ledger resolve ID --delivered`, `--resend` or `--discard`.',
   },
   E590: {
     title: 'a source made no progress',

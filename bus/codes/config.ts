@@ -132,6 +132,16 @@ export const configCodes = {
     meaning: 'A package listed under `adapters` is not installed, or was built for another version of Signalbox.',
     fix: 'Install the package beside Signalbox, in a version that fits.',
   },
+  E190: {
+    title: '`on_unknown` has no effect here',
+    meaning: 'The adapter writes the id of each delivery into the target together with its effect, so that a repetition is always recognised.',
+    fix: 'Remove `on_unknown`.',
+  },
+  E191: {
+    title: 'the endpoint cannot verify',
+    meaning: '`on_unknown: verify` asks the target whether it has a delivery. The adapter, or this endpoint of it, does not say how.',
+    fix: 'Say how (for `rest`: `verify: {path: ..., done: 200, not_done: 404}`), or take `park`.',
+  },
   W021: {
     title: 'leading zero lost',
     meaning: 'YAML reads 040 as the number 40; codes and customer numbers lose their zeros that way.',
@@ -151,5 +161,10 @@ export const configCodes = {
     title: 'a doubtful combination of options',
     meaning: 'The adapter can work like this, but it is seldom what is wanted.',
     fix: 'Follow the message, or leave it if it is meant.',
+  },
+  W190: {
+    title: 'a delivery may have a second effect',
+    meaning: 'When the answer of the target is lost, the delivery is sent again, and nothing in the request lets the target recognise it.',
+    fix: 'Take `on_unknown: verify` or `park`, or make the request repeatable. Leave it if a second effect does no harm.',
   },
 } as const satisfies CodeTable;

@@ -20,6 +20,7 @@ import { describe, failureOf, Misconfigured, NotConnected } from '../errors.js';
 import { diagnoseFile } from '../sqlite/inspection.js';
 import { WorkerDatabase } from '../sqlite/worker-database.js';
 import { type ChannelServices, EmbeddedChannel } from './channel.js';
+import { DiskSpace } from './disk-space.js';
 import type { BusOperations } from './operations.js';
 import { Outbox } from './outbox.js';
 import { MIGRATIONS } from './schema.js';
@@ -33,6 +34,8 @@ export interface EmbeddedOptions {
   readonly log: Logger;
   /** Above this size of the file publishes are rejected. Default: until the disk is full. */
   readonly maxBytes?: number;
+  /** Below this much free space on the volume nothing new is accepted. Default: see DiskSpace. */
+  readonly minFree?: number;
 }
 
 const RETRY_MS = 1_000;
@@ -48,9 +51,11 @@ export class EmbeddedBroker implements Broker {
   readonly #outbox: Outbox;
   readonly #settler: Settler;
   readonly #services: ChannelServices;
+  readonly #space: DiskSpace;
   #database: WorkerDatabase<BusOperations> | undefined;
   #problem: string | undefined = 'not open';
   #promoting: Promise<void> | undefined;
+  #watching: Promise<void> | undefined;
   #reopening: Promise<void> | undefined;
   #sleeping = new AbortController();
   #nextDue = Number.POSITIVE_INFINITY;
@@ -58,6 +63,7 @@ export class EmbeddedBroker implements Broker {
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
+    this.#space = new DiskSpace({ directory: options.directory, minFree: options.minFree, clock: options.clock, log: options.log });
     this.#outbox = new Outbox(
       async (batch) => this.#open.write('enqueue', batch),
       () => options.clock.now().getTime(),
@@ -78,6 +84,8 @@ export class EmbeddedBroker implements Broker {
 
   async open(signal: AbortSignal): Promise<void> {
     await this.#start(signal);
+    await this.#space.check();
+    this.#watching = this.#space.watch(this.#stop.signal);
     this.#promoting = this.#promote();
   }
 
@@ -93,6 +101,8 @@ export class EmbeddedBroker implements Broker {
   async publish(channel: string, message: OutgoingMessage): Promise<void> {
     checkOutgoing(channel, message);
     const { queue, spec } = this.#target(channel);
+    const { alarm } = this.#space;
+    if (alarm !== undefined) throw new NotPublished('rejected', channel, alarm);
     await this.#outbox.add(channel, queue, spec.maxMessages, 0, message);
   }
 
@@ -128,7 +138,7 @@ export class EmbeddedBroker implements Broker {
   }
 
   get health(): BrokerHealth {
-    return { connected: this.#problem === undefined, detail: this.#problem };
+    return { connected: this.#problem === undefined, detail: this.#problem ?? this.#space.alarm };
   }
 
   diagnose(_channels: readonly ChannelSpec[], how: DiagnoseOptions): Promise<readonly Diagnosis[]> {
@@ -144,7 +154,7 @@ export class EmbeddedBroker implements Broker {
     this.#outbox.flush();
     const now = AbortSignal.abort();
     for (const { consumers } of this.#channels.values()) await Promise.all([...consumers].map((consumer) => consumer.close(now)));
-    await Promise.all([this.#promoting, this.#reopening]);
+    await Promise.all([this.#promoting, this.#watching, this.#reopening]);
     await this.#database?.close();
     if (this.#database) rmSync(this.#pidFile, { force: true });
     this.#database = undefined;

@@ -110,6 +110,7 @@ export function recordLetter(endpoint: string, record: SourceRecord, messageId: 
   };
 }
 
-function headersText(headers: OutgoingMessage['headers']): Record<string, string> {
+/** Headers as the store keeps them. */
+export function headersText(headers: OutgoingMessage['headers']): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value instanceof Uint8Array ? Buffer.from(value).toString('base64') : String(value)]));
 }

@@ -3,8 +3,9 @@ import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Received } from '../broker.js';
 import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
-import type { EventKind, HistoryEvent, Store } from '../store/contract.js';
-import { deliveryLetter, foreignLetter } from './dead-letter.js';
+import type { EventKind, HistoryEvent, LedgerEntry, Store } from '../store/contract.js';
+import { CallRecord, type RecordedEndpoint } from './call-record.js';
+import { deliveryLetter, foreignLetter, headersText } from './dead-letter.js';
 import type { QueuedDelivery } from './envelope.js';
 import { reopenDelay } from './retry.js';
 import type { Telemetry } from './telemetry.js';
@@ -18,18 +19,25 @@ export interface JournalServices {
 }
 
 const LONGEST_WAIT_MS = 5_000;
+/** Begins what the ledger says of a delivery that a person gave up. */
+export const DISCARDED = 'discarded by ';
 
 /**
  * Writes down what became of the deliveries of one endpoint, before they are settled at the broker. What must be written is written, however long that
  * takes: handing a message out again would call the target again.
  */
 export class DeliveryJournal {
+  private readonly endpoint: string;
+  private readonly usesLedger: boolean;
+
   constructor(
-    private readonly endpoint: string,
-    private readonly usesLedger: boolean,
+    private readonly config: RecordedEndpoint,
     private readonly services: JournalServices,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.endpoint = config.name;
+    this.usesLedger = config.usesLedger;
+  }
 
   async durably<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const { clock } = this.services;
@@ -44,14 +52,22 @@ export class DeliveryJournal {
     }
   }
 
-  /** Whether it was made before, as the ledger knows; where the target remembers by itself, it is asked by sending. */
-  async wasDelivered(id: string, queued: QueuedDelivery, signal: AbortSignal): Promise<boolean> {
-    const { store, clock, telemetry } = this.services;
-    if (!this.usesLedger || (await this.durably(() => store.ledger.get([id]), signal)).get(id)?.state !== 'done') return false;
+  /** What the ledger knows of it; where the target remembers by itself, it is asked by sending. */
+  async found(id: string, signal: AbortSignal): Promise<LedgerEntry | undefined> {
+    const { ledger } = this.services.store;
+    return this.usesLedger ? (await this.durably(() => ledger.get([id]), signal)).get(id) : undefined;
+  }
+
+  record(id: string, found: LedgerEntry | undefined): CallRecord {
+    return new CallRecord(id, this.config, this.services, (write, signal) => this.durably(write, signal), found);
+  }
+
+  /** It is done with: it was made before, or a person said so. Perhaps the process ended between the ledger and the history. */
+  async repeated({ detail }: LedgerEntry, queued: QueuedDelivery, signal: AbortSignal): Promise<void> {
+    const { clock, telemetry } = this.services;
     telemetry.attempts.inc({ endpoint: this.endpoint, result: 'duplicate' });
-    // Perhaps the process ended between the ledger and the history.
-    await this.append(this.event(queued, 'duplicate', clock.now().getTime(), { detail: 'was delivered before' }), signal);
-    return true;
+    const kind = detail?.startsWith(DISCARDED) ? 'discarded' : 'duplicate';
+    await this.append(this.event(queued, kind, clock.now().getTime(), { detail: detail ?? 'was delivered before' }), signal);
   }
 
   /** @returns when it was delivered, milliseconds since the epoch */
@@ -70,6 +86,33 @@ export class DeliveryJournal {
       this.append(event, signal).then(() => reached('target.history.written')),
     ]);
     return at;
+  }
+
+  /** Set aside for a person, because nobody knows whether the target has it. */
+  async parked(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, signal: AbortSignal): Promise<void> {
+    const { store, clock } = this.services;
+    const { delivery, route, rule } = queued;
+    const at = clock.now().getTime();
+    const { endpoint } = this;
+    const { id: deliveryId, messageId, key } = delivery;
+    const parked = { deliveryId, messageId, endpoint, lane: deliveryId, route, rule, ...(key === undefined ? {} : { key }), ...cause, at };
+    // First what the ledger refers to.
+    await this.durably(() => store.parked.add([{ ...parked, headers: headersText(received.headers), content: received.body }]), signal);
+    reached('target.parked.written');
+    const event = this.event(queued, 'parked', at, { code: cause.code, detail: cause.reason, attempt: delivery.attempt });
+    await Promise.all([this.durably(() => store.ledger.put([{ deliveryId, endpoint, state: 'unknown', at, detail: cause.reason }]), signal), this.append(event, signal)]);
+    this.log.warn('outcome-unknown', `whether ${endpoint} has a delivery is not known, it waits for a person: ${cause.reason}`, {
+      message_id: messageId,
+      delivery_id: deliveryId,
+      code: cause.code,
+      route,
+      rule,
+    });
+  }
+
+  /** A parked one that was delivered after all. */
+  async unparked(id: string, signal: AbortSignal): Promise<void> {
+    await this.durably(() => this.services.store.parked.remove([id]), signal);
   }
 
   /** To the dead letters. */

@@ -39,6 +39,11 @@ export function channelOf(endpoint: string): string {
   return `target.${endpoint}`;
 }
 
+/** The endpoint whose deliveries a channel holds. */
+export function endpointOf(channel: string): string {
+  return channel.split('.').slice(1, 3).join('.');
+}
+
 export function encodeDispatch(dispatch: Dispatch, message: Message, revision: number): OutgoingMessage {
   const { id, route, rule, endpoint, key, idempotencyKey } = dispatch;
   const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }) };

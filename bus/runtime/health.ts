@@ -13,6 +13,7 @@ export interface HealthSubjects {
     readonly revision: { readonly number: number };
     readonly store: { readonly bytes: number };
     readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
+    readonly unknown: readonly { readonly endpoint: string; readonly count: number }[];
     readonly systems: readonly { readonly endpoints: readonly EndpointFigures[] }[];
   }>;
 }
@@ -23,6 +24,7 @@ interface EndpointFigures {
   readonly state: string;
   readonly waiting: number | undefined;
   readonly oldestMs: number | undefined;
+  readonly lastSuccessAt: number | undefined;
 }
 
 /**
@@ -49,14 +51,17 @@ export function addHealthPages(http: RunningHttpHost, { telemetry, broker, write
     const now = await status();
     telemetry.storeBytes.set(now.store.bytes);
     // What is gone since the last scrape (an endpoint, the last letter of a code) must not keep its old value.
-    for (const gauge of [telemetry.backlog, telemetry.backlogOldest, telemetry.sourceSilent, telemetry.deadLetters]) gauge.reset();
-    for (const { name, direction, state, waiting, oldestMs } of now.systems.flatMap(({ endpoints }) => endpoints)) {
+    const { backlog, backlogOldest, sourceSilent, targetSuccess, deadLetters, unknownOutcomes } = telemetry;
+    for (const gauge of [backlog, backlogOldest, sourceSilent, targetSuccess, deadLetters, unknownOutcomes]) gauge.reset();
+    for (const { name, direction, state, waiting, oldestMs, lastSuccessAt } of now.systems.flatMap(({ endpoints }) => endpoints)) {
       if (direction === 'inbound') telemetry.sourceSilent.set({ system: systemOf(name), source: name }, state === 'silent' ? 1 : 0);
+      if (direction === 'outbound' && lastSuccessAt !== undefined) telemetry.targetSuccess.set({ endpoint: name }, lastSuccessAt / 1000);
       if (waiting === undefined) continue;
       telemetry.backlog.set({ endpoint: name }, waiting);
       telemetry.backlogOldest.set({ endpoint: name }, (oldestMs ?? 0) / 1_000);
     }
     for (const { endpoint, code, count } of now.deadLettersBy) telemetry.deadLetters.inc({ endpoint, code }, count);
+    for (const { endpoint, count } of now.unknown) telemetry.unknownOutcomes.set({ endpoint }, count);
     return { status: 200, headers: { 'content-type': telemetry.registry.contentType }, body: await telemetry.registry.metrics() };
   });
 }

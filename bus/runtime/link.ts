@@ -1,7 +1,8 @@
-import type { Delivery, Outbound, Receipt } from '../../adapters/contract/endpoint.js';
+import type { Delivery, Outbound, Receipt, Verification } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { type AnyFailure, describe, failureOf, kindOf } from '../errors.js';
+import { type AnyFailure, describe, failureOf, kindOf, leavesUnknown, Misconfigured } from '../errors.js';
 import { reached } from '../failpoint.js';
+import type { CallRecord } from './call-record.js';
 import type { EndpointHealth } from './endpoint-health.js';
 import { Gate } from './gate.js';
 import type { Outage } from './outage.js';
@@ -24,7 +25,7 @@ const MISCONFIGURED_RETRY_MS = 300_000;
  */
 export class Link {
   private readonly up = new Gate();
-  private readonly calls = new Set<Promise<Receipt>>();
+  private readonly calls = new Set<Promise<unknown>>();
   /** Counts the openings: a late failure of one before says nothing about the one that is open now. */
   private generation = 0;
   private wake = new AbortController();
@@ -63,29 +64,59 @@ export class Link {
     this.wake.abort();
   }
 
-  /** @returns how long the call took that was answered @throws what the target said of this delivery */
-  async send(delivery: Delivery, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
-    const { clock, telemetry } = this.services;
+  /** @returns how long the call took that was answered @throws what the target said of this delivery, or that nobody knows whether it has it */
+  async send(delivery: Delivery, record: CallRecord, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
     for (;;) {
-      await this.up.pass(signal);
-      const { generation } = this;
-      const started = clock.monotonic();
-      reached('target.send.before');
-      const call = (async () => this.outbound.send(delivery, signal))(); // one that throws at once is no different
-      this.calls.add(call);
       try {
-        const receipt = await call;
-        reached('target.send.done');
-        return { receipt, durationMs: clock.monotonic() - started };
+        const make = async (): Promise<Receipt> => {
+          reached('target.send.before');
+          const receipt = await this.outbound.send(delivery, signal);
+          reached('target.send.done');
+          return receipt;
+        };
+        const { answer, durationMs } = await this.call(make, signal, record);
+        return { receipt: answer, durationMs };
       } catch (error) {
-        const failure = failureOf(error);
-        const kind = failure && kindOf(failure);
-        if (kind !== 'not-connected' && kind !== 'misconfigured') throw error;
-        telemetry.attempts.inc({ endpoint: this.name, result: kind });
-        if (generation === this.generation) this.reopen(failure);
-      } finally {
-        this.calls.delete(call);
+        if (!isOfTheLink(error) || (record.minds && leavesUnknown(error))) throw error;
+        await record.undone(signal);
       }
+    }
+  }
+
+  /** @throws what the target said when it was asked */
+  async verify(delivery: Delivery, signal: AbortSignal): Promise<Verification> {
+    const { outbound } = this;
+    for (;;) {
+      try {
+        const ask = async (): Promise<Verification> => {
+          if (!outbound.verify) throw new Misconfigured('E191', `the adapter of ${this.name} cannot verify`);
+          return outbound.verify(delivery, signal);
+        };
+        return (await this.call(ask, signal)).answer;
+      } catch (error) {
+        if (!isOfTheLink(error)) throw error;
+      }
+    }
+  }
+
+  private async call<T>(make: () => Promise<T>, signal: AbortSignal, record?: CallRecord): Promise<{ readonly answer: T; readonly durationMs: number }> {
+    const { clock, telemetry } = this.services;
+    await this.up.pass(signal);
+    await record?.begin(signal);
+    const { generation } = this;
+    const started = clock.monotonic();
+    const call = (async () => make())(); // one that throws at once is no different
+    this.calls.add(call);
+    try {
+      return { answer: await call, durationMs: clock.monotonic() - started };
+    } catch (error) {
+      if (isOfTheLink(error)) {
+        telemetry.attempts.inc({ endpoint: this.name, result: kindOf(error) });
+        if (generation === this.generation) this.reopen(error);
+      }
+      throw error;
+    } finally {
+      this.calls.delete(call);
     }
   }
 
@@ -148,4 +179,10 @@ export class Link {
       if (signal.aborted) throw error; // otherwise somebody resumed the endpoint: try now
     }
   }
+}
+
+/** Says nothing of a delivery, but that the link, or what is configured for it, does not work. */
+function isOfTheLink(error: unknown): error is AnyFailure {
+  const failure = failureOf(error);
+  return failure !== undefined && ['not-connected', 'misconfigured'].includes(kindOf(failure));
 }

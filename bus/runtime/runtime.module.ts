@@ -3,6 +3,7 @@ import { Intake } from './intake.js';
 import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
+import { Resolution } from './resolution.js';
 import { Supervisor } from './supervisor.js';
 import { NODES, type Nodes, ROUTING, type Routing } from './tokens.js';
 
@@ -15,6 +16,7 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
     bind(Intake).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
+    bind(Resolution).toSelf().inSingletonScope();
   });
 }
 

@@ -1,9 +1,10 @@
-import type { Outbound } from '../../adapters/contract/endpoint.js';
+import type { Delivery, Outbound, Verification } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
-import { describe, failureOf, kindOf, type TryAgain } from '../errors.js';
+import { describe, failureOf, kindOf, leavesUnknown, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
-import type { Store } from '../store/contract.js';
+import type { LedgerEntry, Store } from '../store/contract.js';
+import type { CallRecord, OnUnknown } from './call-record.js';
 import { checkOut } from './claim-check.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
@@ -35,6 +36,10 @@ export interface TargetConfig {
   readonly parallel: number;
   /** Deliveries made are remembered in the ledger; not needed where the target records them itself. */
   readonly usesLedger: boolean;
+  /** What follows when nobody knows whether a delivery was made; `resend` when absent. */
+  readonly onUnknown?: OnUnknown;
+  /** After so long a call has no effect any more. */
+  readonly longestCallMs?: number;
 }
 
 /** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
@@ -42,6 +47,9 @@ const SUSPECT_COUNT = 3;
 /** So often begun as a suspect without an end, it is set aside. */
 const POISON_COUNT = 4;
 const STORE_RETRY_MS = 5_000;
+const LONGEST_CALL_MS = 60_000;
+/** Added to the time of the longest call: clocks differ, and so does what a timer does on a busy machine. */
+const MARGIN_MS = 500;
 
 /**
  * Delivers the channel of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter). A lost link
@@ -56,6 +64,8 @@ export class Target {
   private readonly log: Logger;
   private readonly queue: Received[] = [];
   private readonly channel: string;
+  private readonly onUnknown: OnUnknown;
+  private readonly longestCallMs: number;
   private stopping = new AbortController();
   private consumer: Consumer | undefined;
   /** The last work on each delivery id: the same delivery may come twice (publish of unknown outcome, lost session). */
@@ -69,13 +79,15 @@ export class Target {
     private readonly config: TargetConfig,
     private readonly services: TargetServices,
   ) {
-    const { name, usesLedger } = config;
+    const { name, usesLedger, onUnknown = 'resend', longestCallMs = LONGEST_CALL_MS } = config;
+    this.onUnknown = onUnknown;
+    this.longestCallMs = longestCallMs;
     this.channel = channelOf(name);
     this.health = new EndpointHealth(name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: name });
     this.outage = new Outage(services.clock.random);
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
-    this.journal = new DeliveryJournal(name, usesLedger, services, this.log);
+    this.journal = new DeliveryJournal({ name, usesLedger, onUnknown }, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
   }
 
@@ -184,22 +196,70 @@ export class Target {
     }
     if (begun >= POISON_COUNT) {
       await this.bury(received, queued, { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` });
-    } else if (await this.journal.wasDelivered(received.id, queued, signal)) {
-      received.ack();
     } else {
+      const found = await this.journal.found(received.id, signal);
+      const record = this.journal.record(received.id, found);
       try {
-        const body = await checkOut(received, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
-        const { receipt, durationMs } = await this.link.send({ ...queued.delivery, payload: decodePayload(body) }, signal);
-        const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
-        reached('target.ack.before');
-        received.ack();
-        reached('target.ack.given');
-        this.succeeded(queued, at, durationMs);
+        await this.make(received, queued, found, record, signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        await this.failed(received, queued, error, signal);
+        await this.failed(received, queued, error, record, signal);
       }
     }
+  }
+
+  /** @throws what came of it when it could not be made */
+  private async make(received: Received, queued: QueuedDelivery, found: LedgerEntry | undefined, record: CallRecord, signal: AbortSignal): Promise<void> {
+    const known = found?.state === 'sending' && record.minds ? await this.afterLongestCall(found, signal) : found;
+    if (known?.state === 'done') {
+      await this.journal.repeated(known, queued, signal);
+      received.ack();
+      return;
+    }
+    const isOpen = record.minds && (known?.state === 'sending' || known?.state === 'unknown');
+    if (isOpen && this.onUnknown === 'park') {
+      await this.journal.parked(received, queued, { code: 'E580', reason: known.detail ?? 'the process that sent it ended before there was an answer' }, signal);
+      received.ack();
+      return;
+    }
+    const whole = async (): Promise<Delivery> => {
+      const body = await checkOut(received, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
+      return { ...queued.delivery, payload: decodePayload(body) };
+    };
+    const verified = isOpen ? await this.verified(whole, signal) : undefined;
+    const { receipt, durationMs } = verified ?? (await this.link.send(await whole(), record, signal));
+    const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
+    if (known) await this.journal.unparked(received.id, signal);
+    reached('target.ack.before');
+    received.ack();
+    reached('target.ack.given');
+    this.succeeded(queued, at, durationMs);
+  }
+
+  /** Whoever began the call may still be at it: a node we know nothing of, or a call that was left behind. */
+  private async afterLongestCall(begun: LedgerEntry, signal: AbortSignal): Promise<LedgerEntry | undefined> {
+    const { clock } = this.services;
+    const longest = this.longestCallMs + MARGIN_MS;
+    for (let { at } = begun; ; ) {
+      const wait = Math.min(longest, at + longest - clock.now().getTime());
+      if (wait > 0) await clock.sleep(wait, signal);
+      const now = await this.journal.found(begun.deliveryId, signal);
+      if (now?.state !== 'sending' || now.at === at) return now;
+      at = now.at;
+    }
+  }
+
+  /** @returns undefined when the target certainly does not have it @throws OutcomeUnknown */
+  private async verified(whole: () => Promise<Delivery>, signal: AbortSignal) {
+    const started = this.services.clock.monotonic();
+    const ask = async (): Promise<Verification> => this.link.verify(await whole(), signal);
+    const verdict = await ask().catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw new OutcomeUnknown(describe(error), error);
+    });
+    if (verdict === 'unknown') throw new OutcomeUnknown(`${this.config.name} cannot say whether it has it`);
+    if (verdict === 'not-done') return undefined;
+    return { receipt: { detail: 'verified: it was there' }, durationMs: this.services.clock.monotonic() - started };
   }
 
   private succeeded(queued: QueuedDelivery, at: number, durationMs: number): void {
@@ -213,12 +273,14 @@ export class Target {
     telemetry.endToEndSeconds.observe({ endpoint }, Math.max(0, at - Date.parse(queued.delivery.time)) / 1000);
   }
 
-  private async failed(received: Received, queued: QueuedDelivery, error: unknown, signal: AbortSignal): Promise<void> {
+  private async failed(received: Received, queued: QueuedDelivery, error: unknown, record: CallRecord, signal: AbortSignal): Promise<void> {
     const { routing, telemetry, clock, publisher } = this.services;
+    const isUnknown = record.minds && leavesUnknown(error);
     const failure = failureOf(error);
     this.health.failed++;
-    telemetry.attempts.inc({ endpoint: this.config.name, result: failure ? kindOf(failure) : 'error' });
-    if (!failure || kindOf(failure) !== 'try-again') {
+    telemetry.attempts.inc({ endpoint: this.config.name, result: isUnknown ? 'unknown' : failure ? kindOf(failure) : 'error' });
+    await (isUnknown ? record.unknown(describe(error), signal) : record.undone(signal));
+    if (!failure || (!isUnknown && kindOf(failure) !== 'try-again')) {
       await this.bury(received, queued, causeOf(error), error);
       return;
     }
@@ -228,26 +290,45 @@ export class Target {
       this.log.warn('target-failed', `${this.config.name} fails for every message: ${describe(error)}; no attempt counts until one succeeds`, { code: failure.code });
     }
     const counts = !this.outage.isOn;
-    if (counts && attempt >= policy.attempts) {
-      this.health.brokeDown(error, clock.now().getTime(), `given up after attempt ${attempt}, it is in the dead letters`);
+    const now = (): number => clock.now().getTime();
+    if (isUnknown && (this.onUnknown === 'park' || (counts && attempt >= policy.attempts))) {
+      this.health.brokeDown(error, now(), 'whether it was delivered is not known, it is parked');
+      const ofAttempts = this.onUnknown === 'park' ? '' : ` (attempt ${attempt} of ${policy.attempts})`;
+      await this.journal.parked(received, queued, { code: this.onUnknown === 'park' ? 'E580' : 'E581', reason: `${describe(error)}${ofAttempts}` }, signal);
+      received.ack();
+    } else if (counts && attempt >= policy.attempts) {
+      this.health.brokeDown(error, now(), `given up after attempt ${attempt}, it is in the dead letters`);
       await this.bury(received, queued, { code: failure.code, reason: `${describe(error)} (attempt ${attempt} of ${policy.attempts})` }, error);
       return;
+    } else {
+      // An answer that was lost may be to a request that is still worked on: whoever asks too early hears that it is not there.
+      const waitMs = Math.max(
+        retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random),
+        isUnknown ? record.remainingMs(this.longestCallMs + MARGIN_MS) : 0,
+      );
+      reached('target.retry.before');
+      await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
+      reached('target.retry.published');
+      const at = now();
+      const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(at + waitMs).toISOString()}`;
+      const detail = `${describe(error)}; ${isUnknown ? 'whether it was delivered is not known, it is verified; ' : ''}${next}`;
+      await this.journal.append(this.journal.event(queued, 'retry', at, { code: failure.code, detail, attempt }), signal);
+      reached('target.retry.history.written');
+      received.ack();
+      this.health.brokeDown(error, at, next);
     }
-    const waitMs = retryDelay(policy, attempt, (failure as TryAgain).afterMs, clock.random);
-    reached('target.retry.before');
-    await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
-    reached('target.retry.published');
-    const now = clock.now().getTime();
-    const next = `${counts ? `attempt ${attempt} of ${policy.attempts}` : 'no message succeeds, so this attempt does not count'}, next ${new Date(now + waitMs).toISOString()}`;
-    await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
-    reached('target.retry.history.written');
-    received.ack();
-    this.health.brokeDown(error, now, next);
     if (!counts && this.link.isOpen) this.link.reopen(failure);
   }
 
   private async bury(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error?: unknown): Promise<void> {
     await this.journal.dead(received, queued, cause, error, this.stopping.signal);
     received.ack();
+  }
+}
+
+/** Nobody knows whether an earlier call had its effect. */
+class OutcomeUnknown extends TryAgain {
+  constructor(detail: string, cause?: unknown) {
+    super('E581', detail, { outcome: 'unknown', ...(cause === undefined ? {} : { cause }) });
   }
 }

@@ -66,7 +66,10 @@ export interface Dedupe {
   add(scope: string, ids: readonly string[], at: Date): Promise<void>;
 }
 
-/** Deliveries whose outcome matters: `sending` before the call, `done` after; `sending` found after a crash is `unknown`. */
+/**
+ * Deliveries whose outcome matters: `sending` before the call, `done` after; `sending` found after a crash is `unknown`. `unknown` stays until it is found
+ * out or a person decides; `released` when the person lets it be sent again, until it is.
+ */
 export interface Ledger {
   /** States of those ids that are known. */
   get(ids: readonly string[]): Promise<ReadonlyMap<string, LedgerEntry>>;
@@ -74,9 +77,11 @@ export interface Ledger {
   /** Forgets them: the delivery may be made again. */
   delete(ids: readonly string[]): Promise<void>;
   list(filter: { readonly state?: LedgerState; readonly endpoint?: string; readonly limit: number }): Promise<readonly LedgerEntry[]>;
+  /** How many are in this state, by endpoint; for states that few are in. */
+  counts(state: LedgerState): Promise<ReadonlyMap<string, number>>;
 }
 
-export type LedgerState = 'sending' | 'done' | 'unknown' | 'parked';
+export type LedgerState = 'sending' | 'done' | 'unknown' | 'released';
 
 export interface LedgerEntry {
   readonly deliveryId: string;

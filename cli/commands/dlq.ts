@@ -5,7 +5,7 @@ import { MOST_ROWS } from '../../console/wire.js';
 import { confirm } from '../confirm.js';
 import { coded, EXIT } from '../failure.js';
 import { emit, talk } from '../output.js';
-import { contentText } from '../payload.js';
+import { contentText, portable } from '../payload.js';
 import { actor, connect, globals, named } from '../session.js';
 import { cut, pairs, table } from '../table.js';
 import { age, bytes, dateTime, moment, paint, plural, safe, safeLines } from '../text.js';
@@ -208,16 +208,6 @@ function letterText(letter: StoredDeadLetter): string {
     ...(letter.state === 'open' ? [`next  ${paint('cyan', `signalbox dlq redeliver ${safe(letter.id)}`)}`] : []),
   ];
   return parts.join('\n\n');
-}
-
-/** Bytes in JSON: as text where they are text. */
-function portable(content: Uint8Array): { readonly content: string; readonly encoding: 'utf-8' | 'base64' } {
-  try {
-    return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content), encoding: 'utf-8' };
-  } catch {
-    // Not UTF-8.
-    return { content: Buffer.from(content).toString('base64'), encoding: 'base64' };
-  }
 }
 
 function resultText(result: Redelivered | { readonly discarded: number }): string {

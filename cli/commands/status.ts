@@ -47,6 +47,11 @@ export function statusText(status: Status): string {
   ];
   if (status.nodes.length > 1) lines.push(nodesLine(status.nodes));
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
+  if (status.unknown.length > 0) {
+    const parts = status.unknown.map(({ endpoint, count }) => `${count} at ${safe(endpoint)}`).join(', ');
+    const sum = status.unknown.reduce((total, { count }) => total + count, 0);
+    lines.push(`${paint('red', plural(sum, 'UNKNOWN OUTCOME', 'UNKNOWN OUTCOMES'))}  ${parts}    signalbox ledger list --state unknown`);
+  }
   if (status.refused) {
     lines.push(
       `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${moment(status.refused.at)}    signalbox check`,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Service } from '../service.js';
-import { API, MOST_IDS, MOST_ROWS, writeContent, writeDeadLetter, writeSummary } from '../wire.js';
+import { API, MOST_IDS, MOST_ROWS, writeContent, writeDeadLetter, writeLedgerRecord, writeSummary } from '../wire.js';
 
 /** One call of the admin API. What is not in the table is answered 404. */
 export interface Call {
@@ -28,6 +28,8 @@ const limit = count.pipe(z.number().min(1).max(MOST_ROWS)).default(100);
  */
 const actor = { who: z.string().min(1).max(200), reason: z.string().max(1_000).optional() };
 const ids = z.array(name).min(1).max(MOST_IDS);
+const verdict = z.enum(['delivered', 'resend', 'discard']);
+const ledgerQuery = { state: z.enum(['sending', 'done', 'unknown', 'released']).optional(), endpoint: name.optional(), limit };
 const search = z.strictObject({
   key: name.optional(),
   type: name.optional(),
@@ -61,6 +63,9 @@ export const calls: readonly Call[] = [
   get('/dead-letters/:id', {}, async (service, _, path) => writeDeadLetter(await service.deadLetter(path('id')))),
   post('/dead-letters/redeliver', { ids, ...actor }, (service, body) => service.redeliver(body.ids, by(body))),
   post('/dead-letters/discard', { ids, ...actor }, async (service, body) => ({ discarded: await service.discard(body.ids, by(body)) })),
+  get('/ledger', ledgerQuery, (service, query) => service.ledger(given(query))),
+  get('/ledger/:id', {}, async (service, _, path) => writeLedgerRecord(await service.ledgerRecord(path('id')))),
+  post('/ledger/resolve', { ids, as: verdict, ...actor }, (service, body) => service.resolve(body.ids, body.as, by(body))),
   post('/reload', actor, (service, body) => service.reload(by(body))),
   get('/revisions', { limit }, (service, query) => service.revisions(query.limit)),
   post('/doctor', { systems: z.boolean(), selfTest: z.boolean(), integrity: z.boolean() }, (service, body) => service.doctor(body)),

@@ -22,6 +22,7 @@ describe('status', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(out).toMatch(/^signalbox 0\.1\.0 on erpgw01 {3}running 12d {3}pid 4711 {3}revision 41 by anna, 3d ago$/m);
     expect(out).toMatch(/^bus embedded ok {3}store sqlite 41 MB$/m);
+    expect(out).toMatch(/^1 UNKNOWN OUTCOME +1 at accounting\.BookInvoice {4}signalbox ledger list --state unknown$/m);
     expect(out).toMatch(/^messages {2}active 3 {3}delivered 4702 {3}filtered 104 {3}dead 9 {3}parked 0$/m);
     expect(out).toMatch(
       /^accounting +soap +FAILING +128 +49m00s +-\n {2}accounting\.BookInvoice {2}since 2026-03-02 09:14: circuit open .*; next try 09:15:06\n {2}signalbox systems test accounting$/m,
@@ -233,6 +234,59 @@ describe('dlq', () => {
   });
 });
 
+describe('ledger', () => {
+  test('list shows what is not done, why, and what each waits for', async () => {
+    const { code, out } = await run('ledger', 'list');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^u-1 .* accounting\.BookInvoice +UNKNOWN +E580 +2026-03-02 09:14 +a person\n {2}no answer within 30 s$/m);
+    expect(out).toMatch(/^u-2 +shipping\.createShipment +sending +2026-03-02 09:14 +an answer$/m);
+    expect(out).toContain('next  signalbox ledger show u-1');
+    expect((await run('ledger', 'list', '--state', 'unknown')).out).not.toContain('u-2');
+    expect((await run('ledger', 'list', '--endpoint', 'shipping.createShipment')).out).not.toContain('u-1');
+    expect((await run('ledger', 'list', '--state', 'done')).out).toBe('every outcome is known\n');
+    expect(await run('ledger', 'list', '--state', 'lost')).toMatchObject({ code: 2 });
+  });
+
+  test('show prints what was sent, and what can be said of it', async () => {
+    const { out } = await run('ledger', 'show', 'u-1');
+    expect(out).toContain('content  14 B\n  {\n    "Ref": "4711"\n  }\n');
+    expect(out).toContain('signalbox ledger resolve u-1 --resend');
+    expect(JSON.parse((await run('ledger', 'show', 'u-1', '-o', 'json')).out)).toMatchObject({
+      deliveryId: 'u-1',
+      content: '{"Ref":"4711"}',
+      parked: { messageId: '01JQ8M4Z7KAAAAAA' },
+    });
+    expect(await run('ledger', 'show', 'u-9')).toMatchObject({ code: 1, err: expect.stringContaining('E552') });
+  });
+
+  test('resolve of one needs no confirmation', async () => {
+    expect(await run('ledger', 'resolve', 'u-1', '--delivered', '--reason', 'asked')).toMatchObject({ code: 0, out: '1 delivery noted as delivered, 0 failed\n' });
+    expect(instance.service.changes).toMatchObject([{ what: 'resolve delivered', subject: ['u-1'], by: { reason: 'asked' } }]);
+  });
+
+  test('resolve of more shows count and sample first, and reports what failed', async () => {
+    const asked = await run('ledger', 'resolve', 'u-1', 'u-2', '--resend');
+    expect(asked).toMatchObject({ code: 2, out: '', err: expect.stringContaining('error[E558] Send again: 2 deliveries? This needs --yes.') });
+    expect(asked.err).toMatch(/^u-1 /m);
+    expect(instance.service.changes).toEqual([]);
+    expect(await run('ledger', 'resolve', 'u-1', 'u-2', 'u-1', '--resend', '--yes')).toMatchObject({
+      code: 1,
+      out: 'FAILED  u-2  it is being sent\n1 delivery sent again, 1 failed\n',
+    });
+    expect(instance.service.changes).toMatchObject([{ what: 'resolve resend', subject: ['u-1', 'u-2'] }]);
+  });
+
+  test('resolve wants exactly one verdict, exact ids, and for a discard a reason and a confirmation', async () => {
+    expect(await run('ledger', 'resolve', 'u-1')).toMatchObject({ code: 2, err: expect.stringContaining('--delivered') });
+    expect(await run('ledger', 'resolve', 'u-1', '--resend', '--delivered')).toMatchObject({ code: 2 });
+    expect(await run('ledger', 'resolve', 'u-1', '--discard', '--yes')).toMatchObject({ code: 2, err: expect.stringContaining('--reason') });
+    expect(await run('ledger', 'resolve', 'u-1', '--discard', '--reason', 'test data')).toMatchObject({ code: 2, err: expect.stringContaining('E558') });
+    expect(await run('ledger', 'resolve', 'u-1', 'u-9', '--delivered', '--yes')).toMatchObject({ code: 1, err: expect.stringContaining('E552') });
+    expect(instance.service.changes).toEqual([]);
+    expect(await run('ledger', 'resolve', 'u-1', '--discard', '--reason', 'test data', '--yes')).toMatchObject({ code: 0, out: '1 delivery discarded, 0 failed\n' });
+  });
+});
+
 describe('reload', () => {
   test('says what changed', async () => {
     expect(await run('reload')).toEqual({ code: 0, out: 'applied  revision 41   changed: legacy\n', err: '' });
@@ -261,6 +315,8 @@ describe('output', () => {
     ['dlq', 'list', '--group', 'G7A2'],
     ['dlq', 'show', 'd-hostile'],
     ['dlq', 'redeliver', 'd-hostile'],
+    ['ledger', 'list'],
+    ['ledger', 'show', 'u-1'],
   ];
 
   test.each(answers)('%s %s %s %s writes nothing a terminal would act on, in any form', async (...args) => {

@@ -68,7 +68,7 @@ describe('a configuration', () => {
       maxRecords: 10,
       expect: { atLeast: 1, everyMs: 7_200_000 },
     });
-    expect(configuration?.systems.get('out')?.outbound.get('out.orders')).toEqual({ name: 'out.orders', config: { table: 'T' }, parallel: 4 });
+    expect(configuration?.systems.get('out')?.outbound.get('out.orders')).toMatchObject({ name: 'out.orders', config: { table: 'T' }, parallel: 4 });
     expect(configuration?.systems.get('shop')?.adapter).toBe(fakeHook);
     expect(configuration?.files.map(({ path }) => path)).toEqual(['api/shop.yaml', 'signalbox.yaml', 'systems/erp.yml', 'systems/hook.yaml']);
   });

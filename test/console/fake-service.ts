@@ -1,5 +1,5 @@
 import type { HistoryQuery, MessageSummary, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
-import { type Actor, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
+import { type Actor, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
 
 export interface Change {
   readonly what: string;
@@ -94,6 +94,18 @@ function letter(id: string, content: Uint8Array): StoredDeadLetter {
   };
 }
 const letters = [letter('d-1', Buffer.from('{"Ref":"4711","Amount":1234.50}')), letter('d-2', Uint8Array.of(0, 0xff, 0x41)), letter('d-hostile', Buffer.from(HOSTILE))];
+
+const ledger: readonly LedgerLine[] = [
+  {
+    deliveryId: 'u-1',
+    endpoint: 'accounting.BookInvoice',
+    state: 'unknown',
+    at: AT,
+    detail: 'no answer within 30 s',
+    parked: { messageId: order.id, key: HOSTILE, route: 'orders-out', rule: 'accounting', code: 'E580' },
+  },
+  { deliveryId: 'u-2', endpoint: 'shipping.createShipment', state: 'sending', at: AT, detail: undefined, parked: undefined },
+];
 
 const systems: readonly SystemStatus[] = [
   {
@@ -223,6 +235,18 @@ export function fakeService(): FakeService {
       change('discard', ids, by);
       return ids.length;
     },
+    ledger: async ({ state, endpoint, limit }) =>
+      ledger.filter((line) => (state === undefined || line.state === state) && (endpoint === undefined || line.endpoint === endpoint)).slice(0, limit),
+    ledgerRecord: async (id) => {
+      const found = ledger.find(({ deliveryId }) => deliveryId === id);
+      if (!found) throw new UnknownName(`the ledger has no delivery "${id}"`);
+      return { ...found, content: found.parked && Buffer.from('{"Ref":"4711"}') };
+    },
+    resolve: async (ids, verdict, by) => {
+      change(`resolve ${verdict}`, ids, by);
+      const failed = ids.filter((id) => id === 'u-2').map((id) => ({ id, reason: 'it is being sent' }));
+      return { resolved: ids.length - failed.length, failed };
+    },
     reload: async (by) => {
       change('reload', [], by);
       return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [] };
@@ -263,6 +287,7 @@ function status(connected: boolean): Status {
     messages: { active: 3, delivered: 4702, filtered: 104, dead: 9, parked: 0 },
     deadLetters: letters.length,
     deadLettersBy: [{ endpoint: 'accounting.BookInvoice', code: 'E400', count: letters.length }],
+    unknown: [{ endpoint: 'accounting.BookInvoice', count: 1 }],
     systems,
     nodes,
   };

@@ -1,6 +1,21 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,8 +38,17 @@ const LARGE = 'x'.repeat(300_000);
 const TARGETS = ['archive', 'books', 'partner'] as const;
 const LIMIT_MS = 40_000;
 
-/** The bus of a world: the words of the configuration after `bus:`. */
-export type BusSetting = string;
+export interface CrashOptions {
+  /** The words of the configuration after `bus:`. */
+  readonly bus: string;
+  /** Where compiled code is kept, for processes that live shortly. */
+  readonly cache: string;
+  /** Folders on small volumes of their own (megabytes), which only the process sees; we see them through it. They end with it. */
+  readonly volumes?: Readonly<Partial<Record<Volume, number>>>;
+}
+
+/** `state` has bus and store, `archive` is a target, `inbox` the drop folder. */
+export type Volume = 'state' | 'archive' | 'inbox';
 
 /**
  * A `signalbox run` between a table, a drop folder and a webhook on one side, and files, a table and a REST partner on the other. Each generation of
@@ -33,8 +57,8 @@ export type BusSetting = string;
 export class CrashWorld {
   readonly directory = mkdtempSync(join(tmpdir(), 'signalbox-crash-'));
   private readonly hub: { readonly directory: string; readonly environment: NodeJS.ProcessEnv };
-  private readonly service: Service;
-  private readonly partner = new FaultyPartner();
+  private asked: Service | undefined;
+  private readonly rest = new FaultyPartner();
   private readonly wanted: string[] = [];
   /** Numbers whose delivery to the partner may fail, with the status it gives. */
   private readonly refusals = new Map<string, { readonly status: number; readonly always: boolean }>();
@@ -52,14 +76,10 @@ export class CrashWorld {
   /** Records that are dead now. */
   private broken = 0;
 
-  constructor(
-    private readonly bus: BusSetting,
-    cache: string,
-  ) {
+  constructor(private readonly options: CrashOptions) {
     const hub = join(this.directory, 'hub');
-    this.hub = { directory: hub, environment: { ...process.env, NODE_COMPILE_CACHE: cache, SIGNALBOX_FAILPOINT: `watch:${this.trigger}` } };
-    this.service = remoteService(join(hub, '.signalbox/signalbox.sock'));
-    this.partner.answerTo = (ref) => {
+    this.hub = { directory: hub, environment: { ...process.env, NODE_COMPILE_CACHE: options.cache, SIGNALBOX_FAILPOINT: `watch:${this.trigger}` } };
+    this.rest.answerTo = (ref) => {
       const refusal = this.refusals.get(ref);
       if (refusal && !refusal.always) this.refusals.delete(ref);
       return refusal?.status;
@@ -67,7 +87,7 @@ export class CrashWorld {
   }
 
   async prepare(): Promise<void> {
-    for (const folder of ['hub/secrets', 'inbox', 'archive']) mkdirSync(join(this.directory, folder), { recursive: true, mode: 0o700 });
+    for (const folder of ['hub/secrets', 'hub/.signalbox', 'inbox', 'archive']) mkdirSync(join(this.directory, folder), { recursive: true, mode: 0o700 });
     writeFileSync(join(this.hub.directory, 'secrets/shop'), TOKEN, { mode: 0o600 });
     this.source = new Database(join(this.directory, 'legacy.db'));
     this.source.exec('PRAGMA journal_mode = WAL; CREATE TABLE orders (num INTEGER PRIMARY KEY, amount TEXT, status TEXT)');
@@ -75,26 +95,67 @@ export class CrashWorld {
     books.exec('PRAGMA journal_mode = WAL; CREATE TABLE bookings (row INTEGER PRIMARY KEY AUTOINCREMENT, number TEXT, amount NUMERIC)'); // takes the same number twice
     books.close();
     this.port = await freePort();
-    this.partnerPort = await this.partner.listen();
+    this.partnerPort = await this.rest.listen();
     this.configure();
   }
 
   async start(): Promise<void> {
-    const lines = this.log().length;
-    const child = run(this.hub);
+    const lines = this.log.length;
+    const child = this.options.volumes ? runWithVolumes(this.hub, this.volumePaths()) : run(this.hub);
     this.child = child;
     await until(
-      () =>
-        this.hasEnded ||
-        this.log()
-          .slice(lines)
-          .some((line) => line.includes('"started"')),
+      () => this.hasEnded || this.log.slice(lines).some((line) => line.includes('"started"')),
       'it starts',
       LIMIT_MS,
-      async () => this.log().slice(-5),
+      async () => this.log.slice(-5),
       30,
     );
-    if (this.hasEnded && child.signalCode === null) throw new Error(this.log().slice(-5).join('\n'));
+    if (this.hasEnded && child.signalCode === null) throw new Error(this.log.slice(-5).join('\n'));
+    this.asked = remoteService(this.seen(join(this.hub.directory, '.signalbox/signalbox.sock')));
+  }
+
+  get service(): Service {
+    if (!this.asked) throw new Error('it was not started');
+    return this.asked;
+  }
+
+  get log(): readonly string[] {
+    const file = join(this.hub.directory, 'run.log');
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+  }
+
+  get isRunning(): boolean {
+    return !this.hasEnded;
+  }
+
+  get partner(): FaultyPartner {
+    return this.rest;
+  }
+
+  /** What senders were told since the start, by status. */
+  readonly answers = new Map<number, number>();
+
+  /** Writes until nothing more fits. @returns bytes */
+  fill(volume: Volume): number {
+    const file = openSync(join(this.volumePath(volume), 'filler'), 'a');
+    const block = randomBytes(4096);
+    let bytes = 0;
+    try {
+      for (;;) bytes += writeSync(file, block);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      return bytes;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  free(volume: Volume): void {
+    rmSync(join(this.volumePath(volume), 'filler'), { force: true });
+  }
+
+  hasFile(volume: Volume, name: string): boolean {
+    return existsSync(join(this.volumePath(volume), name));
   }
 
   /** How often each moment was reached since the last call. */
@@ -128,7 +189,7 @@ export class CrashWorld {
     // What the process does not answer any more fails; it is asked for again later.
     await Promise.race([exit, work.catch(() => exit), sleep(LIMIT_MS, undefined, { ref: false })]);
     isOver = true;
-    if (child.exitCode !== null) throw new Error(`it ended by itself with ${child.exitCode}: ${this.log().slice(-3).join('\n')}`);
+    if (child.exitCode !== null) throw new Error(`it ended by itself with ${child.exitCode}: ${this.log.slice(-3).join('\n')}`);
     return child.signalCode === 'SIGKILL';
   }
 
@@ -217,10 +278,10 @@ export class CrashWorld {
     const strangers = TARGETS.flatMap((target) =>
       [...this.effects(target).keys()].filter((number) => !this.wanted.includes(number)).map((number) => `${target} has ${number}, which nobody wanted`),
     );
-    const archived = readdirSync(join(this.directory, 'archive'));
+    const archived = readdirSync(this.volumePath('archive'));
     const parts = archived.filter((name) => name.endsWith('.part'));
-    const short = archived.filter((name) => name.startsWith('R') && statSync(join(this.directory, 'archive', name)).size < LARGE.length);
-    const inbox = readdirSync(join(this.directory, 'inbox'), { recursive: true, encoding: 'utf8' });
+    const short = archived.filter((name) => name.startsWith('R') && statSync(join(this.volumePath('archive'), name)).size < LARGE.length);
+    const inbox = readdirSync(this.volumePath('inbox'), { recursive: true, encoding: 'utf8' });
     const left = inbox.filter((name) => name.endsWith('.csv') && !/^(done|failed)\//.test(name));
     const unexplained = inbox.filter((name) => name.startsWith('failed/') && name.endsWith('.csv') && !inbox.includes(`${name}.reason.json`));
     return [
@@ -246,13 +307,27 @@ export class CrashWorld {
   async close(): Promise<void> {
     if (this.child) await stop(this.child, 'SIGKILL');
     await this.posting.catch(() => undefined);
-    await this.partner.close();
+    await this.rest.close();
     this.source?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
   private get expected(): { readonly delivered: number; readonly filtered: number; readonly dead: number } {
     return { delivered: this.ended - this.refused.length, filtered: this.filtered, dead: this.broken + this.refused.length };
+  }
+
+  /** A path as the process sees it. */
+  private seen(path: string): string {
+    return this.options.volumes ? `/proc/${this.child?.pid}/root${path}` : path;
+  }
+
+  private volumePath(volume: Volume): string {
+    return this.seen(volume === 'state' ? join(this.hub.directory, '.signalbox') : join(this.directory, volume));
+  }
+
+  private volumePaths(): ReadonlyMap<string, number> {
+    const { volumes = {} } = this.options;
+    return new Map(Object.entries(volumes).map(([volume, megabytes]) => [volume === 'state' ? join(this.hub.directory, '.signalbox') : join(this.directory, volume), megabytes]));
   }
 
   private get trigger(): string {
@@ -281,7 +356,7 @@ export class CrashWorld {
   }
 
   private effects(target: (typeof TARGETS)[number]): ReadonlyMap<string, number> {
-    if (target === 'partner') return this.partner.effects;
+    if (target === 'partner') return this.rest.effects;
     const counts = new Map<string, number>();
     for (const number of target === 'books' ? this.booked() : this.filed()) counts.set(number, (counts.get(number) ?? 0) + 1);
     return counts;
@@ -297,7 +372,7 @@ export class CrashWorld {
   }
 
   private filed(): readonly string[] {
-    return readdirSync(join(this.directory, 'archive'))
+    return readdirSync(this.volumePath('archive'))
       .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
       .map((name) => name.slice(0, name.indexOf('_')));
   }
@@ -319,6 +394,7 @@ export class CrashWorld {
         (response) => response.arrayBuffer().then(() => response.status),
         () => 0, // it is not there now
       );
+      this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
       if (status >= 200 && status < 300) return;
     }
     throw new Error(`${number} was not taken`);
@@ -326,14 +402,9 @@ export class CrashWorld {
 
   /** As a careful sender does: seen only when it is complete. */
   private drop(name: string, rows: readonly string[]): void {
-    const inbox = join(this.directory, 'inbox');
+    const inbox = this.volumePath('inbox');
     writeFileSync(join(inbox, `.${name}`), `number,amount\n${rows.join('\n')}\n`);
     renameSync(join(inbox, `.${name}`), join(inbox, name));
-  }
-
-  private log(): readonly string[] {
-    const file = join(this.hub.directory, 'run.log');
-    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
   }
 
   /** Each time a little different, so that a reload restarts sources and targets. */
@@ -342,7 +413,7 @@ export class CrashWorld {
     writeFileSync(
       join(this.hub.directory, 'signalbox.yaml'),
       `version: 1
-bus: ${this.bus}
+bus: ${this.options.bus}
 listen: "127.0.0.1:${this.port}"
 drain: 5s
 defaults:
@@ -405,4 +476,22 @@ routes:
 `,
     );
   }
+}
+
+/** `signalbox run` in a mount namespace of its own: a user needs no rights for that, and nothing is left when it ends. */
+function runWithVolumes({ directory, environment }: { readonly directory: string; readonly environment: NodeJS.ProcessEnv }, volumes: ReadonlyMap<string, number>): ChildProcess {
+  const mounts = [...volumes].map(([path, megabytes]) => `mount -t tmpfs -o size=${megabytes}m,mode=0700 tmpfs '${path}'`);
+  const cli = join(import.meta.dirname, '../../cli/main.js');
+  const script = [...mounts, `exec '${process.execPath}' --enable-source-maps '${cli}' run -c '${directory}'`].join(' && ');
+  const child = spawn('unshare', ['-Urm', 'sh', '-c', script], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const out = createWriteStream(join(directory, 'run.log'), { flags: 'a' });
+  child.stdout.pipe(out);
+  child.stderr.pipe(out);
+  return child;
+}
+
+/** Why small volumes cannot be had on this machine; undefined when they can. */
+export function withoutVolumes(): string | undefined {
+  const { status, stderr, error } = spawnSync('unshare', ['-Urm', 'sh', '-c', 'mount -t tmpfs -o size=1m tmpfs /mnt'], { encoding: 'utf8' });
+  return status === 0 ? undefined : (error?.message ?? stderr.trim());
 }

@@ -19,6 +19,8 @@ export interface Conduct {
 export interface FaultProxy {
   readonly port: number;
   readonly connections: number;
+  /** As the server sees the connections. */
+  readonly serverPorts: readonly number[];
   /** From now on, for connections old and new. */
   set(conduct: Conduct, ...only: Direction[]): void;
   /** As in a healthy network again. Connections that were taken away stay away. */
@@ -62,6 +64,9 @@ export async function startProxy(target: number): Promise<FaultProxy> {
     port,
     get connections() {
       return links.size;
+    },
+    get serverPorts() {
+      return [...links].flatMap(({ serverPort }) => serverPort ?? []);
     },
     set: (conduct, ...only) =>
       change(() => {
@@ -112,6 +117,10 @@ class Link {
     const down = new Lane(server, client, state, 'down', () => !this.isTrapped || this.spring());
     up.start();
     down.start();
+  }
+
+  get serverPort(): number | undefined {
+    return this.server.localPort;
   }
 
   cut(): false {

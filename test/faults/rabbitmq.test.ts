@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { connect } from 'amqplib';
 import { until } from '../e2e/run.js';
-import { type Fault, round } from './faults.js';
+import { type Fault, isFull, round } from './faults.js';
 import { faultsAt } from './network.js';
 import type { FaultWorld } from './world.js';
 
@@ -19,6 +19,25 @@ const memoryAlarm: Fault = async (world) => {
     await sleep(5_000);
   } finally {
     await control(world, 'set_vm_memory_high_watermark', '0.4');
+  }
+};
+
+/** `disk free is below the limit`: like the memory alarm it stops all who publish. */
+const diskAlarm: Fault = async (world) => {
+  await control(world, 'set_disk_free_limit', '1000TB');
+  await sleep(isFull ? 20_000 : 5_000);
+  await control(world, 'set_disk_free_limit', '50MB');
+};
+
+/** Somebody tidies up the users of the broker. */
+const permissionsRevoked: Fault = async (world) => {
+  await control(world, 'clear_permissions', '-p', '/', 'guest');
+  try {
+    // What is open is checked anew only now and then; what is opened anew, at once.
+    await control(world, 'close_all_connections', 'for a test');
+    await sleep(isFull ? 30_000 : 5_000);
+  } finally {
+    await control(world, 'set_permissions', '-p', '/', 'guest', '.*', '.*', '.*');
   }
 };
 
@@ -39,7 +58,15 @@ const queueDeleted: Fault = async (world) => {
 };
 
 faultsAt('bus', ['black hole', 'SIGKILL and restart'], (world) => {
-  test('memory alarm', () => round(world(), 'bus', 'memory alarm', memoryAlarm), 180_000);
-  test('connections closed by the broker, 3 times', () => round(world(), 'bus', 'connections closed by the broker, 3 times', closedByBroker), 180_000);
-  test('queues deleted by hand', () => round(world(), 'bus', 'queues deleted by hand', queueDeleted), 180_000);
+  test.each<readonly [string, Fault]>([
+    ['memory alarm', memoryAlarm],
+    ['permissions revoked and given back', permissionsRevoked],
+    ['queues deleted by hand', queueDeleted],
+    ...(isFull
+      ? ([
+          ['disk alarm', diskAlarm],
+          ['connections closed by the broker, 3 times', closedByBroker],
+        ] as const)
+      : []),
+  ])('%s', (name, fault) => round(world(), 'bus', name, fault), 180_000);
 });

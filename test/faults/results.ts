@@ -12,6 +12,8 @@ import { version } from '../../version.js';
 export const SECTIONS = {
   'crash points':
     'Every step that makes something durable has a name. For each name a process is killed with SIGKILL there, started again, and what the systems outside have is counted.',
+  'unknown outcomes':
+    'Answers of an HTTP partner are lost in every way, and the process is killed with requests in its hands, in front of endpoints that repeat, verify or park what nobody knows.',
   nodes: 'Several `signalbox run` processes on one RabbitMQ and one PostgreSQL, killed in turn.',
   cluster: 'A RabbitMQ cluster of three nodes whose leader is killed under load.',
   simulation: 'The real core over a simulated broker, store, clock and systems, one seed for each run.',

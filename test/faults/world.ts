@@ -13,22 +13,24 @@ import { services } from '../services/services.js';
 import { FaultyPartner } from './partner.js';
 import { type FaultProxy, startProxy } from './proxy.js';
 
-export const PLACES = ['bus', 'source', 'files', 'partner', 'reports'] as const;
-/** RabbitMQ, the PostgreSQL source, the SFTP target, the REST target, the MariaDB target. */
+export const PLACES = ['bus', 'source', 'files', 'partner', 'reports', 'store'] as const;
+/** RabbitMQ, the PostgreSQL source, the SFTP target, the REST target, the MariaDB target, the PostgreSQL store. */
 export type Place = (typeof PLACES)[number];
+
+export interface WorldOptions {
+  /** Default RabbitMQ. */
+  readonly bus?: 'embedded' | 'rabbitmq';
+  /** Default SQLite. */
+  readonly store?: 'sqlite' | 'postgres';
+  /** Address for metrics, `127.0.0.1:8080`. */
+  readonly listen?: string;
+}
 
 /** What the systems outside have: rows of one round by target, each with the number of its effects. */
 export interface Arrived {
   readonly files: ReadonlyMap<string, number>;
   readonly partner: ReadonlyMap<string, number>;
   readonly reports: ReadonlyMap<string, number>;
-}
-
-export interface WorldOptions {
-  /** Default RabbitMQ. */
-  readonly bus?: 'embedded' | 'rabbitmq';
-  /** Address for metrics, `127.0.0.1:8080`. */
-  readonly listen?: string;
 }
 
 /**
@@ -67,6 +69,10 @@ export class FaultWorld {
       throw error;
     }
     return world;
+  }
+
+  get bus(): 'embedded' | 'rabbitmq' {
+    return this.options.bus ?? 'rabbitmq';
   }
 
   proxy(place: Place): FaultProxy {
@@ -177,6 +183,29 @@ export class FaultWorld {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.child?.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
   }
 
+  /** SIGKILL to Signalbox itself; then `launch`. */
+  async killChild(): Promise<void> {
+    if (this.child) await stop(this.child, 'SIGKILL');
+  }
+
+  /** Starts the process, at first and after it was killed. */
+  async launch(): Promise<void> {
+    const lines = this.log().length;
+    const child = run(this);
+    this.child = child;
+    await until(
+      () =>
+        child.exitCode !== null ||
+        this.log()
+          .slice(lines)
+          .some((line) => line.includes('"started"')),
+      'signalbox runs',
+      60_000,
+      async () => this.log().slice(-5),
+    );
+    if (child.exitCode !== null) throw new Error(this.log().join('\n'));
+  }
+
   private async build(victim: Place | undefined): Promise<void> {
     const own = async <T>(place: Place, start: () => Promise<Server<T>>, shared: () => Promise<T>): Promise<T> => {
       if (place !== victim) return shared();
@@ -189,44 +218,37 @@ export class FaultWorld {
       this.rabbitmq = await startRabbitmq();
       return this.rabbitmq;
     };
-    const [bus, postgres, mariadb, sshd] = await Promise.all([
-      this.options.bus === 'embedded' ? { url: 'amqp://guest@127.0.0.1:1' } : own('bus', rabbitmq, services.rabbitmq),
+    const [bus, postgres, mariadb, sshd, store] = await Promise.all([
+      this.bus === 'rabbitmq' ? own('bus', rabbitmq, services.rabbitmq) : undefined,
       own('source', startPostgres, services.postgres),
       own('reports', startMariadb, services.mariadb),
       own('files', startSshd, services.sshd),
+      this.options.store === 'postgres' ? own('store', startPostgres, services.postgres) : undefined,
     ]);
     const partner = await this.partner.listen();
     this.closing.push(() => this.partner.close());
-    const busUrl = new URL(bus.url);
-    const ports: Readonly<Record<Place, number>> = { bus: Number(busUrl.port), source: postgres.port, files: sshd.port, partner, reports: mariadb.port };
-    for (const place of PLACES.filter((each) => each !== 'bus' || this.options.bus !== 'embedded')) {
-      const proxy = await startProxy(ports[place]);
+    const ports: Readonly<Partial<Record<Place, number>>> = {
+      ...(bus ? { bus: Number(new URL(bus.url).port) } : {}),
+      source: postgres.port,
+      files: sshd.port,
+      partner,
+      reports: mariadb.port,
+      ...(store ? { store: store.port } : {}),
+    };
+    for (const place of PLACES) {
+      const port = ports[place];
+      if (port === undefined) continue;
+      const proxy = await startProxy(port);
       this.proxies.set(place, proxy);
       this.closing.push(() => proxy.close());
     }
     await this.prepare(postgres, mariadb, sshd);
-    this.configure(busUrl, postgres, { ...mariadb, database: this.name }, sshd);
+    this.configure({ bus: bus && new URL(bus.url), postgres, mariadb: { ...mariadb, database: this.name }, sshd, store });
     writeFileSync(join(this.directory, 'run.log'), '');
-    this.closing.push(async () => this.child && stop(this.child, 'SIGKILL'));
+    this.closing.push(async () => {
+      if (this.child) await stop(this.child, 'SIGKILL');
+    });
     await this.launch();
-  }
-
-  /** Starts the process, at first and after it was killed. */
-  async launch(): Promise<void> {
-    const before = this.log().length;
-    const child = run(this);
-    this.child = child;
-    await until(
-      () =>
-        child.exitCode !== null ||
-        this.log()
-          .slice(before)
-          .some((line) => line.includes('"started"')),
-      'signalbox runs',
-      60_000,
-      async () => this.log().slice(-5),
-    );
-    if (child.exitCode !== null) throw new Error(this.log().join('\n'));
   }
 
   private async prepare(postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): Promise<void> {
@@ -255,20 +277,25 @@ export class FaultWorld {
     mkdirSync(this.folder);
   }
 
-  private configure(bus: URL, postgres: DatabaseAccess, mariadb: DatabaseAccess, sshd: SshdAccess): void {
+  private configure({ bus, postgres, mariadb, sshd, store }: Access): void {
     const secrets = join(this.directory, 'secrets');
     mkdirSync(secrets, { mode: 0o700 });
-    const values = { bus: bus.password, source: postgres.password, reports: mariadb.password, files: sshd.privateKey };
+    const values = { bus: bus?.password ?? '', source: postgres.password, reports: mariadb.password, files: sshd.privateKey, store: store?.password ?? '' };
     for (const [name, value] of Object.entries(values)) writeFileSync(join(secrets, name), value, { mode: 0o600 });
     const port = (place: Place): number => this.proxy(place).port;
     const database = (driver: string, place: Place, { user, database: name }: DatabaseAccess): string =>
       `{driver: ${driver}, host: 127.0.0.1, port: ${port(place)}, database: ${name}, user: ${user}, password: "\${secret:${place}}", tls: "off", connect_timeout: 2s, statement_timeout: 3s, lock_timeout: 2s}`;
-    const rabbitmq = (): string => `{urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}`;
+    const busText = bus ? `{urls: ["amqp://${bus.username}:\${secret:bus}@127.0.0.1:${port('bus')}/?heartbeat=2"], prefix: ${this.name.replace('_', '-')}}` : 'embedded';
+    const storeText =
+      store &&
+      `{directory: .signalbox, postgres: {host: 127.0.0.1, port: ${port('store')}, database: ${store.database}, user: ${store.user}, password: "\${secret:store}", schema: ${this.name}_store, tls: "off"}}`;
     writeFileSync(
       join(this.directory, 'signalbox.yaml'),
       `version: 1
-bus: ${this.options.bus === 'embedded' ? 'embedded' : rabbitmq()}
-${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"\n`}defaults:
+bus: ${busText}
+${storeText === undefined ? '' : `store: ${storeText}`}
+${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"`}
+defaults:
   retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
   Order: {number: required text, name: required text}
@@ -308,6 +335,14 @@ routes:
 `,
     );
   }
+}
+
+interface Access {
+  readonly bus: URL | undefined;
+  readonly postgres: DatabaseAccess;
+  readonly mariadb: DatabaseAccess;
+  readonly sshd: SshdAccess;
+  readonly store: DatabaseAccess | undefined;
 }
 
 function count(into: Map<string, number>, row: string, effects = 1): void {

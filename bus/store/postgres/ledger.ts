@@ -5,7 +5,7 @@ import type { Server, Value } from './server.js';
 import { Together } from './together.js';
 
 /** Stored as their place in this list: append only. */
-const STATES: readonly LedgerState[] = ['sending', 'done', 'unknown', 'parked'];
+const STATES: readonly LedgerState[] = ['sending', 'done', 'unknown', 'released'];
 const ROWS = rows({ id: 'text', endpoint: 'text', state: 'smallint', at: 'bigint', detail: 'text' });
 
 interface Row {
@@ -51,7 +51,7 @@ export const pruneEntries: Operation<{ readonly before: number; readonly limit: 
   },
 };
 
-export function ledgerReads(server: Server): Pick<Ledger, 'get' | 'list'> {
+export function ledgerReads(server: Server): Pick<Ledger, 'get' | 'list' | 'counts'> {
   // Each delivery asks for itself.
   const entries = new Together(async (ids) => {
     const found = await server.read<Row>('SELECT * FROM ledger WHERE id = ANY($1::text[])', [ids]);
@@ -68,6 +68,13 @@ export function ledgerReads(server: Server): Pick<Ledger, 'get' | 'list'> {
       const where = asked.map(({ column }, index) => `${column} = $${index + 2}`).join(' AND ') || 'true';
       const found = await server.read<Row>(`SELECT * FROM ledger WHERE ${where} ORDER BY at, id LIMIT $1`, [limit, ...asked.map(({ value }) => value)]);
       return found.map(entry);
+    },
+    async counts(state) {
+      const found = await server.read<{ readonly endpoint: string; readonly count: number }>(
+        'SELECT endpoint, count(*)::integer AS count FROM ledger WHERE state = $1 GROUP BY endpoint',
+        [STATES.indexOf(state)],
+      );
+      return new Map(found.map(({ endpoint, count }) => [endpoint, count]));
     },
   };
 }

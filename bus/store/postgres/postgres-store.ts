@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { subtle } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnosis } from '../../diagnosis.js';
 import { NotConnected } from '../../errors.js';
@@ -80,6 +80,7 @@ export class PostgresStore implements Store {
     put: async (entries) => this.#write(putEntries, entries),
     delete: async (ids) => this.#write(deleteEntries, ids),
     list: async (filter) => this.#parts.ledger.list(filter),
+    counts: async (state) => this.#parts.ledger.counts(state),
   };
 
   readonly history: History = {
@@ -105,7 +106,9 @@ export class PostgresStore implements Store {
 
   readonly payloads: Payloads = {
     put: async (messageId, content) => {
-      const reference = createHash('sha256').update(content).digest('hex');
+      // Off this thread.
+      const digest = await subtle.digest('SHA-256', new Uint8Array(content));
+      const reference = Buffer.from(digest).toString('hex');
       await this.#write(putPayload, { messageId, reference, content, at: Date.now() });
       return reference;
     },

@@ -3,7 +3,7 @@ import type { Ledger, LedgerEntry, LedgerState } from '../contract.js';
 import type { Names } from './names.js';
 
 /** Stored as its place in this list: append only. */
-const STATES: readonly LedgerState[] = ['sending', 'done', 'unknown', 'parked'];
+const STATES: readonly LedgerState[] = ['sending', 'done', 'unknown', 'released'];
 const DONE = STATES.indexOf('done');
 
 interface Row {
@@ -29,6 +29,9 @@ export function ledgerOperations(database: Database, names: Names) {
   const inState = database.prepare<[Filter], Row>('SELECT * FROM ledger WHERE state = $state AND ($endpoint IS NULL OR endpoint = $endpoint) ORDER BY at, id LIMIT $limit');
   const inAny = database.prepare<[Filter], Row>('SELECT * FROM ledger WHERE $state IS NULL AND ($endpoint IS NULL OR endpoint = $endpoint) ORDER BY at, id LIMIT $limit');
   const remove = database.prepare<[string]>('DELETE FROM ledger WHERE id = ?');
+  const counted = database.prepare<[number], { readonly endpoint: number; readonly count: number }>(
+    'SELECT endpoint, count(*) AS count FROM ledger WHERE state = ? GROUP BY endpoint',
+  );
   const prune = database.prepare<[number, number, number]>('DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE state = ? AND at < ? LIMIT ?)');
 
   const entry = (row: Row): LedgerEntry => ({
@@ -54,6 +57,7 @@ export function ledgerOperations(database: Database, names: Names) {
         const filter = { state: state === undefined ? null : STATES.indexOf(state), endpoint: number, limit };
         return (state === undefined ? inAny : inState).all(filter).map(entry);
       },
+      'ledger.counts': (state: LedgerState): ReadonlyMap<string, number> => new Map(counted.all(STATES.indexOf(state)).map(({ endpoint, count }) => [names.text(endpoint), count])),
     },
     writes: {
       'ledger.put': (entries: readonly LedgerEntry[]): void => {

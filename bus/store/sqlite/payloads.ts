@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Database } from '../../sqlite/database.js';
 
 /** Content removed in one step of a prune: freeing it reads its pages. */
@@ -5,7 +6,6 @@ const MOST_BYTES = 16_000_000;
 
 export interface Put {
   readonly messageId: string;
-  readonly reference: string;
   readonly content: Uint8Array;
   readonly at: number;
 }
@@ -41,9 +41,11 @@ export function payloadOperations(database: Database, complete: () => boolean) {
       'payloads.get': (reference: string): Uint8Array | undefined => get.get(reference),
     },
     writes: {
-      'payloads.put': ({ messageId, reference, content, at }: Put): void => {
+      'payloads.put': ({ messageId, content, at }: Put): string => {
+        const reference = createHash('sha256').update(content).digest('hex');
         use.run(messageId, reference, at);
         if (size.get(reference) === undefined) store.run(reference, content);
+        return reference;
       },
       /** Looks at some uses, beginning after one. @returns the last one it looked at; undefined at the end */
       'payloads.prune': ({ before, after, limit }: { readonly before: number; readonly after: number; readonly limit: number }): number | undefined => {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,6 +80,7 @@ export class SqliteStore implements Store {
     put: async (entries) => this.#database.write('ledger.put', entries),
     delete: async (ids) => this.#database.write('ledger.delete', ids),
     list: async (filter) => this.#database.read('ledger.list', filter),
+    counts: async (state) => this.#database.read('ledger.counts', state),
   };
 
   readonly history: History = {
@@ -103,11 +103,7 @@ export class SqliteStore implements Store {
   };
 
   readonly payloads: Payloads = {
-    put: async (messageId, content) => {
-      const reference = createHash('sha256').update(content).digest('hex');
-      await this.#database.write('payloads.put', { messageId, reference, content, at: Date.now() });
-      return reference;
-    },
+    put: async (messageId, content) => this.#database.write('payloads.put', { messageId, content, at: Date.now() }),
     get: async (reference) => this.#database.read('payloads.get', reference),
   };
 

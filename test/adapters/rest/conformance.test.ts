@@ -46,7 +46,10 @@ adapterConformance('rest', {
     read: (record) => sampleOf(record.value),
   },
   outbound: {
-    config: () => ({ path: '/shipments/{key}', method: 'PUT' }),
+    config: () => ({ path: '/shipments/{key}', method: 'PUT', verify: { path: '/shipments/{key}' } }),
+    async loseAnswer() {
+      partner.losesNext = true;
+    },
     collect: async () => partner.effects.map((body) => sampleOf(parseJson(body))),
   },
   callable: {

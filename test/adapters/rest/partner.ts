@@ -15,6 +15,8 @@ export class Partner {
   readonly items = new Map<string, string>();
   /** Answers instead of the partner's own code. */
   behave: ((request: Seen, response: ServerResponse) => void) | undefined;
+  /** The next request is done, and not answered. */
+  losesNext = false;
   private readonly keys = new Set<string>();
   private server: Server | undefined;
   private port = 0;
@@ -48,6 +50,7 @@ export class Partner {
 
   clear(): void {
     this.behave = undefined;
+    this.losesNext = false;
     this.effects.length = 0;
     this.seen.length = 0;
     this.keys.clear();
@@ -61,6 +64,11 @@ export class Partner {
       return;
     }
     const [status, body] = this.own(request);
+    if (this.losesNext) {
+      this.losesNext = false;
+      response.destroy();
+      return;
+    }
     response.writeHead(status, { 'content-type': 'application/json' }).end(body);
   }
 
@@ -75,6 +83,7 @@ export class Partner {
     if (!this.keys.has(key)) {
       this.keys.add(key);
       this.effects.push(request.body);
+      if (request.method === 'PUT') this.items.set(request.url, request.body);
     }
     return [201, `{"id":"SHP-${this.effects.length}"}`];
   }

@@ -7,10 +7,12 @@ import { EmbeddedBroker } from '../../../bus/embedded/embedded-broker.js';
 import { InvalidMessage } from '../../../bus/errors.js';
 import type { Handler, Outcome, RetryPolicy } from '../../../bus/handler.js';
 import { deliveryId, type Message, messageId } from '../../../bus/message.js';
+import type { OnUnknown } from '../../../bus/runtime/call-record.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
 import { Intake } from '../../../bus/runtime/intake.js';
 import { DurablePublisher } from '../../../bus/runtime/publisher.js';
 import { Redelivery } from '../../../bus/runtime/redelivery.js';
+import { Resolution } from '../../../bus/runtime/resolution.js';
 import { type RunPlan, Supervisor, type SystemPlan } from '../../../bus/runtime/supervisor.js';
 import { Telemetry } from '../../../bus/runtime/telemetry.js';
 import type { Routing } from '../../../bus/runtime/tokens.js';
@@ -27,6 +29,7 @@ export interface World {
   readonly intake: Intake;
   readonly supervisor: Supervisor;
   readonly redelivery: Redelivery;
+  readonly resolution: Resolution;
   readonly telemetry: Telemetry;
   readonly log: RecordingLog;
   /** Stops the process's parts; `keep` leaves the files for a later world. */
@@ -54,6 +57,7 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
     intake,
     supervisor,
     redelivery: new Redelivery(publisher, intake, store, routing, systemClock, 'node-1'),
+    resolution: new Resolution(publisher, store, routing, systemClock, 'node-1'),
     telemetry,
     log,
     async close(keep) {
@@ -123,7 +127,7 @@ export function testTarget(answer: (delivery: Delivery) => Promise<Receipt> | Re
   };
 }
 
-export function system(name: string, parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number }): SystemPlan {
+export function system(name: string, parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number; readonly onUnknown?: OnUnknown }): SystemPlan {
   const { inbound, outbound } = parts;
   const schedule = { everyMs: 20, cron: undefined, between: undefined, zone: 'UTC' };
   return {
@@ -137,7 +141,7 @@ export function system(name: string, parts: { readonly inbound?: Inbound; readon
       close: async () => undefined,
     }),
     inbound: inbound ? [{ name: `${name}.things`, config: {}, schedule, maxRecords: 10, expect: undefined }] : [],
-    outbound: outbound ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4, usesLedger: true }] : [],
+    outbound: outbound ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4, usesLedger: true, onUnknown: parts.onUnknown ?? 'resend', longestCallMs: 300 }] : [],
   };
 }
 

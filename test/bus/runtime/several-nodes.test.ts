@@ -169,7 +169,7 @@ describe('a source that hangs', () => {
     await until(async () => (await position()) >= 4, 'it goes on');
     expect(opened).toBe(2);
     expect(made.report.recycled).toMatchObject({ times: 1, reason: 'reading made no progress for 5 s' });
-    expect(await world.telemetry.registry.metrics()).toContain('signalbox_endpoints_recycled_total{endpoint="in.things",reason="stalled"} 1');
+    expect(await world.telemetry.registry.metrics()).toContain('signalbox_watchdog_recycled_total{endpoint="in.things",reason="stalled"} 1');
     expect(events('source-recycled')).toBe(1);
   });
 

@@ -60,6 +60,8 @@ export interface OutboundHarness {
   config(): unknown;
   /** What arrived at the outside system, in any order; an effect applied twice is there twice. */
   collect(): Promise<readonly Sample[]>;
+  /** Lets the outside system apply the next delivery and lose its answer. */
+  loseAnswer?(): Promise<void>;
   /** The payload for a sample; default `payloadOf`. */
   payload?(sample: Sample): ValueRecord;
 }

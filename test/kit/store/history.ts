@@ -168,6 +168,7 @@ export function historyScenarios(subject: Subject): void {
         durationMs: 5_000_000_000,
         message: { type: 'Order', source: 'legacy.orders', key: '00123', traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', size: 2 ** 40 },
         data: '{"total":"12345678901234567890.10","id":9223372036854775807,"t":"😀\\u0000"}',
+        dataref: 'ab'.repeat(32),
       };
       const bare = event('日本-é😀', 'note', { at: 0 });
       const partly = event('p', 'received', { message: { source: 's' } });

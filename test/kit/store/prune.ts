@@ -52,7 +52,7 @@ export function pruneScenarios(subject: Subject): void {
       await deadLetters.settle([{ id: 'settled-now', at: NOON - 30 * DAY }], 'redelivered', 'anna', undefined, new Date(NOON - DAY));
       await dedupe.add('s', ['old', 'again'], new Date(NOON - 9 * DAY));
       await dedupe.add('s', ['young', 'again'], new Date(NOON - 6 * DAY));
-      const states: readonly LedgerState[] = ['sending', 'done', 'unknown', 'parked'];
+      const states: readonly LedgerState[] = ['sending', 'done', 'unknown', 'released'];
       await ledger.put(states.map((state) => ({ deliveryId: state, endpoint: 'e', state, at: NOON - 30 * DAY })));
       await ledger.put([{ deliveryId: 'young', endpoint: 'e', state: 'done', at: NOON }]);
 
@@ -61,7 +61,7 @@ export function pruneScenarios(subject: Subject): void {
       expect((await deadLetters.get('settled-now'))?.state).toBe('redelivered');
       expect((await deadLetters.get('open'))?.state).toBe('open');
       expect(await dedupe.seen('s', ['old', 'again', 'young'])).toEqual(new Set(['again', 'young']));
-      expect([...(await ledger.get([...states, 'young'])).keys()].sort()).toEqual(['parked', 'sending', 'unknown', 'young']);
+      expect([...(await ledger.get([...states, 'young'])).keys()].sort()).toEqual(['released', 'sending', 'unknown', 'young']);
     });
 
     test('numbers of the live tail never come again', async () => {

@@ -46,7 +46,7 @@ export function recordScenarios(subject: Subject): void {
         entry('c', 'unknown', { at: NOON + 3 }),
         entry('a', 'unknown', { at: NOON + 1 }),
         entry('b', 'unknown', { at: NOON + 2, endpoint: 'rest.book' }),
-        entry('d', 'parked', { at: NOON }),
+        entry('d', 'released', { at: NOON }),
         entry('e', 'done', { at: NOON }),
       ]);
       const ids = async (filter: Parameters<typeof ledger.list>[0]): Promise<readonly string[]> => (await ledger.list(filter)).map(({ deliveryId }) => deliveryId);
@@ -56,6 +56,13 @@ export function recordScenarios(subject: Subject): void {
       expect(await ids({ endpoint: 'soap.book', limit: 10 })).toEqual(['d', 'e', 'a', 'c']);
       expect(await ids({ endpoint: 'nobody', limit: 10 })).toEqual([]);
       expect(await ids({ limit: 10 })).toEqual(['d', 'e', 'a', 'b', 'c']);
+      expect(await ledger.counts('unknown')).toEqual(
+        new Map([
+          ['soap.book', 2],
+          ['rest.book', 1],
+        ]),
+      );
+      expect(await ledger.counts('sending')).toEqual(new Map());
     });
   });
 

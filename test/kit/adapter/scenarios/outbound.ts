@@ -1,9 +1,9 @@
 import { expect } from '@jest/globals';
-import type { Delivery, Outbound } from '../../../../adapters/contract/index.js';
-import type { Bench } from '../bench.js';
+import { type Delivery, failureOf, type Outbound } from '../../../../adapters/contract/index.js';
+import { type Bench, failing } from '../bench.js';
 import type { Sample } from '../harness.js';
 import { deliveryOf, hardSample, payloadOf, sample, samples } from '../samples.js';
-import { ifIdempotent, ifOutbound, type Scenario } from '../scenario.js';
+import { ifIdempotent, ifLosing, ifOutbound, ifVerifying, type Scenario } from '../scenario.js';
 
 export const outboundScenarios: readonly Scenario[] = [
   {
@@ -69,6 +69,30 @@ export const outboundScenarios: readonly Scenario[] = [
       const outbound = await sending(bench);
       await outbound.send(deliveryFor(bench, hardSample(1)), bench.signal);
       expect(await collected(bench)).toEqual([hardSample(1)]);
+    },
+  },
+  {
+    name: 'an answer that is lost leaves the outcome unknown',
+    applies: ifLosing,
+    run: async (bench) => {
+      const outbound = await sending(bench);
+      await bench.outboundHarness.loseAnswer?.();
+      const failure = failureOf(await failing('sending without an answer', () => outbound.send(deliveryFor(bench, sample(1)), bench.signal)));
+      expect(['NotConnected', 'TryAgain']).toContain(failure?.name);
+      expect(failure).toHaveProperty('outcome', 'unknown');
+      expect(await collected(bench)).toEqual([sample(1)]);
+    },
+  },
+  {
+    name: 'verify tells what was delivered from what was not',
+    applies: ifVerifying,
+    run: async (bench) => {
+      const outbound = await sending(bench);
+      expect(await outbound.verify?.(deliveryFor(bench, sample(1)), bench.signal)).toBe('not-done');
+      await outbound.send(deliveryFor(bench, sample(1)), bench.signal);
+      expect(await outbound.verify?.(deliveryFor(bench, sample(1)), bench.signal)).toBe('done');
+      expect(await outbound.verify?.(deliveryFor(bench, sample(2)), bench.signal)).toBe('not-done');
+      expect(await collected(bench)).toEqual([sample(1)]);
     },
   },
   {

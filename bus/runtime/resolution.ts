@@ -1,0 +1,106 @@
+import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
+import type { Clock } from '../../adapters/contract/services.js';
+import { describe } from '../errors.js';
+import { reached } from '../failpoint.js';
+import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Store } from '../store/contract.js';
+import { DISCARDED } from './delivery-journal.js';
+import { channelOf, withAttempt } from './envelope.js';
+import { DurablePublisher } from './publisher.js';
+import { NODE, ROUTING, type Routing } from './tokens.js';
+
+/** What a person says of a delivery whose outcome is unknown: the target has it, it shall be sent again, it is given up. */
+export type Verdict = 'delivered' | 'resend' | 'discard';
+
+interface By {
+  readonly who: string;
+  readonly reason?: string;
+}
+
+/** By then whoever sends it has an answer, or has noted that there is none. Longer than any call may take. */
+const UNDER_WAY_MS = 900_000;
+
+/**
+ * Ends what nobody knows: the ledger gets the verdict first, so that whatever comes of the delivery afterwards (a copy that still waits in the channel, a
+ * crash in between) goes by it; what was parked is taken away last. Each step can be done again.
+ */
+@injectable()
+export class Resolution {
+  constructor(
+    @inject(DurablePublisher) private readonly publisher: DurablePublisher,
+    @inject(STORE) private readonly store: Store,
+    @inject(ROUTING) private readonly routing: Routing,
+    @inject(CLOCK) private readonly clock: Clock,
+    @inject(NODE) private readonly node: string,
+  ) {}
+
+  async resolve(
+    ids: readonly string[],
+    verdict: Verdict,
+    by: By,
+  ): Promise<{ readonly resolved: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
+    const failed: { id: string; reason: string }[] = [];
+    let resolved = 0;
+    for (const id of ids) {
+      try {
+        await this.one(id, verdict, `by ${by.who}${by.reason === undefined ? '' : `: ${by.reason}`}`);
+        resolved++;
+      } catch (error) {
+        failed.push({ id, reason: describe(error) });
+      }
+    }
+    return { resolved, failed };
+  }
+
+  private async one(id: string, verdict: Verdict, words: string): Promise<void> {
+    const [found, parked] = await Promise.all([this.store.ledger.get([id]), this.store.parked.get(id)]);
+    const entry = found.get(id);
+    if (!entry) throw new Error('the ledger has no such delivery');
+    const at = this.clock.now().getTime();
+    if (entry.state === 'done') {
+      if (!parked) throw new Error('its outcome is known: it is done');
+      // Somebody began this and did not come to its end.
+      return this.end(entry, parked);
+    }
+    if (entry.state === 'sending' && at - entry.at < UNDER_WAY_MS) throw new Error('it is being sent, or was a moment ago: what comes of it is found out without you');
+    const base = { deliveryId: id, endpoint: entry.endpoint, at };
+    if (verdict === 'resend') {
+      await this.store.ledger.put([{ ...base, state: 'released', detail: words }]);
+      reached('resolve.ledger.written');
+      if (parked) await this.release(parked, words, at);
+      return;
+    }
+    const done: LedgerEntry = { ...base, state: 'done', detail: verdict === 'discard' ? DISCARDED + words.slice('by '.length) : words };
+    await this.store.ledger.put([done]);
+    reached('resolve.ledger.written');
+    // One that is not parked is in its channel: it ends when it comes.
+    if (parked) await this.end(done, parked);
+  }
+
+  private async end({ at, detail = '' }: LedgerEntry, parked: ParkedDelivery): Promise<void> {
+    await this.note(parked, detail.startsWith(DISCARDED) ? 'discarded' : 'delivered', detail, at);
+    await this.letGo(parked);
+  }
+
+  /** Back to its channel, with the same id. */
+  private async release(parked: ParkedDelivery, words: string, at: number): Promise<void> {
+    const { deliveryId: id, endpoint, headers, content } = parked;
+    await this.note(parked, 'redelivered', words, at);
+    if (isAlone(parked)) await this.publisher.publish(channelOf(endpoint), withAttempt({ id, headers, body: content }, 1), 10_000, AbortSignal.timeout(30_000));
+    reached('resolve.published');
+    await this.letGo(parked);
+  }
+
+  /** Whoever serves the lane of a key looks at the ledger, and goes on. */
+  private async letGo(parked: ParkedDelivery): Promise<void> {
+    if (isAlone(parked)) await this.store.parked.remove([parked.deliveryId]);
+    else await this.store.parked.release(parked.endpoint, parked.lane);
+  }
+
+  private note({ messageId, deliveryId, endpoint, route, rule }: ParkedDelivery, kind: EventKind, detail: string, at: number): Promise<void> {
+    return this.store.history.append([{ messageId, kind, at, revision: this.routing.handler.revision, node: this.node, route, rule, endpoint, deliveryId, detail }]);
+  }
+}
+
+function isAlone({ deliveryId, lane }: ParkedDelivery): boolean {
+  return lane === deliveryId;
+}

@@ -1,0 +1,13 @@
+import { test } from '@jest/globals';
+import { round } from './faults.js';
+import { faultsAt } from './network.js';
+import { closedByDatabase } from './postgres.js';
+
+faultsAt(
+  'store',
+  ['answers swallowed', 'SIGKILL and restart'],
+  (world) => {
+    test('connections closed by the administrator, 3 times', () => round(world(), 'store', 'connections closed by the administrator, 3 times', closedByDatabase), 180_000);
+  },
+  { store: 'postgres' },
+);
