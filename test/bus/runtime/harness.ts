@@ -127,7 +127,10 @@ export function testTarget(answer: (delivery: Delivery) => Promise<Receipt> | Re
   };
 }
 
-export function system(name: string, parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number; readonly onUnknown?: OnUnknown }): SystemPlan {
+export function system(
+  name: string,
+  parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number; readonly onUnknown?: OnUnknown },
+): SystemPlan {
   const { inbound, outbound } = parts;
   const schedule = { everyMs: 20, cron: undefined, between: undefined, zone: 'UTC' };
   return {
