@@ -19,6 +19,7 @@ import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
 import { absentHttpHost, createHttpHost, type RunningHttpHost } from './bus/runtime/http.js';
 import { Intake } from './bus/runtime/intake.js';
+import { LetterRepair } from './bus/runtime/letter-repair.js';
 import { createLog, type LogOptions } from './bus/runtime/log.js';
 import { type NodeFacts, NodeRegistry } from './bus/runtime/nodes.js';
 import { Redelivery } from './bus/runtime/redelivery.js';
@@ -169,6 +170,9 @@ export function storeModule({ settings: { store, stateDirectory } }: Configurati
 function httpHost({ settings: { listen } }: Configuration, log: Logger): RunningHttpHost | undefined {
   return listen && createHttpHost({ host: listen.host, port: listen.port, log, ...(listen.tls ? { tls: listen.tls } : {}) });
 }
+
+/** A redelivery takes no longer; until then its letter and the history may differ. */
+const UNDER_WAY_MS = 120_000;
 
 /** Everything that runs, in the order it is started and stopped. */
 class Assembly implements Signalbox {
@@ -379,6 +383,8 @@ class Assembly implements Signalbox {
       const removed = await this.store.prune(new Date(), retention);
       reached('prune.done');
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
+      const repaired = await this.container.get(LetterRepair).run(Date.now() - UNDER_WAY_MS);
+      if (repaired > 0) this.log.info('letters-repaired', `${repaired} dead letters were out of step with the history`);
     } catch (error) {
       if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }

@@ -11,6 +11,8 @@ import { systemClock } from '../bus/runtime/clock.js';
 import { channelOf } from '../bus/runtime/envelope.js';
 import { Intake } from '../bus/runtime/intake.js';
 import { createLog } from '../bus/runtime/log.js';
+import { alone } from '../bus/runtime/nodes.js';
+import { OrderedChannels } from '../bus/runtime/ordered-channels.js';
 import { DurablePublisher } from '../bus/runtime/publisher.js';
 import { Target } from '../bus/runtime/target.js';
 import { Telemetry } from '../bus/runtime/telemetry.js';
@@ -89,7 +91,18 @@ async function pipeline(make: (directory: string) => Broker): Promise<number> {
       close: async () => undefined,
     },
     { name: 'out.things', parallel: inFlight, usesLedger: false },
-    { broker, publisher, store, routing, clock: systemClock, log, telemetry, node: 'bench' },
+    {
+      broker,
+      publisher,
+      store,
+      routing,
+      clock: systemClock,
+      log,
+      telemetry,
+      node: 'bench',
+      nodes: alone,
+      ordered: new OrderedChannels(broker, publisher, store.endpointState, log),
+    },
   );
   await target.start();
   const started = performance.now();

@@ -68,6 +68,11 @@ export interface Received extends OutgoingMessage {
   readonly redelivered: boolean;
   /** How often it was handed out before and not settled (crash, lost connection, requeue), as far as the broker knows. */
   readonly deliveryCount: number;
+  /**
+   * The stay at the broker in which it was handed out; one signal for all messages of a stay. Aborted when that has ended (lost connection, closed
+   * consumer): what is unsettled is not ours any more, whoever consumes then gets it.
+   */
+  readonly session: AbortSignal;
   /** Removes it from the channel. Fire and forget: a lost ack means a redelivery. */
   ack(): void;
   /** Puts it back at the head of the channel. Only for shutdown and hand-over, never for retry. */

@@ -23,6 +23,8 @@ export interface Handler {
   readonly sources: readonly string[];
   /** Names of the outbound endpoints some rule delivers to. */
   readonly targets: readonly string[];
+  /** Routes whose deliveries are ordered by a key, by name; absent when there is none. */
+  readonly ordered?: ReadonlyMap<string, RouteOrder>;
   /** Retry policy of a rule; an unknown rule (removed since the message was routed) has the default policy. */
   retry(route: string, rule: string): RetryPolicy;
 }
@@ -62,6 +64,8 @@ export interface Dispatch {
   /** Business key for people, and for order. */
   readonly key: string | undefined;
   readonly idempotencyKey: string;
+  /** The deliveries with one key to one endpoint are made one after the other, in the order they were published; absent without `order_by`. */
+  readonly orderKey?: string;
   /** Already mapped to the target's own shape. */
   readonly payload: ValueRecord;
 }
@@ -75,6 +79,19 @@ export interface RuleFailure {
   readonly place?: string;
   /** Id the delivery would have had. */
   readonly id: string;
+  /** The order has a gap where this one would have been. */
+  readonly orderKey?: string;
+}
+
+/** How the deliveries of one route are ordered. */
+export interface RouteOrder {
+  /** The expression, so that a change of it is seen. */
+  readonly by: string;
+  readonly targets: readonly string[];
+  /** What happens to a delivery that is given up, and to those of its key behind it. */
+  readonly onFailure: 'park' | 'skip';
+  /** The longest a key waits for its first delivery before that is given up. */
+  readonly holdMs: number;
 }
 
 export interface RetryPolicy {

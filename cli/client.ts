@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { HistoryQuery } from '../bus/store/contract.js';
 import { type Actor, type Service, UnknownName } from '../console/service.js';
-import { API, readDeadLetter, readLedgerRecord, type WireDeadLetter, type WireError, type WireLedgerRecord } from '../console/wire.js';
+import { API, readDeadLetter, readLedgerRecord, readParked, type WireDeadLetter, type WireError, type WireLedgerRecord, type WireParked } from '../console/wire.js';
 import { CommandFailure, coded, EXIT } from './failure.js';
 
 const READ_MS = 60_000;
@@ -37,6 +37,11 @@ export function remoteService(socketPath: string): Service {
     ledger: ({ state, endpoint, limit }) => get('/ledger', { state, endpoint, limit }),
     ledgerRecord: async (id) => readLedgerRecord(await get<WireLedgerRecord>(`/ledger/${at(id)}`)),
     resolve: (ids, verdict, by) => post('/ledger/resolve', { ids, as: verdict, ...asker(by) }),
+    parkedLanes: ({ endpoint, limit }) => get('/parked', { endpoint, limit }),
+    parkedDeliveries: (endpoint, lane, limit) => get('/parked/deliveries', { endpoint, lane, limit }),
+    parkedDelivery: async (id) => readParked(await get<WireParked>(`/parked/deliveries/${at(id)}`)),
+    releaseParked: async (endpoint, lane, by) => (await post<{ readonly released: number }>('/parked/release', { endpoint, lane, ...asker(by) })).released,
+    discardParked: (id, by) => post(`/parked/deliveries/${at(id)}/discard`, asker(by)),
     reload: (by) => post('/reload', asker(by)),
     revisions: (limit) => get('/revisions', { limit }),
     doctor: (request) => post('/doctor', request),

@@ -12,6 +12,7 @@ import { initCommand } from './commands/init.js';
 import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
 import { nodesCommand } from './commands/nodes.js';
+import { parkedCommand } from './commands/parked.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
@@ -37,6 +38,7 @@ const commands = [
   routesCommand,
   messagesCommand,
   dlqCommand,
+  parkedCommand,
   ledgerCommand,
   explainCommand,
   reloadCommand,

@@ -106,6 +106,8 @@ export interface OutboundConfig {
   readonly config: unknown;
   /** Deliveries under way at once. */
   readonly parallel: number;
+  /** Channels over which ordered deliveries are spread. */
+  readonly partitions: number;
   /** What follows when nobody knows whether a delivery was made. */
   readonly onUnknown: 'resend' | 'verify' | 'park';
   /** Milliseconds after which one call has no effect any more. */

@@ -60,7 +60,17 @@ export const readCommon = z.strictObject({
 
 /** Options every endpoint under `write:` takes besides those of its adapter. */
 export const writeCommon = z.strictObject({
-  parallel: z.number().int().min(1).max(256).default(1).meta({ title: 'Parallel', description: 'Deliveries under way at once. More than 1 gives up their order.' }),
+  parallel: z
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .meta({ title: 'Parallel', description: 'Deliveries under way at once. More than 1 gives up their order, unless their route has `order_by`.' }),
+  partitions: z.number().int().min(1).max(256).default(8).meta({
+    title: 'Partitions',
+    description: 'Channels that ordered deliveries (`order_by`) are spread over by their key; nodes share them. A change finishes the old ones first.',
+  }),
   on_unknown: z
     .enum(['resend', 'verify', 'park'])
     .optional()
@@ -263,6 +273,7 @@ class SystemReader {
       name,
       config,
       parallel: common.parallel,
+      partitions: common.partitions,
       onUnknown: remembers ? 'resend' : (asked ?? (verifies ? 'verify' : repeatable ? 'resend' : 'park')),
       longestCallMs: spec?.longestCall?.(config, connect) ?? LONGEST_CALL_MS,
     };

@@ -3,7 +3,6 @@ import type { Broker } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
 import { datarefOf } from '../bus/runtime/claim-check.js';
 import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
-import { channelOf } from '../bus/runtime/envelope.js';
 import type { NodeRegistry } from '../bus/runtime/nodes.js';
 import type { Redelivery } from '../bus/runtime/redelivery.js';
 import type { Resolution } from '../bus/runtime/resolution.js';
@@ -16,6 +15,7 @@ import type {
   LedgerEntry,
   MessageSummary,
   ParkedDelivery,
+  ParkedLane,
   Revision,
   Store,
   StoredDeadLetter,
@@ -31,6 +31,7 @@ import {
   type LedgerQuery,
   type LedgerRecord,
   type NodeStatus,
+  type ParkedSummary,
   type RedeliverResult,
   type ReloadResult,
   type ResolveResult,
@@ -68,10 +69,11 @@ export class Operations implements Service {
 
   async status(): Promise<Status> {
     const { live, store, broker } = this;
-    const [systems, messages, groups, unknown, bytes] = await Promise.all([
+    const [systems, messages, groups, lanes, unknown, bytes] = await Promise.all([
       this.systems(),
       store.history.counts(),
       store.deadLetters.groups(),
+      store.parked.lanes({ limit: MOST_LANES }),
       store.ledger.counts('unknown'),
       store.size(),
     ]);
@@ -87,6 +89,11 @@ export class Operations implements Service {
       messages,
       deadLetters: groups.reduce((sum, group) => sum + group.count, 0),
       deadLettersBy: groups.map(({ endpoint, code, count }) => ({ endpoint, code, count })),
+      parkedBy: [...Map.groupBy(lanes, ({ endpoint }) => endpoint)].map(([endpoint, own]) => ({
+        endpoint,
+        lanes: own.length,
+        deliveries: own.reduce((sum, { count }) => sum + count, 0),
+      })),
       unknown: [...unknown].map(([endpoint, count]) => ({ endpoint, count })).sort((a, b) => b.count - a.count),
       systems,
       nodes: await this.nodes(),
@@ -198,6 +205,32 @@ export class Operations implements Service {
     return count;
   }
 
+  parkedLanes(filter: { readonly endpoint?: string; readonly limit: number }): Promise<readonly ParkedLane[]> {
+    return this.store.parked.lanes(filter);
+  }
+
+  async parkedDeliveries(endpoint: string, lane: string, limit: number): Promise<readonly ParkedSummary[]> {
+    return (await this.store.parked.list(endpoint, lane, limit)).map(({ content: _, headers: __, ...parked }) => parked);
+  }
+
+  async parkedDelivery(id: string): Promise<ParkedDelivery> {
+    const parked = await this.store.parked.get(id);
+    if (!parked) throw new UnknownName(`no parked delivery "${id}"`);
+    return parked;
+  }
+
+  async releaseParked(endpoint: string, lane: string, by: Actor): Promise<number> {
+    const count = await this.redelivery.parked.release(endpoint, lane, by);
+    if (count === 0) throw new UnknownName(`nothing of "${lane}" is parked for ${endpoint}`);
+    await this.audit(by, 'release', `${endpoint} ${lane}`, `${count} parked deliveries released`);
+    return count;
+  }
+
+  async discardParked(id: string, by: Actor): Promise<void> {
+    if (!(await this.redelivery.parked.discard(id, by))) throw new UnknownName(`no parked delivery "${id}"`);
+    await this.audit(by, 'discard', `parked delivery ${id}`, 'discarded');
+  }
+
   async ledger({ state, endpoint, limit }: LedgerQuery): Promise<readonly LedgerLine[]> {
     const { ledger, parked } = this.store;
     const states = state === undefined ? (['unknown', 'released', 'sending'] as const) : [state];
@@ -246,8 +279,10 @@ export class Operations implements Service {
       return { ...report, waiting: undefined, oldestMs: undefined, checkpoint: await this.store.checkpoints.get(report.name) };
     }
     try {
-      const depth = await this.broker.depth(channelOf(report.name));
-      return { ...report, waiting: depth.ready + depth.unsettled + (depth.delayed ?? 0), oldestMs: depth.oldestMs, checkpoint: undefined };
+      const depths = await Promise.all((await this.supervisor.channels(report.name)).map((channel) => this.broker.depth(channel)));
+      const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
+      const ages = depths.flatMap(({ oldestMs }) => (oldestMs === undefined ? [] : [oldestMs]));
+      return { ...report, waiting, oldestMs: ages.length === 0 ? undefined : Math.max(...ages), checkpoint: undefined };
     } catch {
       // The bus is away: its own line of the status says so.
       return { ...report, waiting: undefined, oldestMs: undefined, checkpoint: undefined };
@@ -260,6 +295,8 @@ export class Operations implements Service {
   }
 }
 
+/** Counted for the status; with more the figures are too low. */
+const MOST_LANES = 10_000;
 const GRAVITY = ['ok', 'idle', 'standby', 'starting', 'slow', 'paused', 'silent', 'retrying', 'failing', 'misconfigured'] as const;
 
 function worst(endpoints: readonly EndpointStatus[]): SystemStatus['state'] {

@@ -1,7 +1,18 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { BrokerHealth } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
-import type { DeadLetterGroup, HistoryQuery, LedgerState, MessageState, MessageSummary, Revision, StoredDeadLetter, StoredEvent } from '../bus/store/contract.js';
+import type {
+  DeadLetterGroup,
+  HistoryQuery,
+  LedgerState,
+  MessageState,
+  MessageSummary,
+  ParkedDelivery,
+  ParkedLane,
+  Revision,
+  StoredDeadLetter,
+  StoredEvent,
+} from '../bus/store/contract.js';
 
 /**
  * What a running Signalbox answers and does for people: the one interface behind the admin API, and so behind every command and the console.
@@ -36,6 +47,16 @@ export interface Service {
   /** Same payload, same target. A letter of the inbound stage goes through its inbound route again. */
   redeliver(ids: readonly string[], by: Actor): Promise<RedeliverResult>;
   discard(ids: readonly string[], by: Actor): Promise<number>;
+  /** Parked keys of ordered routes, and deliveries parked alone; oldest first. */
+  parkedLanes(filter: { readonly endpoint?: string; readonly limit: number }): Promise<readonly ParkedLane[]>;
+  /** Of one lane, first in order first, without their content. */
+  parkedDeliveries(endpoint: string, lane: string, limit: number): Promise<readonly ParkedSummary[]>;
+  /** One with headers and content. @throws UnknownName */
+  parkedDelivery(id: string): Promise<ParkedDelivery>;
+  /** Lets the parked deliveries of one key go, in their order. @returns how many wait @throws UnknownName */
+  releaseParked(endpoint: string, lane: string, by: Actor): Promise<number>;
+  /** Gives one up for good; what is behind it stays until the key is released. @throws UnknownName */
+  discardParked(id: string, by: Actor): Promise<void>;
   /** Deliveries whose outcome matters, oldest first; without a state those that are not done. */
   ledger(query: LedgerQuery): Promise<readonly LedgerLine[]>;
   /** One of them with what would be sent, where it is parked. @throws UnknownName */
@@ -66,6 +87,8 @@ export interface Running {
   /** Resolves with the exit code when everything is closed, whoever asked for it. */
   readonly done: Promise<number>;
 }
+
+export type ParkedSummary = Omit<ParkedDelivery, 'content' | 'headers'>;
 
 export type DeadLetterSummary = Omit<StoredDeadLetter, 'content' | 'headers' | 'stack'>;
 
@@ -123,6 +146,8 @@ export interface Status {
   readonly deadLetters: number;
   /** Open dead letters by where they stand and why, for the metrics. */
   readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
+  /** What waits for `signalbox parked release` or `signalbox ledger resolve`, by endpoint. */
+  readonly parkedBy: readonly { readonly endpoint: string; readonly lanes: number; readonly deliveries: number }[];
   /** Deliveries of which nobody knows whether the target has them. */
   readonly unknown: readonly { readonly endpoint: string; readonly count: number }[];
   readonly systems: readonly SystemStatus[];

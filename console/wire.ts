@@ -1,4 +1,4 @@
-import type { StoredDeadLetter } from '../bus/store/contract.js';
+import type { ParkedDelivery, StoredDeadLetter } from '../bus/store/contract.js';
 import type { DeadLetterSummary, LedgerRecord } from './service.js';
 
 // What the admin API writes and the command line reads, where that is not the JSON of `Service` as it stands.
@@ -25,6 +25,16 @@ export function writeContent({ buffer, byteOffset, byteLength }: Uint8Array): st
 }
 
 export function readDeadLetter(wire: WireDeadLetter): StoredDeadLetter {
+  return { ...wire, content: Buffer.from(wire.content, 'base64') };
+}
+
+export type WireParked = Omit<ParkedDelivery, 'content'> & { readonly content: string };
+
+export function writeParked(parked: ParkedDelivery): WireParked {
+  return { ...parked, content: writeContent(parked.content) };
+}
+
+export function readParked(wire: WireParked): ParkedDelivery {
   return { ...wire, content: Buffer.from(wire.content, 'base64') };
 }
 

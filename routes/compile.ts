@@ -1,6 +1,6 @@
 import { InvalidMessage } from '../bus/errors.js';
 import type { Finding } from '../bus/finding.js';
-import type { Handler, Outcome, RetryPolicy } from '../bus/handler.js';
+import type { Handler, Outcome, RetryPolicy, RouteOrder } from '../bus/handler.js';
 import { deliveryId, type Message, messageId } from '../bus/message.js';
 import { msgOf, type RouteContext } from './context.js';
 import { Bindings } from './expression/runtime.js';
@@ -8,7 +8,7 @@ import { compileInbound, type InboundRoute, ruleFailure } from './inbound-route.
 import type { RoutesInput } from './input.js';
 import { lintRoutes } from './lint.js';
 import { convertRecord } from './mapping/shape.js';
-import { defaultRetry, type RetryConfig } from './model.js';
+import { defaultRetry, orderOf, type RetryConfig } from './model.js';
 import { compileOutbound, type OutboundRoute } from './outbound-route.js';
 import type { RuleOutcome } from './outbound-rule.js';
 import { readTypes } from './types.js';
@@ -75,6 +75,7 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
     sources: [...bySource.keys()],
     targets: [...new Set(outbound.flatMap((route) => route.rules.map((rule) => rule.endpoint)))],
     messageIds: (endpoint, recordId) => (bySource.get(endpoint) ?? []).map((route) => messageId(endpoint, recordId, route.name, input.installation)),
+    ordered: routeOrders(input),
     retry: (route, rule) => retries.byRule.get(`${route}/${rule}`) ?? retries.standard,
     receive: (endpoint, record, now) =>
       (bySource.get(endpoint) ?? []).map((route) => {
@@ -102,6 +103,17 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
       }
     },
   };
+}
+
+function routeOrders(input: RoutesInput): ReadonlyMap<string, RouteOrder> {
+  const orders = new Map<string, RouteOrder>();
+  for (const [route, config] of Object.entries(input.routes)) {
+    const order = 'from' in config ? undefined : orderOf(config);
+    if ('from' in config || !order) continue;
+    const targets = [...new Set(config.deliver.map(({ to }) => to))];
+    orders.set(route, { by: order.key, targets, onFailure: order.on_failure, holdMs: order.hold });
+  }
+  return orders;
 }
 
 function retryPolicies(input: RoutesInput): { readonly standard: RetryPolicy; readonly byRule: ReadonlyMap<string, RetryPolicy> } {

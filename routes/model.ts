@@ -1,7 +1,7 @@
 // The part of the configuration language that routes/ owns: types, tables, routes, defaults, tests. The schemas check shape;
 // names, expressions and types are checked by `compileRoutes`.
 import { z } from 'zod';
-import { parseDuration } from '../adapters/contract/options.js';
+import { duration, parseDuration } from '../adapters/contract/options.js';
 import type { RetryPolicy } from '../bus/handler.js';
 
 /** A key of a later release: refused with words instead of "unknown key". */
@@ -166,6 +166,8 @@ export const retryConfig = z
   .meta({ title: 'Retry', description: 'When and how often a delivery is tried again.' });
 export type RetryConfig = Readonly<z.infer<typeof retryConfig>>;
 
+/** Far below the time after which a broker takes an unsettled message back (30 minutes). */
+export const DEFAULT_HOLD_MS = 300_000;
 export const defaultRetry: RetryPolicy = { attempts: 6, firstMs: 10_000, longestMs: 1_800_000, factor: 3, jitter: 0.2 };
 
 export const defaultsConfig = z
@@ -214,6 +216,26 @@ export const ruleConfig = z
   .meta({ title: 'Rule', description: 'A condition, a target, and the mapping to its format.' });
 export type RuleConfig = Readonly<z.infer<typeof ruleConfig>>;
 
+export const orderByConfig = z
+  .strictObject({
+    key: expression.meta({ title: 'Key', description: 'Text or a number; a message without it is a dead letter.', examples: ['order.customer'] }),
+    on_failure: z.enum(['park', 'skip']).default('park').meta({
+      title: 'On failure',
+      description:
+        'A delivery that fails is tried again in its place, and only its own key waits. One that is given up: `park` keeps it and all later ones of its key until somebody releases the key (`signalbox parked`); `skip` puts it into the dead letters and goes on.',
+    }),
+    hold: duration({ min: '1s', max: '20m' })
+      .default(DEFAULT_HOLD_MS)
+      .meta({ title: 'Hold', description: 'How long a key waits for its first delivery, however many attempts `retry` allows; 5m when absent.', examples: ['5m'] }),
+  })
+  .meta({ title: 'Order by', description: 'The key of the order, and what happens when a delivery fails.' });
+export type OrderByConfig = Readonly<z.infer<typeof orderByConfig>>;
+
+/** The long form of `order_by`, undefined for a route without order. */
+export function orderOf({ order_by: order }: OutboundRouteConfig): OrderByConfig | undefined {
+  return typeof order === 'string' ? { key: order, on_failure: 'park', hold: DEFAULT_HOLD_MS } : order;
+}
+
 export const outboundRouteConfig = z
   .strictObject({
     subscribe: name.meta({ title: 'Subscribe', description: 'Canonical type.', examples: ['Order'] }),
@@ -232,7 +254,14 @@ export const outboundRouteConfig = z
       .optional()
       .meta({ title: 'Otherwise', description: 'What happens to a message no rule matched; dead letter when absent.' }),
     enrich: notYet('`enrich`'),
-    order_by: notYet('`order_by`'),
+    order_by: z
+      .union([expression, orderByConfig])
+      .optional()
+      .meta({
+        title: 'Order by',
+        description: 'Expression that gives the key whose messages every target gets one after the other, in the order they came; different keys go side by side.',
+        examples: ['order.customer', { key: 'order.customer', on_failure: 'skip' }],
+      }),
   })
   .meta({ title: 'Outbound route', description: 'From a canonical type by rules to endpoints.' });
 export type OutboundRouteConfig = Readonly<z.infer<typeof outboundRouteConfig>>;

@@ -6,7 +6,8 @@ import type { Bindings } from './expression/runtime.js';
 import type { Scope } from './expression/scope.js';
 import { ruleFailure } from './inbound-route.js';
 import { compileMatcher } from './match/matcher.js';
-import type { OutboundRouteConfig } from './model.js';
+import { type OutboundRouteConfig, orderOf } from './model.js';
+import { compileOrderKey } from './order-key.js';
 import { compileRule, type Rule, type RuleOutcome } from './outbound-rule.js';
 
 export interface OutboundRoute {
@@ -29,6 +30,9 @@ export function compileOutbound(name: string, config: OutboundRouteConfig, conte
   checkNames(config, path, context);
   // Without the type every expression would be a second problem of the same cause.
   const rules = config.deliver.map((rule, i) => compileRule(name, rule, scope, [...path, 'deliver', i], type ? context : { ...context, report: () => undefined }));
+  const order = orderOf(config);
+  const orderPath = [...path, 'order_by', ...(typeof config.order_by === 'object' ? ['key'] : [])];
+  const keyOf = order && compileOrderKey(order.key, scope, orderPath, type ? context : { report: () => undefined });
   if (!type) return undefined;
   const match = compileMatcher(
     rules.map((rule) => rule.when),
@@ -40,6 +44,18 @@ export function compileOutbound(name: string, config: OutboundRouteConfig, conte
   const reason = otherwise.reason ?? NO_RULE;
   const place = context.input.placeOf(config.otherwise ? [...path, 'otherwise'] : path);
 
+  const fire = (matched: readonly number[], message: Message, bindings: Bindings, outcome: RuleOutcome): void => {
+    const wanted = matched.flatMap((rule) => rules[rule] ?? []);
+    try {
+      const orderKey = keyOf?.(bindings);
+      for (const rule of wanted) rule.fire(message, bindings, outcome, orderKey);
+    } catch (error) {
+      // Without its key a message would lose its order, so it goes nowhere.
+      for (const { name: rule, endpoint } of wanted) {
+        outcome.failures.push(ruleFailure(error, { route: name, rule, endpoint, id: deliveryId(message.id, name, rule, endpoint, '') }, context.input.placeOf(orderPath)));
+      }
+    }
+  };
   const deliver = (message: Message, bindings: Bindings, outcome: RuleOutcome): string | undefined => {
     const before = outcome.deliveries.length + outcome.failures.length;
     const { matched, failed } = match(bindings);
@@ -58,7 +74,7 @@ export function compileOutbound(name: string, config: OutboundRouteConfig, conte
           ruleFailure(error, { route: name, rule: at.name, endpoint: at.endpoint, id: deliveryId(message.id, name, at.name, at.endpoint, '') }, at.conditionPlace ?? at.place),
         );
     }
-    for (const rule of matched) rules[rule]?.fire(message, bindings, outcome);
+    if (matched.length > 0) fire(matched, message, bindings, outcome);
     if (outcome.deliveries.length + outcome.failures.length > before) return undefined;
     // A rule whose split had no element delivered nothing: the message must not vanish.
     if (otherwise.to === 'drop') return reason;

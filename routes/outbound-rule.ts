@@ -19,6 +19,8 @@ export interface RuleOutcome {
   readonly notes: Note[];
 }
 
+type Order = Pick<Dispatch, 'orderKey'>;
+
 export interface Rule {
   readonly name: string;
   readonly when: Expression | undefined;
@@ -27,7 +29,7 @@ export interface Rule {
   readonly place: string | undefined;
   readonly conditionPlace: string | undefined;
   /** Maps and addresses a message the rule wants. A failure becomes part of the outcome. */
-  readonly fire: (message: Message, bindings: Bindings, outcome: RuleOutcome) => void;
+  readonly fire: (message: Message, bindings: Bindings, outcome: RuleOutcome, orderKey?: string) => void;
 }
 
 export function compileRule(route: string, config: RuleConfig, scope: Scope, path: readonly (string | number)[], context: RouteContext): Rule {
@@ -41,7 +43,7 @@ export function compileRule(route: string, config: RuleConfig, scope: Scope, pat
   const key = config.idempotency_key === undefined ? undefined : compileAt(config.idempotency_key, inner, 'key', [...path, 'idempotency_key'], context);
   const place = context.input.placeOf(path);
 
-  const dispatch = (message: Message, bindings: Bindings, position: number | undefined, taken: Set<string>, outcome: RuleOutcome): void => {
+  const dispatch = (message: Message, bindings: Bindings, position: number | undefined, taken: Set<string>, outcome: RuleOutcome, order: Order): void => {
     const element = position === undefined ? '' : String(position);
     try {
       const given = key && keyText(key, bindings);
@@ -49,27 +51,28 @@ export function compileRule(route: string, config: RuleConfig, scope: Scope, pat
       if (given !== undefined) taken.add(given);
       const id = deliveryId(message.id, route, name, to, position === undefined ? '' : (given ?? element));
       const payload = mapping(bindings, position === undefined ? (text) => outcome.notes.push({ kind: 'mapped', route, rule: name, text }) : undefined);
-      outcome.deliveries.push({ id, route, rule: name, endpoint: to, key: message.subject, idempotencyKey: given ?? id, payload });
+      outcome.deliveries.push({ id, route, rule: name, endpoint: to, key: message.subject, idempotencyKey: given ?? id, ...order, payload });
     } catch (error) {
-      outcome.failures.push(failed(message, element, error));
+      outcome.failures.push(failed(message, element, error, order));
     }
   };
-  const failed = (message: Message, element: string, error: unknown) =>
-    ruleFailure(error, { route, rule: name, endpoint: to, id: deliveryId(message.id, route, name, to, element) }, place);
+  const failed = (message: Message, element: string, error: unknown, order: Order) =>
+    ruleFailure(error, { route, rule: name, endpoint: to, id: deliveryId(message.id, route, name, to, element), ...order }, place);
 
-  const fire = (message: Message, bindings: Bindings, outcome: RuleOutcome): void => {
+  const fire = (message: Message, bindings: Bindings, outcome: RuleOutcome, orderKey?: string): void => {
+    const order: Order = orderKey === undefined ? {} : { orderKey };
     const taken = new Set<string>();
     if (!split) {
-      dispatch(message, bindings, undefined, taken, outcome);
+      dispatch(message, bindings, undefined, taken, outcome, order);
       return;
     }
     try {
       for (const element of split.elements(bindings)) {
-        if (element.error === undefined) dispatch(message, element.bindings, element.position, taken, outcome);
-        else outcome.failures.push(failed(message, String(element.position), element.error));
+        if (element.error === undefined) dispatch(message, element.bindings, element.position, taken, outcome, order);
+        else outcome.failures.push(failed(message, String(element.position), element.error, order));
       }
     } catch (error) {
-      outcome.failures.push(failed(message, '', error));
+      outcome.failures.push(failed(message, '', error, order));
     }
   };
   return { name, when, endpoint: to, place, conditionPlace: context.input.placeOf([...path, 'when']), fire };

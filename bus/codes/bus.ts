@@ -219,6 +219,21 @@ export const busCodes = {
       'A payload above 256 KiB waits in the store, and the message in the channel only refers to it. The store has no such payload: it was restored from an older backup, it is not the store the message was published with, or the message waited longer than the history is kept.',
     fix: 'Let all nodes use one store; after a restore bring back the store of the same time as the bus. The record itself can be sent again from its source, then `signalbox dlq discard` closes this letter.',
   },
+  E570: {
+    title: 'it waits behind an earlier delivery of its key',
+    meaning: 'Its route is ordered (`order_by`), and an earlier delivery with the same key to the same target is parked. It is delivered after that one.',
+    fix: 'See what is wrong with the first one (`signalbox parked show`), correct it, then `signalbox parked release`; or give the first one up with `signalbox parked discard`.',
+  },
+  E571: {
+    title: 'the parked key cannot be released',
+    meaning: 'What is parked under this name is not the key of an order, or its target is not configured any more. Nothing was done.',
+    fix: 'A delivery of unknown outcome is settled with `signalbox ledger resolve`; a target that is gone must be configured again, or its deliveries discarded.',
+  },
+  E572: {
+    title: 'the parked delivery cannot be discarded now',
+    meaning: 'Its key was released, so it may be under way. Nothing was done.',
+    fix: 'Wait: it is delivered, or parked again. Look with `signalbox parked show`.',
+  },
   E580: {
     title: 'the outcome of a delivery is not known',
     meaning:

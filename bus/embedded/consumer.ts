@@ -28,6 +28,7 @@ export class EmbeddedConsumer implements Consumer {
   #drained: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
   #paused = false;
+  #session = new AbortController();
 
   constructor(seat: Seat, prefetch: number, onMessage: (received: Received) => void) {
     this.#seat = seat;
@@ -52,12 +53,14 @@ export class EmbeddedConsumer implements Consumer {
     const out = { seq };
     this.#out.add(out);
     const settle = (how: Settlement) => (): void => this.#settle(out, how);
-    this.#onMessage({ id, headers, body, redelivered: attempts > 0, deliveryCount: attempts, ack: settle('acked'), requeue: settle('requeued') });
+    this.#onMessage({ id, headers, body, redelivered: attempts > 0, deliveryCount: attempts, session: this.#session.signal, ack: settle('acked'), requeue: settle('requeued') });
   }
 
   /** The session ended: what is out comes again, its acks mean nothing. */
   forget(): void {
     this.#out.clear();
+    this.#session.abort();
+    this.#session = new AbortController();
     this.#drained?.resolve();
   }
 
@@ -86,6 +89,7 @@ export class EmbeddedConsumer implements Consumer {
       signal.removeEventListener('abort', stop);
     }
     for (const out of this.#out) this.#settle(out, 'requeued');
+    this.#session.abort();
     await this.#seat.written();
     this.#seat.leave(this);
   }

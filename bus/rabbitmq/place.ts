@@ -26,6 +26,7 @@ export class Place {
   #alive = true;
   #flushing = false;
   #out = 0;
+  readonly #session = new AbortController();
 
   constructor(channel: Channel, hand: (received: Received) => void, holding: boolean) {
     this.#channel = channel;
@@ -73,6 +74,7 @@ export class Place {
   end(): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#session.abort();
     this.#out = 0;
     this.#drained?.resolve();
     this.#ended.resolve();
@@ -101,6 +103,7 @@ export class Place {
       body: Buffer.from(message.content),
       redelivered,
       deliveryCount: typeof count === 'number' ? count : redelivered ? 1 : 0,
+      session: this.#session.signal,
       ack: () => this.#settle(entry, 'ack'),
       requeue: () => this.#settle(entry, 'requeue'),
     });

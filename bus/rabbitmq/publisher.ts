@@ -9,6 +9,11 @@ import { abortable, aborted, backOff, interrupted, within } from './waiting.js';
 /** Measured knee of the curve; more unconfirmed messages make it slower. */
 const WINDOW = 256;
 const CONFIRM_MS = 30_000;
+/** After this a channel on which publishes are refused is replaced; twice as long each time that does not help. */
+const RENEW_MS = 500;
+const LONGEST_RENEW_MS = 30_000;
+/** How long a channel that is replaced may take to answer what is in flight. */
+const RENEW_DRAIN_MS = 2_000;
 /** How long a publish waits for a connection, or for the end of an alarm, before it was sent. */
 const PATIENCE_MS = 5_000;
 
@@ -40,6 +45,12 @@ export class Publisher {
   readonly #inFlight = new Set<Outgoing>();
   /** Returned and not confirmed yet, by destination and id. */
   readonly #returned = new Map<string, number>();
+  /** Destinations that refused their last message. */
+  readonly #refused = new Set<string>();
+  /** When the channel of now may be replaced, and when it was decided to. */
+  #renewFrom = 0;
+  #renewWait = RENEW_MS;
+  #renewing: number | undefined;
   #session: Session | undefined;
   #channel: ConfirmChannel | undefined;
   #idle = Promise.withResolvers<void>();
@@ -113,13 +124,15 @@ export class Publisher {
     if (!ended.signal.aborted) {
       this.#session = session;
       this.#channel = channel;
+      this.#renewing = undefined;
+      this.#renewFrom = this.#clock.monotonic() + this.#renewWait;
       this.#pump();
     }
     return { ended: aborted(ended.signal) };
   }
 
   #pump(): void {
-    while (this.#channel && this.#session?.blocked === undefined && this.#inFlight.size < WINDOW) {
+    while (this.#channel && this.#renewing === undefined && this.#session?.blocked === undefined && this.#inFlight.size < WINDOW) {
       const out = this.#waiting.shift();
       if (!out) break;
       out.since = this.#clock.monotonic();
@@ -140,10 +153,31 @@ export class Publisher {
 
   #answered(out: Outgoing, error: unknown): void {
     if (!this.#inFlight.has(out)) return;
-    if (error !== null) this.#settle(out, new NotPublished('rejected', out.channel, 'RabbitMQ refused the message', error));
-    else if (this.#takeReturn(out)) this.#settle(out, new NotPublished('no-route', out.channel, `there is no queue for ${out.key}`));
-    else this.#settle(out);
+    if (error !== null) {
+      this.#settle(out, new NotPublished('rejected', out.channel, 'RabbitMQ refused the message', error));
+      this.#refused.add(out.key);
+      if (this.#renewing === undefined && this.#clock.monotonic() >= this.#renewFrom) this.#renewing = this.#clock.monotonic();
+    } else {
+      if (this.#takeReturn(out)) this.#settle(out, new NotPublished('no-route', out.channel, `there is no queue for ${out.key}`));
+      else this.#settle(out);
+      if (this.#refused.delete(out.key) && this.#refused.size === 0) this.#renewWait = RENEW_MS;
+    }
+    if (this.#renewing !== undefined && this.#inFlight.size === 0) this.#renew();
     this.#pump();
+  }
+
+  /**
+   * A channel that was opened while a quorum queue had no leader may hold on to the leader that is gone: it refuses every message for that queue
+   * until the dead node is back (seen on 3.10.8, three nodes, leader killed). A new channel asks anew.
+   */
+  #renew(): void {
+    const channel = this.#channel;
+    if (!channel) return;
+    this.#log.debug('broker.publisher', `messages are refused (${[...this.#refused].join(', ')}): another channel`);
+    this.#renewWait = Math.min(this.#renewWait * 2, LONGEST_RENEW_MS);
+    // What it has not answered yet may be stored or not, so that is published again.
+    this.#lose('the channel was replaced before the confirm');
+    channel.close().catch((error: unknown) => this.#log.debug('broker.publisher', describe(error))); // it ended by itself
   }
 
   #takeReturn(out: Outgoing): boolean {
@@ -181,6 +215,7 @@ export class Publisher {
           out?.reject(new NotPublished('rejected', out.channel, `not sent: ${why}`));
         }
       }
+      if (this.#renewing !== undefined && now - this.#renewing > RENEW_DRAIN_MS) this.#renew();
       const late = [...this.#inFlight].filter((out) => now - out.since > CONFIRM_MS);
       for (const out of late) this.#settle(out, new NotPublished('unknown', out.channel, `no confirm within ${CONFIRM_MS / 1000} s`));
       // During an alarm the broker reads again by itself; without one a silent channel is broken.

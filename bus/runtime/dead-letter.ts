@@ -88,7 +88,7 @@ export function recordLetter(endpoint: string, record: SourceRecord, messageId: 
     stage: 'inbound',
     group: groupOf(failed.rule === undefined ? failed.route : `${failed.route}/${failed.rule}`, code, reason),
     code,
-    reason,
+    reason: failed.orderKey === undefined ? reason : `${reason} (a gap in the order of "${failed.orderKey}")`,
     endpoint,
     route: failed.route,
     ...(failed.rule === undefined ? {} : { rule: failed.rule }),

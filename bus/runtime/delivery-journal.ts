@@ -1,12 +1,13 @@
 import type { Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import type { Received } from '../broker.js';
+import type { OutgoingMessage } from '../broker.js';
 import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, LedgerEntry, Store } from '../store/contract.js';
 import { CallRecord, type RecordedEndpoint } from './call-record.js';
 import { deliveryLetter, foreignLetter, headersText } from './dead-letter.js';
 import type { QueuedDelivery } from './envelope.js';
+import { OpenLetters } from './open-letters.js';
 import { reopenDelay } from './retry.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -29,6 +30,7 @@ export const DISCARDED = 'discarded by ';
 export class DeliveryJournal {
   private readonly endpoint: string;
   private readonly usesLedger: boolean;
+  private readonly letters: OpenLetters;
 
   constructor(
     private readonly config: RecordedEndpoint,
@@ -37,6 +39,7 @@ export class DeliveryJournal {
   ) {
     this.endpoint = config.name;
     this.usesLedger = config.usesLedger;
+    this.letters = new OpenLetters(config.name, services.store, services.clock, services.node);
   }
 
   async durably<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -52,10 +55,10 @@ export class DeliveryJournal {
     }
   }
 
-  /** What the ledger knows of it; where the target remembers by itself, it is asked by sending. */
-  async found(id: string, signal: AbortSignal): Promise<LedgerEntry | undefined> {
+  /** What the ledger knows of it; where the target remembers by itself, it is asked by sending. One that is ordered somebody may have discarded (`always`). */
+  async found(id: string, always: boolean, signal: AbortSignal): Promise<LedgerEntry | undefined> {
     const { ledger } = this.services.store;
-    return this.usesLedger ? (await this.durably(() => ledger.get([id]), signal)).get(id) : undefined;
+    return this.usesLedger || always ? (await this.durably(() => ledger.get([id]), signal)).get(id) : undefined;
   }
 
   record(id: string, found: LedgerEntry | undefined): CallRecord {
@@ -66,8 +69,9 @@ export class DeliveryJournal {
   async repeated({ detail }: LedgerEntry, queued: QueuedDelivery, signal: AbortSignal): Promise<void> {
     const { clock, telemetry } = this.services;
     telemetry.attempts.inc({ endpoint: this.endpoint, result: 'duplicate' });
-    const kind = detail?.startsWith(DISCARDED) ? 'discarded' : 'duplicate';
-    await this.append(this.event(queued, kind, clock.now().getTime(), { detail: detail ?? 'was delivered before' }), signal);
+    const isDiscarded = detail?.startsWith(DISCARDED) ?? false;
+    await this.append(this.event(queued, isDiscarded ? 'discarded' : 'duplicate', clock.now().getTime(), { detail: detail ?? 'was delivered before' }), signal);
+    if (!isDiscarded) await this.durably(() => this.letters.delivered(queued.delivery.id, true), signal);
   }
 
   /** @returns when it was delivered, milliseconds since the epoch */
@@ -85,11 +89,12 @@ export class DeliveryJournal {
         : undefined,
       this.append(event, signal).then(() => reached('target.history.written')),
     ]);
+    await this.durably(() => this.letters.delivered(id, queued.delivery.attempt > 1 || receipt.duplicate === true), signal);
     return at;
   }
 
   /** Set aside for a person, because nobody knows whether the target has it. */
-  async parked(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, signal: AbortSignal): Promise<void> {
+  async parked(received: OutgoingMessage, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, signal: AbortSignal): Promise<void> {
     const { store, clock } = this.services;
     const { delivery, route, rule } = queued;
     const at = clock.now().getTime();
@@ -116,7 +121,7 @@ export class DeliveryJournal {
   }
 
   /** To the dead letters. */
-  async dead(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error: unknown, signal: AbortSignal): Promise<void> {
+  async dead(received: OutgoingMessage, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error: unknown, signal: AbortSignal): Promise<void> {
     const { store, telemetry, clock } = this.services;
     const now = clock.now().getTime();
     const letter = { ...deliveryLetter(received, queued, error ?? new Error(cause.reason), now), code: cause.code, reason: cause.reason };
@@ -126,6 +131,7 @@ export class DeliveryJournal {
       this.durably(() => store.deadLetters.add([letter]), signal).then(() => reached('target.dead.letter.written')),
       this.append(event, signal).then(() => reached('target.dead.history.written')),
     ]);
+    await this.durably(() => this.letters.added(received.id, queued.delivery.messageId), signal);
     reached('target.dead.ack.before');
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.endpoint} went to the dead letters: ${cause.reason}`, {
@@ -138,7 +144,7 @@ export class DeliveryJournal {
   }
 
   /** A message in the channel that is none of ours. */
-  async foreign(received: Received, error: unknown, signal: AbortSignal): Promise<void> {
+  async foreign(received: OutgoingMessage, error: unknown, signal: AbortSignal): Promise<void> {
     const { store, clock, node } = this.services;
     const letter = foreignLetter(received, this.endpoint, error, clock.now().getTime());
     const { messageId, at, code, reason: detail, endpoint } = letter;
@@ -149,7 +155,11 @@ export class DeliveryJournal {
   }
 
   append(event: HistoryEvent, signal: AbortSignal): Promise<void> {
-    return this.durably(() => this.services.store.history.append([event]), signal);
+    return this.appendAll([event], signal);
+  }
+
+  appendAll(events: readonly HistoryEvent[], signal: AbortSignal): Promise<void> {
+    return this.durably(() => this.services.store.history.append(events), signal);
   }
 
   event(queued: QueuedDelivery, kind: EventKind, at: number, rest: Partial<HistoryEvent>): HistoryEvent {

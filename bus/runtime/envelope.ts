@@ -18,11 +18,16 @@ export interface QueuedDelivery {
   readonly rule: string;
   readonly endpoint: string;
   readonly revision: number;
+  readonly orderKey?: string;
 }
 
 /** Attempt number; the only header that changes from one hand-out to the next. */
 export const ATTEMPT = 'sb-attempt';
 const PLAN = 'sb-delivery';
+/** Marks the end of what was published before a change of the layout. */
+const FENCE = 'sb-fence';
+/** Asks whoever serves this key to look whether it was released. */
+const NUDGE = 'sb-lane';
 
 interface Plan {
   readonly route: string;
@@ -32,6 +37,7 @@ interface Plan {
   readonly key?: string | undefined;
   /** Absent when it is the delivery's id. */
   readonly idempotencyKey?: string;
+  readonly orderKey?: string;
 }
 
 /** Name of the channel that holds the deliveries of one outbound endpoint. */
@@ -45,8 +51,8 @@ export function endpointOf(channel: string): string {
 }
 
 export function encodeDispatch(dispatch: Dispatch, message: Message, revision: number): OutgoingMessage {
-  const { id, route, rule, endpoint, key, idempotencyKey } = dispatch;
-  const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }) };
+  const { id, route, rule, endpoint, key, idempotencyKey, orderKey } = dispatch;
+  const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }), ...(orderKey === undefined ? {} : { orderKey }) };
   return {
     id,
     headers: {
@@ -93,7 +99,38 @@ export function decodeDelivery(message: OutgoingMessage): QueuedDelivery {
     rule: plan.rule,
     endpoint: plan.endpoint,
     revision: plan.revision,
+    ...(typeof plan.orderKey === 'string' ? { orderKey: plan.orderKey } : {}),
   };
+}
+
+/** The key of a delivery's order, without reading the rest; undefined when there is none. */
+export function orderKeyOf(headers: MessageHeaders): string | undefined {
+  const nudged = headers[NUDGE];
+  if (typeof nudged === 'string') return nudged;
+  const plan = headers[PLAN];
+  if (typeof plan !== 'string' || !plan.includes('"orderKey"')) return undefined;
+  try {
+    return parsePlan(plan).orderKey;
+  } catch {
+    return undefined; // whoever decodes it as a whole says what is wrong
+  }
+}
+
+export function fence(generation: number): OutgoingMessage {
+  return { id: `fence ${generation}`, headers: { [FENCE]: generation }, body: new Uint8Array() };
+}
+
+/** The layout that ends here; undefined for any other message. */
+export function fenceOf(headers: MessageHeaders): number | undefined {
+  return FENCE in headers ? Number(headers[FENCE]) : undefined;
+}
+
+export function nudge(orderKey: string): OutgoingMessage {
+  return { id: `lane ${orderKey}`, headers: { [NUDGE]: orderKey }, body: new Uint8Array() };
+}
+
+export function isNudge(headers: MessageHeaders): boolean {
+  return NUDGE in headers;
 }
 
 /** @throws InvalidMessage */

@@ -21,6 +21,8 @@ export class FailedEndpoint implements Source {
 
   async start(): Promise<void> {}
 
+  follow(): void {}
+
   async pause(): Promise<void> {
     this.health.setPaused(true);
   }

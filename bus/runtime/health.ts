@@ -13,6 +13,7 @@ export interface HealthSubjects {
     readonly revision: { readonly number: number };
     readonly store: { readonly bytes: number };
     readonly deadLettersBy: readonly { readonly endpoint: string; readonly code: string; readonly count: number }[];
+    readonly parkedBy: readonly { readonly endpoint: string; readonly lanes: number; readonly deliveries: number }[];
     readonly unknown: readonly { readonly endpoint: string; readonly count: number }[];
     readonly systems: readonly { readonly endpoints: readonly EndpointFigures[] }[];
   }>;
@@ -51,14 +52,18 @@ export function addHealthPages(http: RunningHttpHost, { telemetry, broker, write
     const now = await status();
     telemetry.storeBytes.set(now.store.bytes);
     // What is gone since the last scrape (an endpoint, the last letter of a code) must not keep its old value.
-    const { backlog, backlogOldest, sourceSilent, targetSuccess, deadLetters, unknownOutcomes } = telemetry;
-    for (const gauge of [backlog, backlogOldest, sourceSilent, targetSuccess, deadLetters, unknownOutcomes]) gauge.reset();
+    const { backlog, backlogOldest, sourceSilent, targetSuccess, deadLetters, unknownOutcomes, parkedKeys, parked } = telemetry;
+    for (const gauge of [backlog, backlogOldest, sourceSilent, targetSuccess, deadLetters, unknownOutcomes, parkedKeys, parked]) gauge.reset();
     for (const { name, direction, state, waiting, oldestMs, lastSuccessAt } of now.systems.flatMap(({ endpoints }) => endpoints)) {
       if (direction === 'inbound') telemetry.sourceSilent.set({ system: systemOf(name), source: name }, state === 'silent' ? 1 : 0);
       if (direction === 'outbound' && lastSuccessAt !== undefined) telemetry.targetSuccess.set({ endpoint: name }, lastSuccessAt / 1000);
       if (waiting === undefined) continue;
       telemetry.backlog.set({ endpoint: name }, waiting);
       telemetry.backlogOldest.set({ endpoint: name }, (oldestMs ?? 0) / 1_000);
+    }
+    for (const { endpoint, lanes, deliveries } of now.parkedBy) {
+      telemetry.parkedKeys.set({ endpoint }, lanes);
+      telemetry.parked.set({ endpoint }, deliveries);
     }
     for (const { endpoint, code, count } of now.deadLettersBy) telemetry.deadLetters.inc({ endpoint, code }, count);
     for (const { endpoint, count } of now.unknown) telemetry.unknownOutcomes.set({ endpoint }, count);

@@ -3,14 +3,15 @@ import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injec
 import type { Clock, LogFields, Logger } from '../../adapters/contract/services.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
-import type { Handler, Outcome, RuleFailure } from '../handler.js';
+import type { Dispatch, Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import { deriveId, type Message } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
 import { ClaimCheck, isLarge, isLargeText, MAX_PAYLOAD_BYTES, MOST_UNDER_WAY } from './claim-check.js';
 import { causeOf, recordLetter } from './dead-letter.js';
-import { channelOf, encodeDispatch } from './envelope.js';
+import { encodeDispatch } from './envelope.js';
+import type { Era } from './layouts.js';
 import { DurablePublisher } from './publisher.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
@@ -57,9 +58,13 @@ export class Intake {
     if (!this.takes(endpoint)) throw new TryAgain('E507', `no route reads ${endpoint}`);
     const ids = records.map((record) => record.id);
     const known = new Set(options.again || records.length === 0 ? [] : await this.store.dedupe.seen(endpoint, ids));
+    return this.publisher.layouts.during((era) => this.take(endpoint, records, known, era, options));
+  }
+
+  private async take(endpoint: string, records: readonly SourceRecord[], known: Set<string>, era: Era, options: IntakeOptions): Promise<readonly Accepted[]> {
     const now = this.clock.now();
     const { handler } = this.routing;
-    const work = new Admission(this.node, handler.revision, now.getTime());
+    const work = new Admission(this.node, handler.revision, now.getTime(), era);
     const publishes = new Together();
     const fresh: string[] = [];
     const results: Accepted[] = [];
@@ -86,55 +91,64 @@ export class Intake {
       await publishes.settle();
     }
     options.fence?.();
-    await this.write(work, () => this.store.dedupe.add(endpoint, fresh, now).then(() => reached('intake.dedupe.written')));
+    await this.write(work);
+    // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
+    await this.store.dedupe.add(endpoint, fresh, now);
+    reached('intake.dedupe.written');
     this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
     this.report(endpoint, work);
     return results;
   }
 
   /** A canonical message from the embedding API: the same way, without an inbound route. */
-  async publish(message: Message, options: IntakeOptions): Promise<Accepted> {
+  publish(message: Message, options: IntakeOptions): Promise<Accepted> {
+    return this.publisher.layouts.during((era) => this.send(message, era, options));
+  }
+
+  private async send(message: Message, era: Era, options: IntakeOptions): Promise<Accepted> {
     const { handler } = this.routing;
     const outcome = handler.route(message, this.clock.now());
-    const work = new Admission(this.node, handler.revision, this.clock.now().getTime());
+    const work = new Admission(this.node, handler.revision, this.clock.now().getTime(), era);
     const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
     this.count(outcome);
     const publishes = new Together();
     publishes.add(...this.publishAll(message.source, record, outcome, work, options));
     await publishes.settle();
-    await this.write(work, () => Promise.resolve());
+    await this.write(work);
     return summarise([outcome]);
   }
 
-  private async write(work: Admission, remember: () => Promise<void>): Promise<void> {
+  private async write(work: Admission): Promise<void> {
     reached('intake.store.before');
     const letters = work.takeLetters();
     await Promise.all([
       this.store.history.append(work.history()).then(() => reached('intake.history.written')),
       letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
-      remember(),
     ]);
   }
 
-  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, { patienceMs, signal, fence }: IntakeOptions): Promise<void>[] {
+  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, options: IntakeOptions): Promise<void>[] {
     const { message } = outcome;
     const data = message && writeJson(message.data);
     const isInline = data !== undefined && !isLargeText(data);
     work.admit(endpoint, record, outcome, isInline ? data : undefined);
     if (!message || data === undefined) return [];
-    const publishes = outcome.deliveries.map(async (dispatch) => {
-      try {
-        let outgoing = encodeDispatch(dispatch, message, work.revision);
-        if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
-        reached('intake.publish.before');
-        await this.publisher.publish(channelOf(dispatch.endpoint), outgoing, patienceMs, signal, 0, fence);
-        reached('intake.publish.confirmed');
-      } catch (error) {
-        const failure = failureOf(error);
-        // A bug must not make the source read this record again and again.
-        if (signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
-        work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), route: dispatch.route, rule: dispatch.rule, endpoint: dispatch.endpoint, id: dispatch.id });
-      }
+    const publishes = outcome.deliveries.map((dispatch) => {
+      const publish = async (): Promise<void> => {
+        try {
+          let outgoing = encodeDispatch(dispatch, message, work.revision);
+          if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
+          reached('intake.publish.before');
+          await this.publisher.publish(work.era.channelOf(dispatch.endpoint, dispatch.orderKey), outgoing, options.patienceMs, options.signal, 0, options.fence);
+          reached('intake.publish.confirmed');
+        } catch (error) {
+          const failure = failureOf(error);
+          // A bug must not make the source read this record again and again.
+          if (options.signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
+          work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), ...partOf(dispatch) });
+        }
+      };
+      return dispatch.orderKey === undefined ? publish() : this.publishInOrder(dispatch.endpoint, dispatch.orderKey, publish, work, options);
     });
     return isInline ? publishes : [...publishes, this.keepLarge(message.id, data, work)];
   }
@@ -144,6 +158,21 @@ export class Intake {
     const content = Buffer.from(data);
     if (content.byteLength <= MAX_PAYLOAD_BYTES) work.datarefs.set(messageId, await this.claimCheck.leave(messageId, content));
     else work.note(messageId, `its content of ${content.byteLength} bytes is too large for the history`);
+  }
+
+  /** When one of a key cannot be published, none of the batch behind it may be: the source reads them all again, in order. */
+  private async publishInOrder(endpoint: string, orderKey: string, publish: () => Promise<void>, { broken }: Admission, { patienceMs, signal }: IntakeOptions): Promise<void> {
+    const lane = `${endpoint} ${orderKey}`;
+    const unlessBroken = async (): Promise<void> => {
+      if (broken.has(lane)) throw broken.get(lane);
+      await publish();
+    };
+    try {
+      await this.publisher.inOrder(endpoint, orderKey, unlessBroken, patienceMs, signal);
+    } catch (error) {
+      broken.set(lane, error);
+      throw error;
+    }
   }
 
   /** One line for a batch, however many of its records failed. */
@@ -162,6 +191,8 @@ export class Intake {
 
 /** What one batch adds to the history and to the dead letters. */
 class Admission {
+  /** Keys of an order of which one was not published, and why. */
+  readonly broken = new Map<string, unknown>();
   /** Of messages whose content is too large for their events. */
   readonly datarefs = new Map<string, string>();
   /** Of all letters, for the log. */
@@ -175,6 +206,7 @@ class Admission {
     private readonly node: string,
     readonly revision: number,
     private readonly at: number,
+    readonly era: Era,
   ) {}
 
   history(): readonly HistoryEvent[] {
@@ -218,7 +250,13 @@ class Admission {
     }
     if (outcome.filtered !== undefined) this.event(messageId, 'filtered', { route: outcome.route, detail: outcome.filtered });
     for (const delivery of outcome.deliveries) {
-      this.event(messageId, 'queued', { route: delivery.route, rule: delivery.rule, endpoint: delivery.endpoint, deliveryId: delivery.id });
+      this.event(messageId, 'queued', {
+        route: delivery.route,
+        rule: delivery.rule,
+        endpoint: delivery.endpoint,
+        deliveryId: delivery.id,
+        ...(delivery.orderKey === undefined ? {} : { detail: `in the order of "${delivery.orderKey}"` }),
+      });
     }
     for (const failed of failuresOf(outcome)) this.refuse(endpoint, record, messageId, failed);
   }
@@ -279,6 +317,10 @@ function summarise(outcomes: readonly Outcome[]): Accepted {
   const messageId = outcomes[0]?.messageId ?? '';
   if (outcomes.some((outcome) => outcome.failure)) return { result: 'dead', messageId };
   return { result: outcomes.every((outcome) => outcome.filtered !== undefined) ? 'filtered' : 'accepted', messageId };
+}
+
+function partOf({ route, rule, endpoint, id, orderKey }: Dispatch): Omit<RuleFailure, 'failure'> {
+  return { route, rule, endpoint, id, ...(orderKey === undefined ? {} : { orderKey }) };
 }
 
 /** Work that is waited for together, all of it also when some fails: so that nothing is still being published when the caller reads the batch again. */

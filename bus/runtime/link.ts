@@ -64,8 +64,11 @@ export class Link {
     this.wake.abort();
   }
 
-  /** @returns how long the call took that was answered @throws what the target said of this delivery, or that nobody knows whether it has it */
-  async send(delivery: Delivery, record: CallRecord, signal: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
+  /**
+   * @param waiting ends the wait for the link, but no call under way
+   * @returns how long the call took that was answered @throws what the target said of this delivery, or that nobody knows whether it has it
+   */
+  async send(delivery: Delivery, record: CallRecord, signal: AbortSignal, waiting?: AbortSignal): Promise<{ readonly receipt: Receipt; readonly durationMs: number }> {
     for (;;) {
       try {
         const make = async (): Promise<Receipt> => {
@@ -74,7 +77,7 @@ export class Link {
           reached('target.send.done');
           return receipt;
         };
-        const { answer, durationMs } = await this.call(make, signal, record);
+        const { answer, durationMs } = await this.call(make, signal, record, waiting);
         return { receipt: answer, durationMs };
       } catch (error) {
         if (!isOfTheLink(error) || (record.minds && leavesUnknown(error))) throw error;
@@ -99,9 +102,10 @@ export class Link {
     }
   }
 
-  private async call<T>(make: () => Promise<T>, signal: AbortSignal, record?: CallRecord): Promise<{ readonly answer: T; readonly durationMs: number }> {
+  private async call<T>(make: () => Promise<T>, signal: AbortSignal, record?: CallRecord, waiting = signal): Promise<{ readonly answer: T; readonly durationMs: number }> {
     const { clock, telemetry } = this.services;
-    await this.up.pass(signal);
+    waiting.throwIfAborted();
+    if (!this.up.isOpen) await this.up.pass(waiting === signal ? signal : AbortSignal.any([signal, waiting]));
     await record?.begin(signal);
     const { generation } = this;
     const started = clock.monotonic();

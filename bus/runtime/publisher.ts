@@ -2,7 +2,9 @@ import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js'
 import type { Clock } from '../../adapters/contract/services.js';
 import { BROKER, type Broker, NotPublished, type OutgoingMessage } from '../broker.js';
 import { InvalidMessage, TryAgain } from '../errors.js';
+import { Layouts } from './layouts.js';
 import { reopenDelay } from './retry.js';
+import { Sequences } from './sequences.js';
 
 /**
  * Publishing until it is known to be stored. A rejected publish (back-pressure) and an unknown one (lost confirm) are both published again with the
@@ -10,10 +12,21 @@ import { reopenDelay } from './retry.js';
  */
 @injectable()
 export class DurablePublisher {
+  /** Which channel an ordered delivery belongs to. */
+  readonly layouts = new Layouts();
+  private readonly sequences: Sequences;
+
   constructor(
     @inject(BROKER) private readonly broker: Broker,
     @inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.sequences = new Sequences(clock);
+  }
+
+  /** Runs what publishes one delivery of an order after all that was given for the same endpoint and key before: at most one is unconfirmed. */
+  inOrder(endpoint: string, orderKey: string, publish: () => Promise<void>, patienceMs: number, signal: AbortSignal): Promise<void> {
+    return this.sequences.run(`${endpoint} ${orderKey}`, publish, patienceMs, signal);
+  }
 
   /**
    * @throws InvalidMessage when the message is too large for the bus

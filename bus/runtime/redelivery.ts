@@ -7,8 +7,9 @@ import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
 import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
 import { deadline } from './deadline.js';
-import { channelOf, withAttempt } from './envelope.js';
+import { orderKeyOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
+import { ParkedLanes } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
 
@@ -24,6 +25,8 @@ interface By {
  */
 @injectable()
 export class Redelivery {
+  readonly parked: ParkedLanes;
+
   constructor(
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
     @inject(Intake) private readonly intake: Intake,
@@ -31,7 +34,9 @@ export class Redelivery {
     @inject(ROUTING) private readonly routing: Routing,
     @inject(CLOCK) private readonly clock: Clock,
     @inject(NODE) private readonly node: string,
-  ) {}
+  ) {
+    this.parked = new ParkedLanes(publisher, store, clock, node);
+  }
 
   async redeliver(ids: readonly string[], by: By): Promise<{ readonly redelivered: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
     const failed: { id: string; reason: string }[] = [];
@@ -69,7 +74,9 @@ export class Redelivery {
     try {
       await this.publish(letter, signal);
     } catch (error) {
-      await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
+      // Unless it has come to another end meanwhile: it was delivered after all, or a person discarded it.
+      const now = await this.store.deadLetters.get(letter.id);
+      if (now?.state === 'open') await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
       throw error;
     }
     reached('redelivery.published');
@@ -80,7 +87,11 @@ export class Redelivery {
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {
     if (letter.stage === 'delivery') {
       const message = withAttempt({ id: letter.id, headers: letter.headers, body: letter.content }, 1);
-      await this.publisher.publish(channelOf(letter.endpoint), message, 10_000, signal);
+      await this.publisher.layouts.during(async (era) => {
+        const orderKey = orderKeyOf(letter.headers);
+        const publish = (): Promise<void> => this.publisher.publish(era.channelOf(letter.endpoint, orderKey), message, 10_000, signal);
+        await (orderKey === undefined ? publish() : this.publisher.inOrder(letter.endpoint, orderKey, publish, 10_000, signal));
+      });
       return;
     }
     await this.takeAgain(letter, signal);

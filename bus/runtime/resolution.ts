@@ -5,6 +5,7 @@ import { reached } from '../failpoint.js';
 import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Store } from '../store/contract.js';
 import { DISCARDED } from './delivery-journal.js';
 import { channelOf, withAttempt } from './envelope.js';
+import { releaseLane } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
 
@@ -93,7 +94,7 @@ export class Resolution {
   /** Whoever serves the lane of a key looks at the ledger, and goes on. */
   private async letGo(parked: ParkedDelivery): Promise<void> {
     if (isAlone(parked)) await this.store.parked.remove([parked.deliveryId]);
-    else await this.store.parked.release(parked.endpoint, parked.lane);
+    else await releaseLane(this.publisher, this.store, this.clock, parked.endpoint, parked.lane);
   }
 
   private note({ messageId, deliveryId, endpoint, route, rule }: ParkedDelivery, kind: EventKind, detail: string, at: number): Promise<void> {

@@ -6,8 +6,9 @@ import type { RetryPolicy } from '../handler.js';
  */
 export function retryDelay(policy: RetryPolicy, attempt: number, askedMs: number | undefined, random: () => number = Math.random): number {
   const planned = Math.min(policy.longestMs, policy.firstMs * policy.factor ** (attempt - 1));
-  const wait = Math.max(planned, Math.min(askedMs ?? 0, policy.longestMs));
-  return Math.round(wait * (1 + policy.jitter * (random() * 2 - 1)));
+  const jittered = planned * (1 + policy.jitter * (random() * 2 - 1));
+  // Cut at last: a little above the longest it would go to the next step of the ladder, which is several times longer.
+  return Math.round(Math.min(policy.longestMs, Math.max(jittered, askedMs ?? 0)));
 }
 
 /** Full-jitter back-off for reopening a link (AWS Architecture Blog, "Exponential Backoff And Jitter"): 0.5 s growing to 60 s. */

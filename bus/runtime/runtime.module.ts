@@ -1,5 +1,6 @@
 import { ContainerModule } from 'inversify';
 import { Intake } from './intake.js';
+import { LetterRepair } from './letter-repair.js';
 import { alone } from './nodes.js';
 import { DurablePublisher } from './publisher.js';
 import { Redelivery } from './redelivery.js';
@@ -17,6 +18,7 @@ export function runtimeModule(nodes: Nodes = alone): ContainerModule {
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();
     bind(Resolution).toSelf().inSingletonScope();
+    bind(LetterRepair).toSelf().inSingletonScope();
   });
 }
 

@@ -8,10 +8,10 @@ import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
 import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
-import { channelOf } from './envelope.js';
 import { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
 import { alone } from './nodes.js';
+import { OrderedChannels } from './ordered-channels.js';
 import { DurablePublisher } from './publisher.js';
 import { settledWithin } from './settled-within.js';
 import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
@@ -40,7 +40,7 @@ interface RunningSystem {
   readonly plan: SystemPlan;
   readonly connected: ConnectedSystem;
   readonly sources: Map<string, Source>;
-  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'pause' | 'resume' | 'stop'>>;
+  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'follow' | 'pause' | 'resume' | 'stop'>>;
 }
 
 /** An adapter's `close` has 5 s by its contract. */
@@ -63,6 +63,7 @@ export class Supervisor {
   private paused: ReadonlySet<string> = new Set();
   private isFollowing = false;
   private drainMs = 30_000;
+  private readonly ordered: OrderedChannels;
 
   constructor(
     @inject(BROKER) private readonly broker: Broker,
@@ -75,7 +76,9 @@ export class Supervisor {
     @inject(Intake) private readonly intake: Intake,
     @inject(DurablePublisher) private readonly publisher: DurablePublisher,
     @inject(NODES) private readonly nodes: Nodes = alone,
-  ) {}
+  ) {
+    this.ordered = new OrderedChannels(broker, publisher, store.endpointState, log);
+  }
 
   /**
    * Lets `plan` run in place of what runs now. Messages already in a channel are delivered by whoever serves that endpoint
@@ -123,10 +126,13 @@ export class Supervisor {
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
     // Channels first: the new routes may publish to them from the next record on.
     for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
+    const targets = plan.systems.flatMap((system) => system.outbound);
+    const publishOrdered = await this.ordered.prepare(targets, plan.handler.ordered ?? new Map());
     for (const system of gone) await this.stopSources(system);
     if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);
     this.routing.handler = plan.handler;
+    publishOrdered();
     this.drainMs = plan.drainMs;
     for (const system of gone) {
       await this.stopTargets(system);
@@ -147,6 +153,7 @@ export class Supervisor {
     for (const { sources } of started) {
       for (const [name, source] of sources) await this.begin(sources, name, source, 'inbound', paused.has(name));
     }
+    for (const system of this.running.values()) for (const target of system.targets.values()) target.follow();
     await this.findOrphans(plan);
     return [...new Set([...gone.map(({ plan: { name } }) => name), ...fresh.map(({ name }) => name)])].sort();
   }
@@ -155,7 +162,13 @@ export class Supervisor {
     const systems = [...this.running.values()];
     await Promise.all(systems.map((system) => this.stopSources(system)));
     await Promise.all(systems.map((system) => this.stopTargets(system)));
+    await this.ordered.stop();
     this.running.clear();
+  }
+
+  /** Every channel that holds deliveries for the endpoint. */
+  channels(endpoint: string): Promise<readonly string[]> {
+    return this.ordered.channels(endpoint);
   }
 
   /** Reports of all endpoints, by system; a target that was removed while messages wait for it is among them. */
@@ -204,7 +217,7 @@ export class Supervisor {
 
   /** An adapter that throws takes nothing down but what it was asked for. */
   private build(plan: SystemPlan): RunningSystem {
-    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake } = this;
+    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered } = this;
     const make = <T>(name: string, direction: 'inbound' | 'outbound', construct: () => T | undefined): T | FailedEndpoint => {
       try {
         const made = construct();
@@ -231,7 +244,7 @@ export class Supervisor {
     const targets = plan.outbound.map((config) => {
       const construct = (): Target | undefined => {
         const outbound = connected.outbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-        return outbound && new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node });
+        return outbound && new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node, nodes, ordered });
       };
       return [config.name, make(config.name, 'outbound', construct)] as const;
     });
@@ -280,9 +293,9 @@ export class Supervisor {
       await this.store.endpointState.put(TARGETS, new Map([...configured].filter((name) => !known.has(name)).map((name) => [name, this.clock.now().toISOString()])));
       for (const name of known.keys()) {
         if (configured.has(name)) continue;
-        await this.broker.declare({ name: channelOf(name) });
-        const { ready, unsettled, delayed = 0 } = await this.broker.depth(channelOf(name));
-        const waiting = ready + unsettled + delayed;
+        await this.ordered.declareAll(name);
+        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel)));
+        const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
         if (waiting > 0) this.orphans.set(name, this.fail(name, 'outbound', new Misconfigured('E509', `${waiting} messages wait for ${name}, which is not configured any more`)));
       }
     } catch (error) {

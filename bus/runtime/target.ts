@@ -1,24 +1,29 @@
-import type { Delivery, Outbound, Verification } from '../../adapters/contract/endpoint.js';
+import type { Outbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import type { Broker, Consumer, Received } from '../broker.js';
-import { describe, failureOf, kindOf, leavesUnknown, TryAgain } from '../errors.js';
+import { describe, failureOf, kindOf } from '../errors.js';
 import { reached } from '../failpoint.js';
-import type { LedgerEntry, Store } from '../store/contract.js';
-import type { CallRecord, OnUnknown } from './call-record.js';
-import { checkOut } from './claim-check.js';
+import type { Store } from '../store/contract.js';
+import type { OnUnknown } from './call-record.js';
 import { causeOf } from './dead-letter.js';
 import { deadline } from './deadline.js';
 import { DeliveryJournal } from './delivery-journal.js';
+import { Effect, type Made } from './effect.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
-import { channelOf, decodeDelivery, decodePayload, type QueuedDelivery, withAttempt } from './envelope.js';
+import { channelOf, decodeDelivery, fenceOf, isNudge, type QueuedDelivery, withAttempt } from './envelope.js';
+import { LaneEntry } from './lanes.js';
 import { LAST_MS, Link } from './link.js';
+import { OrderKeeper, withTrouble } from './order-keeper.js';
+import type { OrderedChannels } from './ordered-channels.js';
 import { Outage } from './outage.js';
+import { Parking } from './parking.js';
+import { Partitions } from './partitions.js';
 import type { DurablePublisher } from './publisher.js';
 import { retryDelay } from './retry.js';
 import { settledWithin } from './settled-within.js';
 import { Suspects } from './suspects.js';
-import { systemOf, type Telemetry } from './telemetry.js';
-import type { Routing } from './tokens.js';
+import type { Telemetry } from './telemetry.js';
+import type { Nodes, Routing } from './tokens.js';
 
 export interface TargetServices {
   readonly broker: Broker;
@@ -29,6 +34,8 @@ export interface TargetServices {
   readonly log: Logger;
   readonly telemetry: Telemetry;
   readonly node: string;
+  readonly nodes: Nodes;
+  readonly ordered: OrderedChannels;
 }
 
 export interface TargetConfig {
@@ -36,6 +43,8 @@ export interface TargetConfig {
   readonly parallel: number;
   /** Deliveries made are remembered in the ledger; not needed where the target records them itself. */
   readonly usesLedger: boolean;
+  /** Channels its ordered deliveries are spread over; 8 when absent. */
+  readonly partitions?: number;
   /** What follows when nobody knows whether a delivery was made; `resend` when absent. */
   readonly onUnknown?: OnUnknown;
   /** After so long a call has no effect any more. */
@@ -47,13 +56,13 @@ const SUSPECT_COUNT = 3;
 /** So often begun as a suspect without an end, it is set aside. */
 const POISON_COUNT = 4;
 const STORE_RETRY_MS = 5_000;
+/** Of each partition, so that many keys are at hand. */
+const PARTITION_PREFETCH = 64;
 const LONGEST_CALL_MS = 60_000;
-/** Added to the time of the longest call: clocks differ, and so does what a timer does on a busy machine. */
-const MARGIN_MS = 500;
 
 /**
- * Delivers the channel of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter). A lost link
- * holds everything in place and counts as no attempt.
+ * Delivers the channels of one outbound endpoint: at most `parallel` at a time, each settled exactly once (delivered, later attempt, dead letter, parked). A lost
+ * link holds everything in place and counts as no attempt.
  */
 export class Target {
   private readonly health: EndpointHealth;
@@ -62,10 +71,12 @@ export class Target {
   private readonly journal: DeliveryJournal;
   private readonly suspects: Suspects;
   private readonly log: Logger;
+  private readonly partitions: Partitions;
+  private readonly keeper: OrderKeeper;
   private readonly queue: Received[] = [];
   private readonly channel: string;
   private readonly onUnknown: OnUnknown;
-  private readonly longestCallMs: number;
+  private readonly effect: Effect;
   private stopping = new AbortController();
   private consumer: Consumer | undefined;
   /** The last work on each delivery id: the same delivery may come twice (publish of unknown outcome, lost session). */
@@ -81,7 +92,6 @@ export class Target {
   ) {
     const { name, usesLedger, onUnknown = 'resend', longestCallMs = LONGEST_CALL_MS } = config;
     this.onUnknown = onUnknown;
-    this.longestCallMs = longestCallMs;
     this.channel = channelOf(name);
     this.health = new EndpointHealth(name, 'outbound', services.clock.now().getTime());
     this.log = services.log.with({ endpoint: name });
@@ -89,6 +99,15 @@ export class Target {
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
     this.journal = new DeliveryJournal({ name, usesLedger, onUnknown }, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
+    const take = (received: Received): void => {
+      this.queue.push(received);
+      this.next();
+    };
+    const { broker, ordered, clock, nodes, store } = services;
+    this.partitions = new Partitions(name, PARTITION_PREFETCH, { broker, ordered, clock, log: this.log, liveNodes: () => nodes.liveNodes() }, take, take);
+    const parking = new Parking(name, store, this.journal, () => clock.now().getTime());
+    this.effect = new Effect({ name, onUnknown, longestCallMs }, this.link, this.journal, this.health, this.outage, services);
+    this.keeper = new OrderKeeper({ name, onUnknown }, this.effect, parking, this.journal, this.health, this.outage, this.link, { ...services, log: this.log });
   }
 
   get report(): EndpointReport {
@@ -98,20 +117,28 @@ export class Target {
   async start(): Promise<void> {
     this.stopping = new AbortController();
     this.link.start(this.stopping.signal);
+    this.partitions.start(this.stopping.signal);
     if (!this.isPaused) await this.consume();
+  }
+
+  /** Its ordered channels may be others now. */
+  follow(): void {
+    this.partitions.follow();
   }
 
   async pause(): Promise<void> {
     this.isPaused = true;
     this.health.setPaused(true);
+    const held = this.partitions.pause();
     this.returnQueued();
-    await this.consumer?.pause();
+    await Promise.all([held, this.consumer?.pause()]);
   }
 
   async resume(): Promise<void> {
     this.isPaused = false;
     this.health.setPaused(false);
     this.link.tryNow();
+    await this.partitions.resume();
     if (this.consumer) await this.consumer.resume();
     else await this.consume();
   }
@@ -119,14 +146,14 @@ export class Target {
   /** Takes nothing new, finishes what is under way within `drainMs`; the rest goes back to its channel. */
   async stop(drainMs: number): Promise<void> {
     using drained = deadline(this.services.clock, drainMs);
-    const closing = this.consumer?.close(drained.signal);
+    const closing = Promise.all([this.partitions.close(drained.signal), this.consumer?.close(drained.signal)]);
     // What waits for a dead link or for a free place goes back at once.
     this.returnQueued();
     if (!this.link.isOpen) this.stopping.abort(new Error('stopping'));
     await closing;
     this.stopping.abort(new Error('stopping'));
     this.consumer = undefined;
-    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), ...this.underWay.values()]), this.services.clock);
+    const ended = await settledWithin(LAST_MS, Promise.all([this.link.ended(), this.partitions.ended(), ...this.underWay.values()]), this.services.clock);
     if (!ended) this.log.warn('stop-late', `a call of ${this.config.name} does not heed its signal and was left behind`);
     await this.link.close();
   }
@@ -144,6 +171,7 @@ export class Target {
       if (this.active >= (isSuspect || this.isAlone || this.outage.isOn ? 1 : this.config.parallel)) return;
       const received = this.queue.shift();
       if (!received) return;
+      if (received instanceof LaneEntry && !received.begin()) continue;
       this.begin(received, isSuspect);
     }
   }
@@ -175,17 +203,25 @@ export class Target {
       const begun = isSuspect ? await this.journal.durably(() => this.suspects.begin(received.id), signal) : 0;
       await this.settle(received, begun, signal);
     } catch (error) {
-      if (!signal.aborted) {
+      if (!signal.aborted && !received.session.aborted) {
         this.log.error('settle-failed', `a delivery to ${this.config.name} could not be settled and will come again: ${describe(error)}`, { delivery_id: received.id });
-        await this.services.clock.sleep(STORE_RETRY_MS, signal).catch(() => undefined); // aborted: it goes back at once
+        if (received instanceof LaneEntry) received.later(STORE_RETRY_MS);
+        else await this.services.clock.sleep(STORE_RETRY_MS, signal).catch(() => undefined); // aborted: it goes back at once
       }
-      received.requeue();
+      if (!(received instanceof LaneEntry) || received.phase === 'busy') received.requeue();
     }
     if (isSuspect) await this.suspects.end(received.id).catch((error: unknown) => this.log.debug('suspect-kept', describe(error)));
   }
 
   private async settle(received: Received, begun: number, signal: AbortSignal): Promise<void> {
     reached('target.begin');
+    const ended = fenceOf(received.headers);
+    if (ended !== undefined) return this.finish(received, ended, signal);
+    const entry = received instanceof LaneEntry ? received : undefined;
+    if (entry && isNudge(entry.headers)) {
+      if (await this.keeper.admit(entry, signal)) entry.ack();
+      return;
+    }
     let queued: QueuedDelivery;
     try {
       queued = decodeDelivery(received);
@@ -195,91 +231,44 @@ export class Target {
       return;
     }
     if (begun >= POISON_COUNT) {
-      await this.bury(received, queued, { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` });
-    } else {
-      const found = await this.journal.found(received.id, signal);
-      const record = this.journal.record(received.id, found);
-      try {
-        await this.make(received, queued, found, record, signal);
-      } catch (error) {
-        if (signal.aborted) throw error;
-        await this.failed(received, queued, error, record, signal);
-      }
-    }
+      const cause = { code: 'E502', reason: `handed out ${received.deliveryCount} times without an end` };
+      await (entry ? this.keeper.giveUp(entry, queued, cause, undefined, signal) : this.bury(received, queued, cause));
+    } else if (!entry) await this.conclude(received, queued, await this.effect.make(received, queued, signal), signal);
+    else await this.inOrder(entry, queued, signal);
   }
 
-  /** @throws what came of it when it could not be made */
-  private async make(received: Received, queued: QueuedDelivery, found: LedgerEntry | undefined, record: CallRecord, signal: AbortSignal): Promise<void> {
-    const known = found?.state === 'sending' && record.minds ? await this.afterLongestCall(found, signal) : found;
-    if (known?.state === 'done') {
-      await this.journal.repeated(known, queued, signal);
-      received.ack();
-      return;
-    }
-    const isOpen = record.minds && (known?.state === 'sending' || known?.state === 'unknown');
-    if (isOpen && this.onUnknown === 'park') {
-      await this.journal.parked(received, queued, { code: 'E580', reason: known.detail ?? 'the process that sent it ended before there was an answer' }, signal);
-      received.ack();
-      return;
-    }
-    const whole = async (): Promise<Delivery> => {
-      const body = await checkOut(received, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
-      return { ...queued.delivery, payload: decodePayload(body) };
-    };
-    const verified = isOpen ? await this.verified(whole, signal) : undefined;
-    const { receipt, durationMs } = verified ?? (await this.link.send(await whole(), record, signal));
-    const at = await this.journal.delivered(received.id, queued, receipt, durationMs, signal);
-    if (known) await this.journal.unparked(received.id, signal);
+  private async inOrder(entry: LaneEntry, first: QueuedDelivery, signal: AbortSignal): Promise<void> {
+    if (await this.keeper.yielded(entry, first, signal)) return;
+    if (!(await this.keeper.admit(entry, signal))) return;
+    const queued = withTrouble(first, entry);
+    const made = await this.effect.make(entry, queued, signal, entry.session);
+    if (made.kind === 'open' || made.kind === 'failed') await this.keeper.failed(entry, queued, made, signal);
+    else this.ack(entry);
+  }
+
+  private async conclude(received: Received, queued: QueuedDelivery, made: Made, signal: AbortSignal): Promise<void> {
+    if (made.kind === 'failed') return this.failed(received, queued, made, signal);
+    if (made.kind === 'open') await this.journal.parked(received, queued, { code: 'E580', reason: made.reason }, signal);
+    this.ack(received);
+  }
+
+  private ack(received: Received): void {
     reached('target.ack.before');
     received.ack();
     reached('target.ack.given');
-    this.succeeded(queued, at, durationMs);
   }
 
-  /** Whoever began the call may still be at it: a node we know nothing of, or a call that was left behind. */
-  private async afterLongestCall(begun: LedgerEntry, signal: AbortSignal): Promise<LedgerEntry | undefined> {
-    const { clock } = this.services;
-    const longest = this.longestCallMs + MARGIN_MS;
-    for (let { at } = begun; ; ) {
-      const wait = Math.min(longest, at + longest - clock.now().getTime());
-      if (wait > 0) await clock.sleep(wait, signal);
-      const now = await this.journal.found(begun.deliveryId, signal);
-      if (now?.state !== 'sending' || now.at === at) return now;
-      at = now.at;
-    }
+  /** A layout of the channels ends here: what was handed out before it must be settled before the next one begins. */
+  private async finish(received: Received, generation: number, signal: AbortSignal): Promise<void> {
+    await Promise.allSettled([...this.underWay].filter(([id]) => id !== received.id).map(([, work]) => work));
+    await this.journal.durably(() => this.services.ordered.book.finish(this.config.name, generation, this.channel), signal);
+    received.ack();
+    this.follow();
   }
 
-  /** @returns undefined when the target certainly does not have it @throws OutcomeUnknown */
-  private async verified(whole: () => Promise<Delivery>, signal: AbortSignal) {
-    const started = this.services.clock.monotonic();
-    const ask = async (): Promise<Verification> => this.link.verify(await whole(), signal);
-    const verdict = await ask().catch((error: unknown) => {
-      signal.throwIfAborted();
-      throw new OutcomeUnknown(describe(error), error);
-    });
-    if (verdict === 'unknown') throw new OutcomeUnknown(`${this.config.name} cannot say whether it has it`);
-    if (verdict === 'not-done') return undefined;
-    return { receipt: { detail: 'verified: it was there' }, durationMs: this.services.clock.monotonic() - started };
-  }
-
-  private succeeded(queued: QueuedDelivery, at: number, durationMs: number): void {
-    const { telemetry } = this.services;
-    const { name: endpoint } = this.config;
-    this.health.succeeded(at, 1);
-    if (this.outage.succeeded()) this.link.recovered();
-    telemetry.attempts.inc({ endpoint, result: 'delivered' });
-    telemetry.delivered.inc({ route: queued.route, rule: queued.rule, system: systemOf(endpoint) });
-    telemetry.deliverySeconds.observe({ endpoint }, durationMs / 1000);
-    telemetry.endToEndSeconds.observe({ endpoint }, Math.max(0, at - Date.parse(queued.delivery.time)) / 1000);
-  }
-
-  private async failed(received: Received, queued: QueuedDelivery, error: unknown, record: CallRecord, signal: AbortSignal): Promise<void> {
-    const { routing, telemetry, clock, publisher } = this.services;
-    const isUnknown = record.minds && leavesUnknown(error);
+  private async failed(received: Received, queued: QueuedDelivery, { error, isUnknown, remainingMs }: Extract<Made, { kind: 'failed' }>, signal: AbortSignal): Promise<void> {
+    const { routing, clock, publisher } = this.services;
     const failure = failureOf(error);
-    this.health.failed++;
-    telemetry.attempts.inc({ endpoint: this.config.name, result: isUnknown ? 'unknown' : failure ? kindOf(failure) : 'error' });
-    await (isUnknown ? record.unknown(describe(error), signal) : record.undone(signal));
     if (!failure || (!isUnknown && kindOf(failure) !== 'try-again')) {
       await this.bury(received, queued, causeOf(error), error);
       return;
@@ -302,10 +291,7 @@ export class Target {
       return;
     } else {
       // An answer that was lost may be to a request that is still worked on: whoever asks too early hears that it is not there.
-      const waitMs = Math.max(
-        retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random),
-        isUnknown ? record.remainingMs(this.longestCallMs + MARGIN_MS) : 0,
-      );
+      const waitMs = Math.max(retryDelay(policy, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), remainingMs);
       reached('target.retry.before');
       await publisher.publish(this.channel, withAttempt(received, counts ? attempt + 1 : attempt), Number.POSITIVE_INFINITY, signal, waitMs);
       reached('target.retry.published');
@@ -323,12 +309,5 @@ export class Target {
   private async bury(received: Received, queued: QueuedDelivery, cause: { readonly code: string; readonly reason: string }, error?: unknown): Promise<void> {
     await this.journal.dead(received, queued, cause, error, this.stopping.signal);
     received.ack();
-  }
-}
-
-/** Nobody knows whether an earlier call had its effect. */
-class OutcomeUnknown extends TryAgain {
-  constructor(detail: string, cause?: unknown) {
-    super('E581', detail, { outcome: 'unknown', ...(cause === undefined ? {} : { cause }) });
   }
 }

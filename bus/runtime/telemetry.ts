@@ -26,6 +26,8 @@ export class Telemetry {
   readonly backlogOldest = this.gauge('signalbox_backlog_oldest_seconds', 'Age of the oldest message waiting for a target', ['endpoint']);
   readonly sourceSilent = this.gauge('signalbox_source_silent', '1 when a source that should have spoken did not', ['system', 'source']);
   readonly deadLetters = this.gauge('signalbox_dead_letters', 'Open dead letters', ['endpoint', 'code']);
+  readonly parkedKeys = this.gauge('signalbox_parked_keys', 'Keys of an order that wait for a person, or deliveries parked alone', ['endpoint']);
+  readonly parked = this.gauge('signalbox_parked_deliveries', 'Deliveries that are parked', ['endpoint']);
   readonly unknownOutcomes = this.gauge('signalbox_unknown_outcomes', 'Deliveries of which nobody knows whether the target has them', ['endpoint']);
   readonly configInfo = this.gauge('signalbox_config_info', 'Revision that runs', ['revision']);
   readonly reloadSuccess = this.gauge('signalbox_config_reload_success', '1 when the last reload was applied', []);

@@ -116,10 +116,19 @@ export class Watchdog {
   diagnoses(): readonly Diagnosis[] {
     const now = this.clock.now().getTime();
     const found = [
-      ...Array.from(this.troubles, ([name, text]) => problem('watchdog', `${name}: ${text}`, 'it does not do its work', `\`signalbox systems test ${systemOf(name)}\`; the log has the lines \`watchdog-...\``)),
+      ...Array.from(this.troubles, ([name, text]) =>
+        problem('watchdog', `${name}: ${text}`, 'it does not do its work', `\`signalbox systems test ${systemOf(name)}\`; the log has the lines \`watchdog-...\``),
+      ),
       ...Array.from(this.recyclings)
         .filter(([, { at }]) => now - at < NEWS_MS)
-        .map(([name, { times, reason }]) => warning('watchdog', `${name} was recycled (${times} in all): ${reason}`, 'it works again; what it was may come again', 'look in the log around the lines `watchdog-recycled`')),
+        .map(([name, { times, reason }]) =>
+          warning(
+            'watchdog',
+            `${name} was recycled (${times} in all): ${reason}`,
+            'it works again; what it was may come again',
+            'look in the log around the lines `watchdog-recycled`',
+          ),
+        ),
     ];
     if (this.lookedAt === undefined) return [...found, fine('watchdog', 'has not looked yet')];
     return found.length > 0 ? found : [fine('watchdog', `${this.looked} at work, ${Math.round((now - this.lookedAt) / 1000)} s ago`)];

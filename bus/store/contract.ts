@@ -146,7 +146,8 @@ export interface StoredEvent extends HistoryEvent {
  * A part is one delivery (`deliveryId`); events without one are about the message itself, before deliveries were made. A part is
  * - open after `queued`, `retry`, `redelivered`; - delivered after `delivered`, or `duplicate` with a `deliveryId` (the target had it);
  * - dead after `dead`; - parked after `parked`; - discarded after `discarded`; - filtered after `filtered`.
- * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet (it may be written after what followed it);
+ * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet, `retry` none that
+ * is dead or discarded (they may be written after what followed them);
  * `redelivered` of the message itself (an inbound letter) forgets that it was dead, since deliveries follow. `received`, `mapped`, `note` change nothing.
  *
  * The message is `dead` while a part is dead; else `active` while one is open, or nothing ended yet; else `parked` while one is parked; else `delivered`
@@ -267,7 +268,7 @@ export interface Parked {
   /** Appends each at the end of its lane; one that is there already keeps its place and its `at`, the rest is as it is given now. */
   add(entries: readonly ParkedDelivery[]): Promise<void>;
   /** Oldest lane first. */
-  lanes(filter: { readonly endpoint?: string; readonly released?: boolean; readonly limit: number }): Promise<readonly ParkedLane[]>;
+  lanes(filter: { readonly endpoint?: string; readonly lane?: string; readonly released?: boolean; readonly limit: number }): Promise<readonly ParkedLane[]>;
   /** Of one lane, first in order first. */
   list(endpoint: string, lane: string, limit: number): Promise<readonly ParkedDelivery[]>;
   get(deliveryId: string): Promise<ParkedDelivery | undefined>;

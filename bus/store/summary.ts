@@ -23,7 +23,8 @@ export function applyEvent(parts: Parts, event: Pick<HistoryEvent, 'kind' | 'del
       if (before === undefined || before === 'f') parts.set(id, 'o');
       return;
     case 'retry':
-      parts.set(id, 'o');
+      // It may be written after the later attempt has come to its end.
+      if (before !== 'x' && before !== 'c') parts.set(id, 'o');
       return;
     case 'redelivered':
       if (id === '') parts.delete(id);

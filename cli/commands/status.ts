@@ -47,6 +47,9 @@ export function statusText(status: Status): string {
   ];
   if (status.nodes.length > 1) lines.push(nodesLine(status.nodes));
   if (status.deadLetters > 0) lines.push(`${paint('red', plural(status.deadLetters, 'DEAD LETTER', 'DEAD LETTERS'))} open${' '.repeat(4)}signalbox dlq list`);
+  for (const { endpoint, lanes, deliveries } of status.parkedBy) {
+    lines.push(`${paint('yellow', 'PARKED')}  ${plural(lanes, 'key')} of ${safe(endpoint)}, ${plural(deliveries, 'delivery', 'deliveries')}    signalbox parked list`);
+  }
   if (status.unknown.length > 0) {
     const parts = status.unknown.map(({ endpoint, count }) => `${count} at ${safe(endpoint)}`).join(', ');
     const sum = status.unknown.reduce((total, { count }) => total + count, 0);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Actor, Service } from '../service.js';
-import { API, MOST_IDS, MOST_ROWS, writeContent, writeDeadLetter, writeLedgerRecord, writeSummary } from '../wire.js';
+import { API, MOST_IDS, MOST_ROWS, writeContent, writeDeadLetter, writeLedgerRecord, writeParked, writeSummary } from '../wire.js';
 
 /** One call of the admin API. What is not in the table is answered 404. */
 export interface Call {
@@ -66,6 +66,11 @@ export const calls: readonly Call[] = [
   get('/ledger', ledgerQuery, (service, query) => service.ledger(given(query))),
   get('/ledger/:id', {}, async (service, _, path) => writeLedgerRecord(await service.ledgerRecord(path('id')))),
   post('/ledger/resolve', { ids, as: verdict, ...actor }, (service, body) => service.resolve(body.ids, body.as, by(body))),
+  get('/parked', { endpoint: name.optional(), limit }, (service, query) => service.parkedLanes(given(query))),
+  get('/parked/deliveries', { endpoint: name, lane: name, limit }, (service, query) => service.parkedDeliveries(query.endpoint, query.lane, query.limit)),
+  get('/parked/deliveries/:id', {}, async (service, _, path) => writeParked(await service.parkedDelivery(path('id')))),
+  post('/parked/release', { endpoint: name, lane: name, ...actor }, async (service, body) => ({ released: await service.releaseParked(body.endpoint, body.lane, by(body)) })),
+  post('/parked/deliveries/:id/discard', actor, (service, body, path) => service.discardParked(path('id'), by(body))),
   post('/reload', actor, (service, body) => service.reload(by(body))),
   get('/revisions', { limit }, (service, query) => service.revisions(query.limit)),
   post('/doctor', { systems: z.boolean(), selfTest: z.boolean(), integrity: z.boolean() }, (service, body) => service.doctor(body)),

@@ -1,4 +1,4 @@
-import type { HistoryQuery, MessageSummary, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
+import type { HistoryQuery, MessageSummary, ParkedDelivery, ParkedLane, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
 import { type Actor, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
 
 export interface Change {
@@ -95,6 +95,21 @@ function letter(id: string, content: Uint8Array): StoredDeadLetter {
 }
 const letters = [letter('d-1', Buffer.from('{"Ref":"4711","Amount":1234.50}')), letter('d-2', Uint8Array.of(0, 0xff, 0x41)), letter('d-hostile', Buffer.from(HOSTILE))];
 
+const parked: readonly ParkedDelivery[] = ['p-1', 'p-2'].map((deliveryId, at) => ({
+  deliveryId,
+  messageId: order.id,
+  endpoint: 'erp.orders',
+  lane: 'C1',
+  route: 'orders-out',
+  rule: 'erp',
+  key: '4711',
+  code: at === 0 ? 'E400' : 'E570',
+  reason: at === 0 ? `customer C1 is blocked ${HOSTILE}` : 'waits behind p-1',
+  at: AT,
+  headers: {},
+  content: Buffer.from('{"ORDNO":"4711"}'),
+}));
+const lane: ParkedLane = { endpoint: 'erp.orders', lane: 'C1', count: parked.length, released: false, firstAt: AT, code: 'E400', reason: `customer C1 is blocked ${HOSTILE}` };
 const ledger: readonly LedgerLine[] = [
   {
     deliveryId: 'u-1',
@@ -235,6 +250,18 @@ export function fakeService(): FakeService {
       change('discard', ids, by);
       return ids.length;
     },
+    parkedLanes: async ({ endpoint, limit }) => [lane].filter((one) => endpoint === undefined || one.endpoint === endpoint).slice(0, limit),
+    parkedDeliveries: async (endpoint, key, limit) => parked.filter((one) => one.endpoint === endpoint && one.lane === key).slice(0, limit),
+    parkedDelivery: async (id) => {
+      const found = parked.find(({ deliveryId }) => deliveryId === id);
+      if (!found) throw new UnknownName(`no parked delivery ${id}`);
+      return found;
+    },
+    releaseParked: async (endpoint, key, by) => {
+      change('release', [endpoint, key], by);
+      return parked.length;
+    },
+    discardParked: async (id, by) => change('discard parked', [id], by),
     ledger: async ({ state, endpoint, limit }) =>
       ledger.filter((line) => (state === undefined || line.state === state) && (endpoint === undefined || line.endpoint === endpoint)).slice(0, limit),
     ledgerRecord: async (id) => {
@@ -287,6 +314,7 @@ function status(connected: boolean): Status {
     messages: { active: 3, delivered: 4702, filtered: 104, dead: 9, parked: 0 },
     deadLetters: letters.length,
     deadLettersBy: [{ endpoint: 'accounting.BookInvoice', code: 'E400', count: letters.length }],
+    parkedBy: [{ endpoint: 'erp.orders', lanes: 1, deliveries: parked.length }],
     unknown: [{ endpoint: 'accounting.BookInvoice', count: 1 }],
     systems,
     nodes,

@@ -28,7 +28,7 @@ import { freePort } from '../services/servers.js';
 import { FaultyPartner } from './partner.js';
 
 /** What is done with each generation of inputs, in this order; every step of the product that makes something durable is on the way of one. */
-export const PHASES = ['start', 'flow', 'retry', 'dead', 'redeliver', 'discard', 'reload'] as const;
+export const PHASES = ['start', 'table', 'files', 'webhook', 'retry', 'dead', 'redeliver', 'discard', 'reload'] as const;
 export type Phase = (typeof PHASES)[number];
 
 const BY = { who: 'test' };
@@ -198,9 +198,9 @@ export class CrashWorld {
     if (this.child) await stop(this.child, 'SIGTERM');
   }
 
-  /** Nothing is asked of it for a while. */
+  /** Nothing is asked of it until it dies. */
   async idle(): Promise<void> {
-    await sleep(2_000);
+    await sleep(20_000);
   }
 
   /** Everything that was sent has its answer. */
@@ -209,19 +209,12 @@ export class CrashWorld {
   }
 
   /** New inputs; what was not accepted when the process died is sent again until it is. */
-  async put(phase: Phase): Promise<void> {
+  async put(phase: Phase | 'flow'): Promise<void> {
     this.generation += 1;
     const no = this.generation * 10;
-    const rows = this.source?.prepare('INSERT INTO orders (num, amount, status) VALUES (?, ?, ?)');
-    const good = [`${no + 1}`, `${no + 2}`];
-    this.source?.transaction(() => {
-      for (const number of good) rows?.run(Number(number), '7.50', 'OPEN');
-      rows?.run(no + 3, '7.50', 'DRAFT');
-      rows?.run(no + 4, 'twelve', 'OPEN');
-    })();
-    this.drop(`${no}-a.csv`, [`F${no}1,8.50`]);
-    this.drop(`${no}-b.csv`, [`F${no}2,8.50`, `F${no}3,eleven`]);
-    const posts = [`R${no}`];
+    if (['flow', 'start', 'table', 'discard', 'reload'].includes(phase)) this.putRows(no);
+    if (['flow', 'files', 'discard'].includes(phase)) this.putFiles(no);
+    const posts = ['flow', 'webhook', 'reload'].includes(phase) ? [`R${no}`] : [];
     if (phase === 'retry') {
       posts.push(`Y${no}`);
       this.refusals.set(`Y${no}`, { status: 503, always: false });
@@ -231,10 +224,8 @@ export class CrashWorld {
       this.refusals.set(`D${no}`, { status: 400, always: true });
       this.refused.push(`D${no}`);
     }
-    this.wanted.push(...good, `F${no}1`, `F${no}2`, ...posts);
-    this.ended += good.length + 2 + posts.length;
-    this.filtered += 1;
-    this.broken += 2;
+    this.wanted.push(...posts);
+    this.ended += posts.length;
     this.posting = Promise.all(posts.map((number) => this.post(number)));
     await this.posting;
   }
@@ -336,6 +327,28 @@ export class CrashWorld {
 
   private get hasEnded(): boolean {
     return this.child?.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  private putRows(no: number): void {
+    const rows = this.source?.prepare('INSERT INTO orders (num, amount, status) VALUES (?, ?, ?)');
+    const good = [no + 1, no + 2, no + 5];
+    this.source?.transaction(() => {
+      for (const number of good) rows?.run(number, '7.50', 'OPEN');
+      rows?.run(no + 3, '7.50', 'DRAFT');
+      rows?.run(no + 4, 'twelve', 'OPEN');
+    })();
+    this.wanted.push(...good.map(String));
+    this.ended += good.length;
+    this.filtered += 1;
+    this.broken += 1;
+  }
+
+  private putFiles(no: number): void {
+    this.drop(`${no}-a.csv`, [`F${no}1,8.50`]);
+    this.drop(`${no}-b.csv`, [`F${no}2,8.50`, `F${no}3,eleven`]);
+    this.wanted.push(`F${no}1`, `F${no}2`);
+    this.ended += 2;
+    this.broken += 1;
   }
 
   private async isSettled(): Promise<boolean> {

@@ -126,12 +126,14 @@ export async function round(world: FaultWorld, place: Result['place'], name: str
   const after = (await world.counts())[watched];
   const healed = performance.now();
   await flowing;
+  let inverted: number | undefined;
   try {
     await world.settled(RECOVERY_MS);
   } finally {
     // Also of a round that fails.
     const recoveryMs = performance.now() - healed;
     const { lost, duplicated } = await tally(world);
+    inverted = await world.inverted();
     record(
       {
         kind: 'fault',
@@ -142,6 +144,7 @@ export async function round(world: FaultWorld, place: Result['place'], name: str
         deliveries: world.expected * 3,
         lost: lost.length,
         duplicated: duplicated.length,
+        ...(inverted === undefined ? {} : { inverted }),
         unknown: 0,
         duringFault: after - before,
         recoveryMs,
@@ -151,7 +154,7 @@ export async function round(world: FaultWorld, place: Result['place'], name: str
       world.versions,
     );
   }
-  expect(await tally(world)).toEqual({ lost: [], duplicated: [] });
+  expect({ ...(await tally(world)), inverted: inverted ?? 0 }).toEqual({ lost: [], duplicated: [], inverted: 0 });
   const status = await world.status();
   expect(status).toMatchObject({ deadLetters: 0, messages: { active: 0, dead: 0, delivered: world.added }, bus: { health: { connected: true } } });
   expect(world.child?.exitCode).toBeNull();

@@ -24,6 +24,8 @@ export interface WorldOptions {
   readonly store?: 'sqlite' | 'postgres';
   /** Address for metrics, `127.0.0.1:8080`. */
   readonly listen?: string;
+  /** The route keeps the order of each customer, who is the last digit of the number. */
+  readonly isOrdered?: boolean;
 }
 
 /** What the systems outside have: rows of one round by target, each with the number of its effects. */
@@ -69,6 +71,15 @@ export class FaultWorld {
       throw error;
     }
     return world;
+  }
+
+  /** Effects of this round that came after a later one of the same customer, at the targets that can tell; undefined when no order was asked for. */
+  async inverted(): Promise<number | undefined> {
+    if (!this.options.isOrdered) return undefined;
+    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number FROM ${this.name}.orders ORDER BY id`)) ?? [[]];
+    const wanted = new Set(this.rows);
+    const booked = rows.map(({ number }) => String(number));
+    return [[...this.partner.effects.keys()], booked].reduce((sum, arrivals) => sum + inversions(arrivals.filter((row) => wanted.has(row))), 0);
   }
 
   get bus(): 'embedded' | 'rabbitmq' {
@@ -298,7 +309,7 @@ ${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"`}
 defaults:
   retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
-  Order: {number: required text, name: required text}
+  Order: {number: required text, name: required text, customer: required text}
 systems:
   source:
     adapter: sql
@@ -325,10 +336,10 @@ routes:
     from: source.orders
     publish: Order
     key: order.number
-    map: {number: text(record.number), name: record.name}
+    map: {number: text(record.number), name: record.name, customer: text(record.number % 10)}
   orders-out:
     subscribe: Order
-    deliver:
+${this.options.isOrdered ? '    order_by: {key: order.customer, on_failure: park, hold: 20m}\n' : ''}    deliver:
       - {name: files, to: files.orders, map: {number: order.number, name: order.name}}
       - {name: partner, to: partner.bookings, map: {ref: order.number, name: order.name}}
       - {name: reports, to: reports.orders, map: {number: integer(order.number), name: order.name}}
@@ -343,6 +354,17 @@ interface Access {
   readonly mariadb: DatabaseAccess;
   readonly sshd: SshdAccess;
   readonly store: DatabaseAccess | undefined;
+}
+
+/** Numbers that came after a higher one with the same last digit. */
+function inversions(arrivals: readonly string[]): number {
+  const last = new Map<string, number>();
+  return arrivals.filter((row) => {
+    const [customer, number] = [row.slice(-1), Number(row)];
+    const isLate = number < (last.get(customer) ?? 0);
+    if (!isLate) last.set(customer, number);
+    return isLate;
+  }).length;
 }
 
 function count(into: Map<string, number>, row: string, effects = 1): void {

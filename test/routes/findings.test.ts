@@ -60,8 +60,7 @@ describe('a wrong configuration is refused with a place and a way out', () => {
       path: 'types/OrderLine/schema',
       message: 'not yet: types from a JSON Schema come in a later release',
     });
-    for (const key of ['enrich: {}', 'order_by: order.id'])
-      expect(() => compile(ordersYaml.replace('    subscribe: Order', `    subscribe: Order\n    ${key}`))).toThrow('not yet');
+    for (const key of ['enrich: {}']) expect(() => compile(ordersYaml.replace('    subscribe: Order', `    subscribe: Order\n    ${key}`))).toThrow('not yet');
     expect(() => compile(ordersYaml.replace('        to: erp.orders', '        to: erp.orders\n        collect: {max: 5}'))).toThrow('not yet');
   });
 

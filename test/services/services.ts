@@ -7,7 +7,8 @@ async function access<T>(name: string): Promise<T> {
   const control = process.env['SIGNALBOX_TEST_SERVICES'];
   if (!control) throw new Error('no test services: run the tests through jest');
   return new Promise((done, fail) => {
-    request(`${control}/${name}`, (response) => {
+    // A connection of its own: one that is kept may be closed by the other side in the moment it is used again.
+    request(`${control}/${name}`, { agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => {

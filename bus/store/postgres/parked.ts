@@ -97,14 +97,14 @@ export const removeParked: Operation<readonly string[], number> = {
 
 export function parkedReads(server: Server): Pick<Parked, 'lanes' | 'list' | 'get'> {
   return {
-    async lanes({ endpoint, released, limit }) {
+    async lanes({ endpoint, lane, released, limit }) {
       const values: Value[] = [limit];
       const equal = (column: string, value: Value | undefined): string => (value === undefined ? '' : ` AND ${column} = $${values.push(value)}`);
       return server.read<ParkedLane>(
         `SELECT l.endpoint, l.lane, l.released, first.at AS "firstAt", first.code, first.reason,
            (SELECT count(*) FROM parked c WHERE c.endpoint = l.endpoint AND c.lane = l.lane) AS count
          FROM lane l CROSS JOIN LATERAL (SELECT at, code, reason FROM parked p WHERE p.endpoint = l.endpoint AND p.lane = l.lane ORDER BY n LIMIT 1) first
-         WHERE true${equal('l.endpoint', endpoint)}${equal('l.released', released)} ORDER BY first.at, l.endpoint, l.lane LIMIT $1`,
+         WHERE true${equal('l.endpoint', endpoint)}${equal('l.lane', lane)}${equal('l.released', released)} ORDER BY first.at, l.endpoint, l.lane LIMIT $1`,
         values,
       );
     },

@@ -41,15 +41,19 @@ export function parkedOperations(database: Database) {
 
   return {
     reads: {
-      'parked.lanes': ({ endpoint, released, limit }: Parameters<Parked['lanes']>[0]): readonly ParkedLane[] => {
-        const criteria = [...(endpoint === undefined ? [] : ['l.endpoint = ?']), ...(released === undefined ? [] : [released ? 'l.released = 1' : 'l.released = 0'])];
+      'parked.lanes': ({ endpoint, lane, released, limit }: Parameters<Parked['lanes']>[0]): readonly ParkedLane[] => {
+        const criteria = [
+          ...(endpoint === undefined ? [] : ['l.endpoint = ?']),
+          ...(lane === undefined ? [] : ['l.lane = ?']),
+          ...(released === undefined ? [] : [released ? 'l.released = 1' : 'l.released = 0']),
+        ];
         const sql = `SELECT l.endpoint, l.lane, l.released, p.at AS firstAt, p.code, p.reason,
             (SELECT count(*) FROM parked c WHERE c.endpoint = l.endpoint AND c.lane = l.lane) AS count
           FROM lane l JOIN parked p ON p.n = (SELECT min(f.n) FROM parked f WHERE f.endpoint = l.endpoint AND f.lane = l.lane)
           ${criteria.length === 0 ? '' : `WHERE ${criteria.join(' AND ')}`} ORDER BY p.at, l.endpoint, l.lane LIMIT ?`;
         return database
           .prepare<unknown[], LaneRow>(sql)
-          .all(...(endpoint === undefined ? [] : [endpoint]), limit)
+          .all(...[endpoint, lane].filter((name) => name !== undefined), limit)
           .map((row) => ({ ...row, released: row.released === 1 }));
       },
       'parked.list': (input: Lane & { readonly limit: number }): readonly ParkedDelivery[] => list.all(input.endpoint, input.lane, input.limit).map(delivery),

@@ -102,6 +102,7 @@ async function load(broker: Broker, channel: string, kill: () => Promise<void>):
   const lanes = Promise.all(Array.from({ length: 64 }, lane));
   await killed.promise;
   await kill();
+  stop = true; // of a cluster no publish may have failed
   await lanes;
   return { confirmed, attempted };
 }

@@ -67,6 +67,17 @@ describe('a target in disturbed times', () => {
     expect(attempts).toEqual([1, 2]);
   });
 
+  test.each(['history', 'deadLetters'] as const)('a record that the %s could not take is not taken for known when it comes again', async (which) => {
+    const failing = which === 'history' ? jest.spyOn(world.store.history, 'append') : jest.spyOn(world.store.deadLetters, 'add');
+    failing.mockRejectedValueOnce(full());
+    const take = () => world.intake.accept('in.things', [{ id: 'b', value: { bad: 'yes' } }], { patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    await expect(take()).rejects.toThrow('the disk is full');
+    expect((await take()).map(({ result }) => result)).toEqual(['dead']);
+    expect(await state('b')).toBe('dead');
+    expect((await world.store.deadLetters.list({ limit: 10 })).map(({ messageId: id }) => id)).toEqual([idOf('b')]);
+    expect((await take()).map(({ result }) => result)).toEqual(['duplicate']);
+  });
+
   test('a store whose thread ended is opened again, and nothing is done twice', async () => {
     let effects = 0;
     const target = testTarget(async () => {

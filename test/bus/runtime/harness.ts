@@ -5,7 +5,7 @@ import type { Delivery, Inbound, Outbound, Receipt } from '../../../adapters/con
 import type { Broker } from '../../../bus/broker.js';
 import { EmbeddedBroker } from '../../../bus/embedded/embedded-broker.js';
 import { InvalidMessage } from '../../../bus/errors.js';
-import type { Handler, Outcome, RetryPolicy } from '../../../bus/handler.js';
+import type { Handler, Outcome, RetryPolicy, RouteOrder } from '../../../bus/handler.js';
 import { deliveryId, type Message, messageId } from '../../../bus/message.js';
 import type { OnUnknown } from '../../../bus/runtime/call-record.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
@@ -71,8 +71,8 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
 
 const quickRetry: RetryPolicy = { attempts: 3, firstMs: 50, longestMs: 100, factor: 1, jitter: 0 };
 
-/** A handler without routes: a record `{skip}` is filtered, `{bad}` cannot be mapped, any other goes to `target`. */
-export function handlerTo(target: string, revision = 1, retry: RetryPolicy = quickRetry): Handler {
+/** A handler without routes: a record `{skip}` is filtered, `{bad}` cannot be mapped, any other goes to `target`; with `order` in the order of its key. */
+export function handlerTo(target: string, revision = 1, retry: RetryPolicy = quickRetry, order?: Partial<RouteOrder>): Handler {
   const outcome = (id: string, source: string, key: string | undefined, data: ValueRecord, now: Date): Outcome => {
     const message: Message = {
       specversion: '1.0',
@@ -88,7 +88,16 @@ export function handlerTo(target: string, revision = 1, retry: RetryPolicy = qui
     const base = { messageId: id, route: 'in', notes: [], failures: [], deliveries: [] };
     if ('skip' in data) return { ...base, filtered: 'record.skip' };
     if ('bad' in data) return { ...base, failure: { failure: new InvalidMessage('E300', 'it is bad'), route: 'in', id } };
-    const dispatch = { id: deliveryId(id, 'out', 'all', target, ''), route: 'out', rule: 'all', endpoint: target, key, idempotencyKey: id, payload: data };
+    const dispatch = {
+      id: deliveryId(id, 'out', 'all', target, ''),
+      route: 'out',
+      rule: 'all',
+      endpoint: target,
+      key,
+      idempotencyKey: id,
+      payload: data,
+      ...(order && key ? { orderKey: key } : {}),
+    };
     return { ...base, message, deliveries: [dispatch] };
   };
   return {
@@ -99,6 +108,7 @@ export function handlerTo(target: string, revision = 1, retry: RetryPolicy = qui
     retry: () => retry,
     sources: ['in.things'],
     targets: [target],
+    ...(order ? { ordered: new Map([['out', { by: 'key', targets: [target], onFailure: 'park' as const, holdMs: 60_000, ...order }]]) } : {}),
   };
 }
 
@@ -129,7 +139,14 @@ export function testTarget(answer: (delivery: Delivery) => Promise<Receipt> | Re
 
 export function system(
   name: string,
-  parts: { readonly inbound?: Inbound; readonly outbound?: Outbound; readonly digest?: string; readonly parallel?: number; readonly onUnknown?: OnUnknown },
+  parts: {
+    readonly inbound?: Inbound;
+    readonly outbound?: Outbound;
+    readonly digest?: string;
+    readonly parallel?: number;
+    readonly partitions?: number;
+    readonly onUnknown?: OnUnknown;
+  },
 ): SystemPlan {
   const { inbound, outbound } = parts;
   const schedule = { everyMs: 20, cron: undefined, between: undefined, zone: 'UTC' };
@@ -144,7 +161,19 @@ export function system(
       close: async () => undefined,
     }),
     inbound: inbound ? [{ name: `${name}.things`, config: {}, schedule, maxRecords: 10, expect: undefined }] : [],
-    outbound: outbound ? [{ name: `${name}.things`, config: {}, parallel: parts.parallel ?? 4, usesLedger: true, onUnknown: parts.onUnknown ?? 'resend', longestCallMs: 300 }] : [],
+    outbound: outbound
+      ? [
+          {
+            name: `${name}.things`,
+            config: {},
+            parallel: parts.parallel ?? 4,
+            usesLedger: true,
+            onUnknown: parts.onUnknown ?? 'resend',
+            longestCallMs: 300,
+            ...(parts.partitions === undefined ? {} : { partitions: parts.partitions }),
+          },
+        ]
+      : [],
   };
 }
 

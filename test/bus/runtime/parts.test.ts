@@ -21,6 +21,11 @@ describe('retry', () => {
   test('Retry-After is respected and clamped', () => {
     expect(retryDelay(policy, 1, 60_000, () => 0.5)).toBe(60_000);
     expect(retryDelay(policy, 1, 999_999_999_000, () => 0.5)).toBe(1_800_000);
+    expect(retryDelay(policy, 1, 60_000, () => 0)).toBe(60_000);
+  });
+
+  test('jitter does not make the longest wait longer', () => {
+    expect(retryDelay(policy, 9, undefined, () => 1)).toBe(1_800_000);
   });
 
   test('back-off for a link stays under a minute', () => {

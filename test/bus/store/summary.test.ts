@@ -40,6 +40,26 @@ describe('the state of a message', () => {
     );
   });
 
+  test('a retry that is written after the last attempt failed reopens nothing', () => {
+    for (const last of ['dead', 'discarded', 'delivered'] as const) {
+      const parts = partsOf([
+        { kind: 'queued', deliveryId: 'a' },
+        { kind: last, deliveryId: 'a' },
+        { kind: 'retry', deliveryId: 'a' },
+      ]);
+      expect(countParts(parts).state).toBe(last === 'discarded' ? 'filtered' : last);
+    }
+    expect(
+      countParts(
+        partsOf([
+          { kind: 'dead', deliveryId: 'a' },
+          { kind: 'redelivered', deliveryId: 'a' },
+          { kind: 'retry', deliveryId: 'a' },
+        ]),
+      ).state,
+    ).toBe('active');
+  });
+
   test('publishing again after a crash reopens nothing', () => {
     const ended = fc.constantFrom<EventKind>('delivered', 'dead', 'parked', 'discarded');
     fc.assert(

@@ -7,7 +7,9 @@ export function parkedScenarios(subject: Subject): void {
   describe('parked deliveries', () => {
     const ids = async (lane: string, endpoint = 'erp.orders'): Promise<readonly string[]> =>
       (await subject.store.parked.list(endpoint, lane, 1_000)).map(({ deliveryId }) => deliveryId);
-    const lanes = async (filter: { readonly endpoint?: string; readonly released?: boolean } = {}): Promise<readonly (readonly [string, number, boolean])[]> =>
+    const lanes = async (
+      filter: { readonly endpoint?: string; readonly lane?: string; readonly released?: boolean } = {},
+    ): Promise<readonly (readonly [string, number, boolean])[]> =>
       (await subject.store.parked.lanes({ limit: 100, ...filter })).map(({ lane, count, released }) => [lane, count, released]);
 
     test('come back as they were put, byte by byte, over a restart', async () => {
@@ -47,6 +49,8 @@ export function parkedScenarios(subject: Subject): void {
         ['K3', 1, false],
       ]);
       expect(await lanes({ endpoint: 'web.notify' })).toEqual([['K2', 1, false]]);
+      expect(await lanes({ endpoint: 'web.notify', lane: 'K2' })).toEqual([['K2', 1, false]]);
+      expect(await lanes({ endpoint: 'web.notify', lane: 'K9' })).toEqual([]);
       expect((await deliveries.lanes({ limit: 2 })).map(({ endpoint }) => endpoint)).toEqual(['erp.orders', 'web.notify']);
     });
 
