@@ -19,6 +19,7 @@ test('nodes are killed, stopped for longer than a lease and restarted one after 
   // One configuration, one revision; each source is read by one of them, and both say so.
   const [first, second] = await Promise.all([anna.service.status(), bert.service.status()]);
   expect([first.revision.number, second.revision.number]).toEqual([1, 1]);
+  await until(async () => (await anna.service.nodes()).length === 2, 'they know each other', 30_000);
   const nodes = await anna.service.nodes();
   expect(nodes.map(({ name, isLive, isSelf }) => ({ name, isLive, isSelf }))).toEqual([
     { name: 'anna', isLive: true, isSelf: true },
