@@ -279,7 +279,7 @@ export class Operations implements Service {
       return { ...report, waiting: undefined, oldestMs: undefined, checkpoint: await this.store.checkpoints.get(report.name) };
     }
     try {
-      const depths = await Promise.all((await this.supervisor.channels(report.name)).map((channel) => this.broker.depth(channel)));
+      const depths = await Promise.all((await this.supervisor.channels(report.name)).map(({ name }) => this.broker.depth(name)));
       const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
       const ages = depths.flatMap(({ oldestMs }) => (oldestMs === undefined ? [] : [oldestMs]));
       return { ...report, waiting, oldestMs: ages.length === 0 ? undefined : Math.max(...ages), checkpoint: undefined };

@@ -101,7 +101,7 @@ export class OrderKeeper {
     } else {
       // While no message succeeds the link is opened anew after a pause, and one at a time asks.
       const wantedMs = Math.max(retryDelay(retry, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), remainingMs);
-      const waitMs = counts ? Math.min(wantedMs, Math.max(leftMs, remainingMs)) : 0;
+      const waitMs = counts ? Math.min(wantedMs, Math.max(leftMs, remainingMs)) : remainingMs;
       const next = `${counts ? `attempt ${attempt} of ${retry.attempts}, next ${new Date(now + waitMs).toISOString()}` : 'no message succeeds, so this attempt does not count'}; its key waits`;
       entry.trouble = { deliveryId: id, attempt: counts ? attempt + 1 : attempt, since, code: failure.code, reason: describe(error) };
       await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);

@@ -1,7 +1,9 @@
 import type { Clock } from '../../adapters/contract/services.js';
 import { Misconfigured } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, ParkedDelivery, Store } from '../store/contract.js';
 import { deadline } from './deadline.js';
+import { DISCARDED } from './delivery-journal.js';
 import { nudge, orderKeyOf } from './envelope.js';
 import type { DurablePublisher } from './publisher.js';
 
@@ -46,7 +48,7 @@ export class ParkedLanes {
     const [lane] = await this.store.parked.lanes({ endpoint: parked.endpoint, lane: parked.lane, limit: 1 });
     if (lane?.released) throw new Misconfigured('E572', `the key "${parked.lane}" was released: it may be under way`);
     // Copies of it that still come are recognised by the ledger.
-    await this.store.ledger.put([{ deliveryId, endpoint: parked.endpoint, state: 'done', at: this.clock.now().getTime(), detail: 'discarded' }]);
+    await this.store.ledger.put([{ deliveryId, endpoint: parked.endpoint, state: 'done', at: this.clock.now().getTime(), detail: `${DISCARDED}${words(by)}` }]);
     await this.store.history.append([this.event(parked, 'discarded', `by ${words(by)}`)]);
     return (await this.store.parked.remove([deliveryId])) > 0;
   }
@@ -61,9 +63,11 @@ export async function releaseLane(publisher: DurablePublisher, store: Store, clo
   using limit = deadline(clock, 30_000);
   await publisher.layouts.during(async (era) => {
     await store.parked.release(endpoint, key);
+    reached('release.written');
     if (!era.layouts.has(endpoint)) return; // there is nobody to be told
     const publish = (): Promise<void> => publisher.publish(era.channelOf(endpoint, key), nudge(key), 10_000, limit.signal);
     await publisher.inOrder(endpoint, key, publish, 10_000, limit.signal);
+    reached('release.published');
   });
 }
 

@@ -1,6 +1,5 @@
 // Answers that are lost, and a process that is killed while its requests are at the partner: the whole product against a real HTTP server.
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -93,7 +92,7 @@ describe('answers that are lost, and a process that is killed', () => {
     },
     async () => {
       const dying = child;
-      if (dying) await Promise.all([once(dying, 'exit'), dying.kill('SIGKILL')]);
+      if (dying) await stop(dying, 'SIGKILL');
     },
   );
 
@@ -159,7 +158,7 @@ describe('answers that are lost, and a process that is killed', () => {
     const say = (...words: readonly string[]) => signalbox(['-c', hub.directory, 'ledger', 'resolve', ...words, '--yes']);
     for (const moment of MOMENTS_OF_UNKNOWN.filter((each) => each.startsWith('resolve.'))) {
       lives.push(moment);
-      if (child) await Promise.all([once(child, 'exit'), child.kill('SIGKILL')]);
+      if (child) await stop(child, 'SIGKILL');
       await until(settled, 'it runs again', 60_000);
       expect(await say(missing[0] ?? '', '--resend')).toMatchObject({ code: 1 });
       await until(settled, 'it runs again', 60_000);

@@ -4,7 +4,7 @@ import type { Delivery, Outbound, Receipt, SourceRecord, Verification } from '..
 import { InvalidMessage, NotConnected, TryAgain } from '../../../bus/errors.js';
 import { deliveryId, messageId } from '../../../bus/message.js';
 import type { OnUnknown } from '../../../bus/runtime/call-record.js';
-import { plan, startWorld, system, until, type World } from './harness.js';
+import { handlerTo, plan, startWorld, system, until, type World } from './harness.js';
 
 const record = (id: string, value: SourceRecord['value'] = { n: id }): SourceRecord => ({ id, value, key: id });
 const messageOf = (id: string): string => messageId('in.things', id, 'in');
@@ -13,13 +13,17 @@ const deliveryOf = (id: string): string => deliveryId(messageOf(id), 'out', 'all
 const timeout = () => new TryAgain('E476', 'no answer within 30 s', { outcome: 'unknown' });
 const reset = () => new NotConnected('E400', 'read ECONNRESET', { outcome: 'unknown' });
 
+type Script = (apply: () => void) => void;
+
 /** A partner that recognises nothing: what it gets twice it does twice. */
 class Partner implements Outbound {
   readonly effects = new Map<string, number>();
   sent = 0;
   asked = 0;
   /** What becomes of the next sends; afterwards all is well. */
-  readonly script: ((apply: () => void) => void)[] = [];
+  readonly script: Script[] = [];
+  /** What becomes of the first send of one key. */
+  readonly first = new Map<string, Script>();
   /** What it says when it is asked, in place of the truth. */
   readonly says: (Verification | Error)[] = [];
 
@@ -29,7 +33,8 @@ class Partner implements Outbound {
   async send(delivery: Delivery): Promise<Receipt> {
     this.sent++;
     const apply = () => void this.effects.set(delivery.id, this.of(delivery.id) + 1);
-    const next = this.script.shift();
+    const next = this.first.get(delivery.key ?? '') ?? this.script.shift();
+    this.first.delete(delivery.key ?? '');
     if (next) next(apply);
     else apply();
     return { detail: '201' };
@@ -108,40 +113,49 @@ describe('an outcome that is unknown', () => {
     ['a crash before the effect', undefined, false],
   ] as const;
 
-  describe.each(troubles)('after %s', (_, failure, applied) => {
+  describe('after a timeout, a reset, a crash, each with the effect and without', () => {
+    const keys = troubles.map(([key]) => key);
     beforeEach(async () => {
-      if (failure) partner.script.push(lost(failure, applied));
-      else await crashed('1', applied);
-      await accept('1');
+      for (const [key, failure, applied] of troubles) {
+        if (failure) partner.first.set(key, lost(failure, applied));
+        else await crashed(key, applied);
+      }
+      await accept(...keys);
     });
+    const effects = () => Object.fromEntries(keys.map((key) => [key, partner.of(deliveryOf(key))]));
+    const wanted = (count: (applied: boolean) => number) => Object.fromEntries(troubles.map(([key, , applied]) => [key, count(applied)]));
 
     test('resend: it is sent again', async () => {
       await start('resend');
-      await reaches('1', 'delivered');
-      expect(partner.of(deliveryOf('1'))).toBe(applied ? 2 : 1);
-      expect((await ledger('1'))?.state).toBe('done');
+      for (const key of keys) await reaches(key, 'delivered');
+      expect(effects()).toEqual(wanted((applied) => (applied ? 2 : 1)));
+      for (const key of keys) expect((await ledger(key))?.state).toBe('done');
     });
 
     test('park: it is not sent again, a person finds it', async () => {
       await start('park');
-      await reaches('1', 'parked');
+      for (const key of keys) await reaches(key, 'parked');
       await empty();
-      expect(partner.of(deliveryOf('1'))).toBe(applied ? 1 : 0);
-      expect(await ledger('1')).toMatchObject({ state: 'unknown', endpoint: 'out.things' });
-      expect(await world.store.parked.get(deliveryOf('1'))).toMatchObject({ code: 'E580', key: '1', messageId: messageOf('1'), lane: deliveryOf('1') });
-      expect(await events('1', 'parked')).toMatchObject([{ code: 'E580' }]);
-      expect(await world.store.ledger.counts('unknown')).toEqual(new Map([['out.things', 1]]));
+      expect(effects()).toEqual(wanted((applied) => (applied ? 1 : 0)));
+      for (const key of keys) {
+        expect(await ledger(key)).toMatchObject({ state: 'unknown', endpoint: 'out.things' });
+        expect(await world.store.parked.get(deliveryOf(key))).toMatchObject({ code: 'E580', key, messageId: messageOf(key), lane: deliveryOf(key) });
+        expect(await events(key, 'parked')).toMatchObject([{ code: 'E580' }]);
+      }
+      expect(await world.store.ledger.counts('unknown')).toEqual(new Map([['out.things', keys.length]]));
       expect(await world.store.deadLetters.groups()).toEqual([]);
     });
 
     test('verify: the target is asked, and has it once', async () => {
       await start('verify');
-      await reaches('1', 'delivered');
+      for (const key of keys) await reaches(key, 'delivered');
       await empty();
-      expect(partner.of(deliveryOf('1'))).toBe(1);
-      expect(partner.asked).toBe(1);
-      expect((await events('1', 'delivered'))[0]?.detail).toBe(applied ? 'verified: it was there' : '201');
-      expect((await ledger('1'))?.state).toBe('done');
+      expect(effects()).toEqual(wanted(() => 1));
+      expect(partner.asked).toBe(keys.length);
+      for (const [key, , applied] of troubles) {
+        expect((await events(key, 'delivered'))[0]?.detail).toBe(applied ? 'verified: it was there' : '201');
+        expect((await ledger(key))?.state).toBe('done');
+      }
     });
   });
 
@@ -250,6 +264,77 @@ describe('an outcome that is unknown', () => {
     expect(ids.map((id) => partner.of(deliveryOf(id)))).toEqual(ids.map(() => 1));
     expect((await world.store.ledger.counts('unknown')).get('out.things')).toBe(6);
   }, 60_000);
+
+  describe('in an order', () => {
+    const done: string[] = [];
+    const by = { who: 'anna' };
+    /** The partner, and in which order it did what it did. */
+    const send = async (delivery: Delivery): Promise<Receipt> => {
+      const before = partner.of(delivery.id);
+      try {
+        return await Partner.prototype.send.call(partner, delivery);
+      } finally {
+        if (partner.of(delivery.id) > before) done.push(`${delivery.key} ${String(delivery.payload['n'])}`);
+      }
+    };
+    const of = (key: string, n: number): SourceRecord => ({ id: `${key}-${n}`, value: { n: String(n) }, key });
+    const acceptAll = (...records: SourceRecord[]) => world.intake.accept('in.things', records, { patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    const startOrdered = (onUnknown: OnUnknown) => {
+      partner.send = send;
+      return world.supervisor.apply(plan([system('out', { outbound: partner, onUnknown })], handlerTo('out.things', 1, undefined, {})));
+    };
+    beforeEach(() => {
+      done.length = 0;
+    });
+    const ofKey = (key: string) => done.filter((each) => each.startsWith(key));
+
+    test.each([
+      ['delivered', true, ['A 1', 'A 2', 'A 3']],
+      ['resend', false, ['A 1', 'A 2', 'A 3']],
+      ['discard', false, ['A 2', 'A 3']],
+    ] as const)('park: the key waits with all behind it; a person says %s, and it goes on in order', async (verdict, applied, wanted) => {
+      partner.first.set('A', lost(timeout, applied));
+      await startOrdered('park');
+      await acceptAll(of('A', 1), of('A', 2), of('B', 1));
+      await reaches('A-2', 'parked');
+      await reaches('B-1', 'delivered');
+      expect(ofKey('A')).toEqual(applied ? ['A 1'] : []);
+      const [lane] = await world.store.parked.lanes({ limit: 10 });
+      expect(lane).toMatchObject({ lane: 'A', count: 2, code: 'E580' });
+      const [first] = await world.store.parked.list('out.things', 'A', 1);
+      expect(await world.resolution.resolve([first?.deliveryId ?? ''], verdict, by)).toEqual({ resolved: 1, failed: [] });
+      await acceptAll(of('A', 3));
+      await reaches('A-3', 'delivered');
+      expect(ofKey('A')).toEqual(wanted);
+      await until(async () => (await world.store.parked.lanes({ limit: 10 })).length === 0, 'nothing is parked');
+      expect(await state('A-1')).toBe(verdict === 'discard' ? 'filtered' : 'delivered');
+      expect(await world.store.ledger.counts('unknown')).toEqual(new Map());
+    });
+
+    test.each([true, false])('verify: the key waits until it is known (effect: %p), then goes on in order', async (applied) => {
+      partner.first.set('A', lost(reset, applied));
+      await startOrdered('verify');
+      await acceptAll(of('A', 1), of('A', 2), of('B', 1));
+      await reaches('A-2', 'delivered');
+      expect(ofKey('A')).toEqual(['A 1', 'A 2']);
+      expect(partner.asked).toBe(1);
+      expect(await world.store.parked.lanes({ limit: 10 })).toEqual([]);
+    });
+
+    test('a copy of what was discarded while parked is not sent, and does not count as delivered', async () => {
+      partner.first.set('A', lost(timeout, false));
+      await startOrdered('park');
+      await acceptAll(of('A', 1));
+      await reaches('A-1', 'parked');
+      const [first] = await world.store.parked.list('out.things', 'A', 1);
+      await world.redelivery.parked.discard(first?.deliveryId ?? '', by);
+      await world.intake.accept('in.things', [of('A', 1)], { patienceMs: 5_000, signal: AbortSignal.timeout(10_000), again: true });
+      await acceptAll(of('A', 2));
+      await reaches('A-2', 'delivered');
+      expect(ofKey('A')).toEqual(['A 2']);
+      expect(await state('A-1')).toBe('filtered');
+    });
+  });
 
   describe('a person says', () => {
     const by = { who: 'anna', reason: 'asked the carrier' };
