@@ -258,7 +258,7 @@ export class NodesWorld {
     }
   }
 
-  /** Two files a second, renamed when they are complete. */
+  /** A file a second, renamed when it is complete. */
   private async drop(): Promise<void> {
     const { signal } = this.filling;
     const folder = join(this.directory, 'drop/in');
@@ -267,7 +267,7 @@ export class NodesWorld {
       writeFileSync(join(folder, `.${n}`), numbers.map((number) => `${JSON.stringify({ number })}\n`).join(''));
       renameSync(join(folder, `.${n}`), join(folder, `orders-${n}.jsonl`));
       this.inputs.push(...numbers);
-      await sleep(500, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
+      await sleep(1_000, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
     }
   }
 
@@ -335,7 +335,7 @@ systems:
     adapter: file
     connect: {root: ${this.directory}/out}
     write:
-      orders: {path: "{key}_{id}.json", json: {}}
+      orders: {path: "{key}_{id}.json", json: {}, parallel: 4}
   partner:
     adapter: rest
     connect: {base: "http://127.0.0.1:${partner}", timeout: 10s}
