@@ -29,6 +29,7 @@ import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
 import { Telemetry } from './bus/runtime/telemetry.js';
 import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
+import { Watchdog } from './bus/runtime/watchdog.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
 import { postgresStoreModule, sqliteStoreModule } from './bus/store/store.module.js';
 import { changedRouting, needsRestart } from './config/changes.js';
@@ -178,6 +179,7 @@ class Assembly implements Signalbox {
   readonly done: Promise<number>;
   private readonly ended = Promise.withResolvers<number>();
   private readonly supervisor: Supervisor;
+  private readonly watchdog: Watchdog;
   private readonly loadedAdapters = new Set<string>();
   /** What was started with, and what runs since the last reload. */
   private started: Configuration | undefined;
@@ -202,6 +204,7 @@ class Assembly implements Signalbox {
   ) {
     this.done = this.ended.promise;
     this.supervisor = container.get(Supervisor);
+    this.watchdog = container.get(Watchdog);
   }
 
   get service(): Operations {
@@ -247,6 +250,7 @@ class Assembly implements Signalbox {
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
     void this.prune(); // a node that never runs for long removes too
+    this.watchdog.start(() => this.supervisor.watched());
     this.pruning = setInterval(() => void this.prune(), 600_000);
     const warnings = loaded.diagnostics.length;
     this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
@@ -267,6 +271,7 @@ class Assembly implements Signalbox {
     clearInterval(this.pruning);
     await this.reloading.catch(() => undefined); // it has reported its own failure
     await this.attempt('admin API', () => this.admin?.close());
+    await this.attempt('watchdog', () => this.watchdog.stop());
     await this.attempt('systems', () => this.supervisor.stop());
     await this.attempt('HTTP listener', () => this.http?.stop(5_000));
     await this.attempt('bus', () => this.broker.close());
@@ -334,7 +339,7 @@ class Assembly implements Signalbox {
       systems: new Map(systems ? probes : []),
       selfTest,
       integrity,
-      watched: [],
+      watched: this.watchdog.diagnoses(),
     });
   }
 

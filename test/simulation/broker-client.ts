@@ -231,6 +231,7 @@ class SimulatedConsumer implements Consumer {
   readonly #out = new Set<number>();
   readonly #drained = new Set<() => void>();
   #place: Place | undefined;
+  /** Aborted with the stay at the broker. */
   #stay = new AbortController();
   #session: ClientSession | undefined;
   #isHolding = false;
@@ -254,6 +255,7 @@ class SimulatedConsumer implements Consumer {
   join(session: ClientSession | undefined): void {
     if (!session || this.#closing || this.#session === session) return;
     this.#session = session;
+    this.#stay = new AbortController();
     const place: Place = {
       session,
       prefetch: this.prefetch,
@@ -270,8 +272,8 @@ class SimulatedConsumer implements Consumer {
 
   forget(): void {
     this.#place = undefined;
-    this.#stay.abort(new Error('the session has ended'));
     this.#session = undefined;
+    this.#stay.abort(new Error('the connection was lost'));
     this.#out.clear();
     this.#checkDrained();
   }

@@ -174,6 +174,7 @@ export class Nemesis {
   }
 
   #jump(node: Node): void {
+    for (const partner of this.world.partners) partner.clocksDiffer = true;
     node.wall.offsetMs = this.random.pick([-3_600_000, 0, 3_600_000]);
     this.world.context.note(`the clock of ${node.name} is set to ${node.wall.offsetMs / 3_600_000} h`);
   }
