@@ -118,7 +118,9 @@ export class World {
     for (const source of this.sources) for (const { spec } of this.partners) this.#arrive(this.#random.between(0, 3_000), { source, to: [spec.name] });
     this.#goOn();
     const isDone = this.#watch(() => this.#isQuiet());
-    const limitMs = 60_000 + ladderStep(this.retry.longestMs) * this.retry.attempts + (nemesis.misconfigures ? 300_000 : 0);
+    // What was being sent is looked into only after the longest call, one after the other.
+    const doubtMs = this.partners.some(({ isCareful }) => isCareful) ? 120_000 : 0;
+    const limitMs = 60_000 + ladderStep(this.retry.longestMs) * this.retry.attempts + (nemesis.misconfigures ? 300_000 : 0) + doubtMs;
     const isQuiet = await scheduler.run(isDone, healedAt + limitMs);
     const recoveryMs = scheduler.now - healedAt;
     if (!isQuiet) context.violated(`not done ${Math.round(limitMs / 1000)} s after the last fault: ${this.#waitsFor()}`);
