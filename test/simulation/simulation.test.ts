@@ -15,10 +15,10 @@ async function simulate(...options: readonly string[]): Promise<{ readonly code:
 }
 
 test(
-  'whatever fails, nothing is lost and every effect is explained: 400 seeds',
+  'whatever fails, nothing is lost and every effect is explained: 300 seeds',
   async () => {
-    const { code, output } = await simulate('--seeds', '400');
-    expect(output).toMatch(/^good: 400 seeds/);
+    const { code, output } = await simulate('--seeds', '300');
+    expect(output).toMatch(/^good: 300 seeds/);
     expect(code).toBe(0);
   },
   LIMIT_MS,
