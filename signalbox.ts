@@ -11,9 +11,8 @@ import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
 import type { Diagnosis } from './bus/diagnosis.js';
-import { describe, failureOf, kindOf } from './bus/errors.js';
+import { describe, failureOf, kindOf, NotConnected } from './bus/errors.js';
 import type { Message } from './bus/message.js';
-import { channelsOf } from './bus/runtime/channels.js';
 import { systemClock } from './bus/runtime/clock.js';
 import { examine } from './bus/runtime/doctor.js';
 import { addHealthPages } from './bus/runtime/health.js';
@@ -30,6 +29,7 @@ import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
 import { Telemetry } from './bus/runtime/telemetry.js';
 import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
+import { Watchdog } from './bus/runtime/watchdog.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
 import { postgresStoreModule, sqliteStoreModule } from './bus/store/store.module.js';
 import { changedRouting, needsRestart } from './config/changes.js';
@@ -41,7 +41,7 @@ import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import { refuseLiveSocket } from './console/server/socket.js';
-import type { Actor, DoctorRequest, ReloadResult, Running } from './console/service.js';
+import type { Actor, DoctorRequest, ReloadResult, Running, WaitedFor } from './console/service.js';
 import { version } from './version.js';
 
 export interface StartOptions {
@@ -114,6 +114,9 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   return assembly;
 }
 
+/** What a reload waited for longer than this stands in its receipt. */
+const WORTH_TELLING_MS = 1_000;
+
 /** For tests, which cannot wait for the usual time. */
 function leaseMs(): number | undefined {
   const given = Number(process.env['SIGNALBOX_LEASE_MS']);
@@ -179,6 +182,7 @@ class Assembly implements Signalbox {
   readonly done: Promise<number>;
   private readonly ended = Promise.withResolvers<number>();
   private readonly supervisor: Supervisor;
+  private readonly watchdog: Watchdog;
   private readonly loadedAdapters = new Set<string>();
   /** What was started with, and what runs since the last reload. */
   private started: Configuration | undefined;
@@ -203,6 +207,7 @@ class Assembly implements Signalbox {
   ) {
     this.done = this.ended.promise;
     this.supervisor = container.get(Supervisor);
+    this.watchdog = container.get(Watchdog);
   }
 
   get service(): Operations {
@@ -241,6 +246,7 @@ class Assembly implements Signalbox {
       });
     }
     await this.supervisor.apply(await this.plan(configuration, revision.number));
+    this.tellRevision(revision.number);
     this.started = configuration;
     this.configuration = configuration;
     // Only now: before its route is there a webhook would get 404, and a sender takes that for final.
@@ -248,6 +254,7 @@ class Assembly implements Signalbox {
     this.admin = createAdminServer(this.operations, { socketPath, log: this.log });
     await this.admin.listen();
     void this.prune(); // a node that never runs for long removes too
+    this.watchdog.start(() => this.supervisor.watched());
     this.pruning = setInterval(() => void this.prune(), 600_000);
     const warnings = loaded.diagnostics.length;
     this.log.info('started', `signalbox ${version} runs revision ${revision.number}`, { revision: revision.number, bus: this.broker.kind, warnings });
@@ -268,6 +275,7 @@ class Assembly implements Signalbox {
     clearInterval(this.pruning);
     await this.reloading.catch(() => undefined); // it has reported its own failure
     await this.attempt('admin API', () => this.admin?.close());
+    await this.attempt('watchdog', () => this.watchdog.stop());
     await this.attempt('systems', () => this.supervisor.stop());
     await this.attempt('HTTP listener', () => this.http?.stop(5_000));
     await this.attempt('bus', () => this.broker.close());
@@ -285,45 +293,74 @@ class Assembly implements Signalbox {
     }
   }
 
-  /** One reload at a time; a refused one leaves everything as it is. */
+  /** One reload at a time; one that is refused or fails leaves everything as it is. */
   private reload(by: Actor): Promise<ReloadResult> {
+    if (this.stopping) return Promise.reject(new NotConnected('E550', 'Signalbox is stopping'));
     const next = this.reloading.then(() => this.reloadNow(by));
-    this.reloading = next.catch(() => undefined); // the caller of `reload` gets the error
+    this.reloading = next.catch((error: unknown) => {
+      this.container.get<Telemetry>(TELEMETRY).reloadSuccess.set(0);
+      this.log.error('reload-failed', `the configuration on disk was not applied, revision ${this.live?.revision.number} goes on running: ${describe(error)}`);
+    });
     return next;
   }
 
   private async reloadNow(by: Actor): Promise<ReloadResult> {
-    const telemetry = this.container.get<Telemetry>(TELEMETRY);
-    if (!this.live) throw new Error('not started yet');
-    const { live } = this;
+    const { live, configuration: before } = this;
+    if (!live || !before) throw new Error('not started yet');
     const loaded = await load(this.directory, this.stateDirectory);
     const { configuration } = loaded;
-    if (!configuration) {
-      const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
-      const problems = errors.length;
-      live.refused = { at: Date.now(), problems };
-      for (const { code, file, line, message } of errors.slice(0, 50)) this.log.error('config-problem', message, { code, file, line });
-      telemetry.reloadSuccess.set(0);
-      this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
-      return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
-    }
-    this.redaction.of = redactor(configuration.secrets);
-    const { revision, isNew } = await this.record(configuration, by.who);
-    reached('reload.recorded');
-    const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
-    const later = this.started ? needsRestart(this.started, configuration) : [];
-    const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : []), ...later.map((name) => `${name} (after a restart)`)];
-    if (later.length > 0) this.log.warn('restart-needed', `a change of ${later.join(' and ')} takes effect when Signalbox is started again`);
+    if (!configuration) return this.refuse(loaded, live);
+    // Until what ran before is gone, its secrets are still in use.
+    const [secretsNow, secretsBefore] = [redactor(configuration.secrets), redactor(before.secrets)];
+    this.redaction.of = (line) => secretsBefore(secretsNow(line));
+    const plan = await this.plan(configuration, live.revision.number);
+    const waited: WaitedFor[] = [];
+    let isNew = true;
+    const systems = await this.supervisor.apply(plan, {
+      // After all that can fail: what is recorded runs, or the process ended in between and nothing was handled under this number.
+      record: async () => {
+        const recorded = await this.record(configuration, by.who);
+        reached('reload.recorded');
+        isNew = recorded.isNew;
+        live.revision = recorded.revision;
+        return configuration.compile(recorded.revision.number);
+      },
+      ended: (name, ms, isOver) => {
+        if (ms >= WORTH_TELLING_MS || !isOver) waited.push({ name, ms, isOver });
+      },
+    });
     this.configuration = configuration;
-    live.revision = revision;
     live.routes = routeSummaries(configuration);
     live.refused = undefined;
-    telemetry.reloadSuccess.set(1);
-    this.log.info('reloaded', `revision ${revision.number} runs${isNew ? '' : ' (nothing changed)'}`, { revision: revision.number, changed: changed.join(', ') });
-    return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
+    const revision = live.revision.number;
+    const later = this.started ? needsRestart(this.started, configuration) : [];
+    if (later.length > 0) this.log.warn('restart-needed', `a change of ${later.join(' and ')} takes effect when Signalbox is started again`);
+    const changed = [...systems, ...changedRouting(before, configuration), ...later.map((name) => `${name} (after a restart)`)];
+    this.tellRevision(revision);
+    await this.nodes.refresh().catch(() => undefined); // the next beat tells it
+    this.log.info('reloaded', `revision ${revision} runs${isNew ? '' : ' (nothing changed)'}`, { revision, changed: changed.join(', ') });
+    return { applied: true, revision, report: report(loaded, revision), changed, waited };
   }
 
-  private examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
+  private refuse(loaded: LoadResult, live: Live): ReloadResult {
+    const { number } = live.revision;
+    const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
+    live.refused = { at: Date.now(), problems: errors.length };
+    for (const { code, file, line, message } of errors.slice(0, 50)) this.log.error('config-problem', message, { code, file, line });
+    this.container.get<Telemetry>(TELEMETRY).reloadSuccess.set(0);
+    this.log.error('reload-refused', `the configuration on disk has ${errors.length} errors; revision ${number} goes on running`, { revision: number });
+    return { applied: false, revision: number, report: report(loaded, number), changed: [], waited: [] };
+  }
+
+  /** To the metrics. */
+  private tellRevision(revision: number): void {
+    const { configInfo, reloadSuccess } = this.container.get<Telemetry>(TELEMETRY);
+    configInfo.reset();
+    configInfo.set({ revision: String(revision) }, 1);
+    reloadSuccess.set(1);
+  }
+
+  private async examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
     const configured = [...(this.configuration?.systems.values() ?? [])];
     const probes = configured.map(({ name }) => [name, async (signal: AbortSignal) => (await this.supervisor.probe(name, signal)) ?? []] as const);
     return examine({
@@ -331,11 +368,11 @@ class Assembly implements Signalbox {
       store: this.store,
       clock: systemClock,
       stateDirectory: this.stateDirectory,
-      channels: channelsOf(configured.flatMap(({ outbound }) => [...outbound.values()])),
+      channels: (await Promise.all(configured.flatMap(({ outbound }) => [...outbound.keys()]).map((name) => this.supervisor.channels(name)))).flat(),
       systems: new Map(systems ? probes : []),
       selfTest,
       integrity,
-      watched: [],
+      watched: this.watchdog.diagnoses(),
     });
   }
 
@@ -344,14 +381,15 @@ class Assembly implements Signalbox {
   }
 
   private async record(configuration: Configuration, by: string): Promise<{ readonly revision: Omit<Revision, 'content'>; readonly isNew: boolean }> {
+    // Each node comes to the same change by itself, and to the same number: what it knows of the others must not be of before their change.
+    await this.nodes.refresh();
     const elsewhere = this.nodes.revisionOf(configuration.digest);
     const shared = elsewhere === undefined ? undefined : await this.store.revisions.get(elsewhere);
     if (shared?.digest === configuration.digest) {
       return { revision: { number: shared.number, digest: shared.digest, by: shared.by, at: shared.at }, isNew: shared.number !== this.live?.revision.number };
     }
-    const before = await this.store.revisions.latest();
     const { number, digest, ...rest } = await this.store.revisions.add({ digest: configuration.digest, content: JSON.stringify(configuration.files), by, at: Date.now() });
-    return { revision: { number, digest, by: rest.by, at: rest.at }, isNew: before?.number !== number };
+    return { revision: { number, digest, by: rest.by, at: rest.at }, isNew: number !== this.live?.revision.number };
   }
 
   private async plan(configuration: Configuration, revision: number): Promise<RunPlan> {
@@ -359,8 +397,6 @@ class Assembly implements Signalbox {
     const specs = new Map(missing.map((spec) => [spec.name, spec]));
     this.container.load(await adapterModule(specs.values()));
     for (const name of specs.keys()) this.loadedAdapters.add(name);
-    this.container.get<Telemetry>(TELEMETRY).configInfo.reset();
-    this.container.get<Telemetry>(TELEMETRY).configInfo.set({ revision: String(revision) }, 1);
     return {
       handler: configuration.compile(revision),
       drainMs: configuration.settings.drainMs,

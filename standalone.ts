@@ -31,7 +31,7 @@ export async function examineOffline(directory: string, request: DoctorRequest):
     store,
     clock: systemClock,
     stateDirectory: configuration.settings.stateDirectory,
-    channels: channelsOf(outboundOf(configuration)),
+    channels: channelsOf(outboundOf(configuration), configuration.compile(0).ordered),
     systems: request.systems ? await probesOf(configuration, container) : new Map(),
     integrity: request.integrity,
     watched: [],
@@ -57,7 +57,7 @@ export async function topologyOf(directory: string, wanted: { readonly vhost?: s
   const { bus } = configuration.settings;
   if (bus.kind === 'embedded') return undefined;
   const place = placeOf(bus.urls[0] ?? 'amqp://localhost');
-  const channels = [...channelsOf(outboundOf(configuration)), PROBE_CHANNEL];
+  const channels = [...channelsOf(outboundOf(configuration), configuration.compile(0).ordered), PROBE_CHANNEL];
   return definitions(channels, { prefix: bus.prefix, vhost: wanted.vhost ?? place.vhost, user: wanted.user ?? place.user });
 }
 

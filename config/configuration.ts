@@ -112,6 +112,8 @@ export interface OutboundConfig {
   readonly onUnknown: 'resend' | 'verify' | 'park';
   /** Milliseconds after which one call has no effect any more. */
   readonly longestCallMs: number;
+  /** The same, only when the adapter says so: then a call that takes much longer is left behind. */
+  readonly callLimitMs?: number;
 }
 
 export interface CallableConfig {

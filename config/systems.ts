@@ -269,13 +269,15 @@ class SystemReader {
         help: verifies ? 'take `verify`' : 'take `park`, or make the request repeatable (`PUT`, a key that the partner honours)',
       });
     }
+    const limit = spec?.longestCall?.(config, connect);
     return {
       name,
       config,
       parallel: common.parallel,
       partitions: common.partitions,
       onUnknown: remembers ? 'resend' : (asked ?? (verifies ? 'verify' : repeatable ? 'resend' : 'park')),
-      longestCallMs: spec?.longestCall?.(config, connect) ?? LONGEST_CALL_MS,
+      longestCallMs: limit ?? LONGEST_CALL_MS,
+      ...(limit === undefined ? {} : { callLimitMs: limit }),
     };
   }
 }

@@ -97,6 +97,12 @@ export const busCodes = {
     meaning: 'Only `signalbox doctor` reads it, to see policies, members of the queues and the state of the nodes. Messages do not need it.',
     fix: 'Correct `bus.management`: scheme, host, port (15672), user and password. Give the user the tag `monitoring`.',
   },
+  E525: {
+    title: 'a call did not end in time',
+    meaning:
+      'A call of a target ran a minute longer than the adapter allows it to take. It was left behind, the link was opened anew, and the delivery is made again with the same id.',
+    fix: 'Nothing when it does not repeat. Otherwise look at the target, and report it with the name of the adapter: its own timeout should have ended the call.',
+  },
   E530: {
     title: 'a database file did not take a setting',
     meaning: 'SQLite reads back another value than the one that was set. Without it what Signalbox writes would not be safe, so it does not start.',
@@ -176,7 +182,7 @@ export const busCodes = {
   E551: {
     title: 'another Signalbox runs with this state directory',
     meaning: 'The admin socket of the state directory is answered by a running process. Two of them would read every source twice.',
-    fix: 'Use the one that runs (`signalbox status`), stop it first, or give this one a state directory of its own.',
+    fix: 'Use the one that runs (`signalbox status`), stop it first, or give this one a state directory of its own (`store.directory`, or `STATE_DIRECTORY` in its environment).',
   },
   E552: {
     title: 'nothing has this name',

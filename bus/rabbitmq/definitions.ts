@@ -19,7 +19,7 @@ export function definitions(channels: readonly ChannelSpec[], { prefix, vhost, u
   return {
     vhosts: [{ name: vhost }],
     ...(user === undefined ? {} : { permissions: [{ user, vhost, configure: '^$', write: `^(${prefix}\\.|amq\\.default$)`, read: pattern }] }),
-    policies: [{ vhost, name: `${prefix}-queues`, pattern, 'apply-to': 'queues', definition: { 'queue-leader-locator': 'balanced' }, priority: 0 }],
+    policies: [{ vhost, name: `${prefix}-leaders`, pattern, 'apply-to': 'queues', definition: { 'queue-leader-locator': 'balanced' }, priority: 0 }],
     exchanges: layouts.flatMap(({ exchanges }) => exchanges.map(({ name, type }) => ({ name, vhost, type, durable: true, auto_delete: false, internal: false, arguments: {} }))),
     queues: layouts.flatMap(({ queues }) => queues.map((queue) => ({ name: queue.name, vhost, durable: true, auto_delete: false, arguments: queue.arguments }))),
     bindings: layouts.flatMap(({ bindings }) =>

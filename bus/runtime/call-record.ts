@@ -24,40 +24,46 @@ const STALE_MS = 1_000;
 export class CallRecord {
   /** Whether an unknown outcome matters here. */
   readonly minds: boolean;
-  private isNoted: boolean;
   private begunAt: number | undefined;
 
   constructor(
     private readonly deliveryId: string,
     private readonly endpoint: RecordedEndpoint,
-    private readonly services: { readonly store: Pick<Store, 'ledger'>; readonly clock: Clock },
+    private readonly services: { readonly store: Pick<Store, 'ledger'>; readonly clock: Clock; readonly node: string },
     private readonly durably: Durably,
-    found: LedgerEntry | undefined,
+    /** What the ledger said last; if it says something else now, another process has the delivery too. */
+    private seen: LedgerEntry | undefined,
   ) {
     this.minds = endpoint.usesLedger && endpoint.onUnknown !== 'resend';
-    this.isNoted = found !== undefined;
   }
 
-  /** Before each call. */
+  /** The ledger was read again. */
+  saw(entry: LedgerEntry | undefined): void {
+    this.seen = entry;
+  }
+
+  /** Before each call. @throws Overtaken */
   async begin(signal: AbortSignal): Promise<void> {
     if (!this.minds) return;
     // Others wait until a call begun then must be over: so it must not begin much later.
     do {
       this.begunAt = this.now;
-      await this.put('sending', this.begunAt, undefined, signal);
+      await this.put('sending', this.begunAt, `by ${this.services.node}`, signal);
       reached('target.sending.written');
     } while (this.now - this.begunAt > STALE_MS);
   }
 
-  /** The call certainly had no effect. */
+  /** The call certainly had no effect. What another process has noted meanwhile stays. */
   async undone(signal: AbortSignal): Promise<void> {
     this.begunAt = undefined;
-    if (!this.isNoted) return;
-    await this.durably(() => this.services.store.ledger.delete([this.deliveryId]), signal);
-    this.isNoted = false;
+    const { seen } = this;
+    if (!seen) return;
+    await this.durably(() => this.services.store.ledger.swap(this.deliveryId, seen, undefined), signal);
+    this.seen = undefined;
     reached('target.undone.written');
   }
 
+  /** @throws Overtaken */
   async unknown(detail: string, signal: AbortSignal): Promise<void> {
     await this.put('unknown', this.now, detail, signal);
     reached('target.unknown.written');
@@ -65,16 +71,27 @@ export class CallRecord {
 
   /** Milliseconds until the last call cannot have an effect any more. */
   remainingMs(longestCallMs: number): number {
-    return this.begunAt === undefined ? 0 : Math.max(0, this.begunAt + longestCallMs - this.now);
+    if (this.begunAt === undefined) return 0;
+    return Math.min(longestCallMs, Math.max(0, this.begunAt + longestCallMs - this.now)); // the clock may have been set back
   }
 
-  private put(state: 'sending' | 'unknown', at: number, detail: string | undefined, signal: AbortSignal): Promise<void> {
-    this.isNoted = true;
-    const entry: LedgerEntry = { deliveryId: this.deliveryId, endpoint: this.endpoint.name, state, at, ...(detail === undefined ? {} : { detail }) };
-    return this.durably(() => this.services.store.ledger.put([entry]), signal);
+  private async put(state: 'sending' | 'unknown', at: number, detail: string, signal: AbortSignal): Promise<void> {
+    const { seen, deliveryId } = this;
+    const entry: LedgerEntry = { deliveryId, endpoint: this.endpoint.name, state, at, detail };
+    if (!(await this.durably(() => this.services.store.ledger.swap(deliveryId, seen, entry), signal))) throw new Overtaken(deliveryId);
+    this.seen = entry;
   }
 
   private get now(): number {
     return this.services.clock.now().getTime();
+  }
+}
+
+/** Another process has the same delivery in its hands, and was first to say so. */
+export class Overtaken extends Error {
+  override readonly name = 'Overtaken';
+
+  constructor(deliveryId: string) {
+    super(`another process is at ${deliveryId}`);
   }
 }

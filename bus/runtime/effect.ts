@@ -3,7 +3,7 @@ import type { Clock } from '../../adapters/contract/services.js';
 import type { OutgoingMessage } from '../broker.js';
 import { describe, failureOf, kindOf, leavesUnknown, TryAgain } from '../errors.js';
 import type { LedgerEntry, Store } from '../store/contract.js';
-import type { CallRecord, OnUnknown } from './call-record.js';
+import { type CallRecord, type OnUnknown, Overtaken } from './call-record.js';
 import { checkOut } from './claim-check.js';
 import type { DeliveryJournal } from './delivery-journal.js';
 import type { EndpointHealth } from './endpoint-health.js';
@@ -46,6 +46,17 @@ export class Effect {
 
   /** `waiting` ends the wait for the link, but no call under way. @throws the signal's reason, or that of `waiting` */
   async make(message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting?: AbortSignal): Promise<Made> {
+    for (;;) {
+      try {
+        return await this.attempt(message, queued, signal, waiting);
+      } catch (error) {
+        // Whoever it is has noted that it calls: that is found now.
+        if (!(error instanceof Overtaken)) throw error;
+      }
+    }
+  }
+
+  private async attempt(message: OutgoingMessage, queued: QueuedDelivery, signal: AbortSignal, waiting: AbortSignal | undefined): Promise<Made> {
     const found = await this.journal.found(message.id, queued.orderKey !== undefined, signal);
     const record = this.journal.record(message.id, found);
     try {
@@ -53,6 +64,7 @@ export class Effect {
     } catch (error) {
       signal.throwIfAborted();
       waiting?.throwIfAborted();
+      if (error instanceof Overtaken) throw error;
       const isUnknown = record.minds && leavesUnknown(error);
       const failure = failureOf(error);
       this.health.failed++;
@@ -71,12 +83,14 @@ export class Effect {
     waiting: AbortSignal | undefined,
   ): Promise<Made> {
     const known = found?.state === 'sending' && record.minds ? await this.afterLongestCall(found, signal) : found;
+    record.saw(known);
     if (known?.state === 'done') {
       await this.journal.repeated(known, queued, signal);
       return { kind: 'repeated' };
     }
     const isOpen = record.minds && (known?.state === 'sending' || known?.state === 'unknown');
-    if (isOpen && this.config.onUnknown === 'park') return { kind: 'open', reason: known.detail ?? 'the process that sent it ended before there was an answer' };
+    if (isOpen && this.config.onUnknown === 'park')
+      return { kind: 'open', reason: (known.state === 'unknown' ? known.detail : undefined) ?? 'the process that sent it ended before there was an answer' };
     const whole = async (): Promise<Delivery> => {
       const body = await checkOut(message, (reference) => this.journal.durably(() => this.services.store.payloads.get(reference), signal));
       return { ...queued.delivery, payload: decodePayload(body) };

@@ -79,6 +79,7 @@ export class LaneEntry implements Received {
 
   /** Gives back what is behind it too, so that nothing overtakes it. */
   requeue(): void {
+    if (this.phase === 'gone') return;
     this.lanes.giveBack((entry) => entry.lane === this.lane);
   }
 

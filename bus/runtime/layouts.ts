@@ -7,6 +7,8 @@ export interface Layout {
 }
 
 export const DEFAULT_PARTITIONS = 8;
+/** Before it, as the first, comes the unordered channel: what lay there goes first. */
+export const FIRST_LAYOUT = 2;
 
 /** FNV-1a, 32 bits, over the UTF-8 of the key (draft-eastlake-fnv): the same on every node and in every version, because it decides the order. */
 export function partitionOf(key: string, partitions: number): number {

@@ -38,11 +38,11 @@ export class LetterRepair {
   private async repair(letter: StoredDeadLetter, before: number): Promise<boolean> {
     const deliveryId = letter.rule === undefined ? undefined : letter.id;
     const events = (await this.store.history.events(letter.messageId)).filter((event) => event.deliveryId === deliveryId && DECIDING.has(event.kind));
-    if (events.some(({ kind }) => kind === 'delivered')) {
+    if (deliveryId !== undefined && events.some(({ kind }) => kind === 'delivered' || kind === 'duplicate')) {
       return (await this.store.deadLetters.settle([letter], 'redelivered', this.node, 'another copy of it was delivered', this.clock.now())) > 0;
     }
     const last = events.at(-1);
-    if (!last || last.kind === 'dead' || last.at >= before) return false;
+    if (!last || last.kind === 'dead' || last.kind === 'duplicate' || last.at >= before) return false;
     const detail = `still in the dead letters: what was begun (${last.kind}) did not come to its end`;
     const event: HistoryEvent = {
       messageId: letter.messageId,
@@ -61,4 +61,4 @@ export class LetterRepair {
   }
 }
 
-const DECIDING: ReadonlySet<EventKind> = new Set<EventKind>(['delivered', 'dead', 'redelivered', 'discarded']);
+const DECIDING: ReadonlySet<EventKind> = new Set<EventKind>(['delivered', 'duplicate', 'dead', 'redelivered', 'discarded']);

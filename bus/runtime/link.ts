@@ -1,6 +1,6 @@
 import type { Delivery, Outbound, Receipt, Verification } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { type AnyFailure, describe, failureOf, kindOf, leavesUnknown, Misconfigured } from '../errors.js';
+import { type AnyFailure, describe, failureOf, kindOf, leavesUnknown, Misconfigured, NotConnected } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { CallRecord } from './call-record.js';
 import type { EndpointHealth } from './endpoint-health.js';
@@ -25,7 +25,10 @@ const MISCONFIGURED_RETRY_MS = 300_000;
  */
 export class Link {
   private readonly up = new Gate();
-  private readonly calls = new Set<Promise<unknown>>();
+  /** With the monotonic time of their beginning, oldest first. */
+  private readonly calls = new Map<Promise<unknown>, number>();
+  /** Rejects for calls that are left behind. */
+  private givenUp = unhandled();
   /** Counts the openings: a late failure of one before says nothing about the one that is open now. */
   private generation = 0;
   private wake = new AbortController();
@@ -86,6 +89,19 @@ export class Link {
     }
   }
 
+  /** How long the oldest call under way has run. */
+  get oldestCallMs(): number | undefined {
+    const [started] = this.calls.values();
+    return started === undefined ? undefined : this.services.clock.monotonic() - started;
+  }
+
+  /** Calls that do not end are left behind, whatever they still do; their deliveries are made again on a link that is opened anew. */
+  giveUp(reason: string): void {
+    const { reject } = this.givenUp;
+    this.givenUp = unhandled();
+    reject(new NotConnected('E525', `${this.name}: ${reason}`, { outcome: 'unknown' }));
+  }
+
   /** @throws what the target said when it was asked */
   async verify(delivery: Delivery, signal: AbortSignal): Promise<Verification> {
     const { outbound } = this;
@@ -110,9 +126,9 @@ export class Link {
     const { generation } = this;
     const started = clock.monotonic();
     const call = (async () => make())(); // one that throws at once is no different
-    this.calls.add(call);
+    this.calls.set(call, started);
     try {
-      return { answer: await call, durationMs: clock.monotonic() - started };
+      return { answer: await Promise.race([call, this.givenUp.promise]), durationMs: clock.monotonic() - started };
     } catch (error) {
       if (isOfTheLink(error)) {
         telemetry.attempts.inc({ endpoint: this.name, result: kindOf(error) });
@@ -148,7 +164,7 @@ export class Link {
       try {
         if (failure !== undefined) {
           // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
-          await settledWithin(LAST_MS, Promise.allSettled(this.calls), this.services.clock);
+          await settledWithin(LAST_MS, Promise.allSettled(this.calls.keys()), this.services.clock);
           await this.close();
           await this.waitAfter(failure, signal);
         }
@@ -183,6 +199,13 @@ export class Link {
       if (signal.aborted) throw error; // otherwise somebody resumed the endpoint: try now
     }
   }
+}
+
+/** Nobody need wait for it. */
+function unhandled(): PromiseWithResolvers<never> {
+  const all = Promise.withResolvers<never>();
+  all.promise.catch(() => undefined);
+  return all;
 }
 
 /** Says nothing of a delivery, but that the link, or what is configured for it, does not work. */

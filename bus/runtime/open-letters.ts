@@ -32,7 +32,7 @@ export class OpenLetters {
     this.hasSome = true;
     this.freshUntil = this.clock.monotonic() + FRESH_MS;
     const events = await this.store.history.events(messageId);
-    if (events.some(({ kind, deliveryId }) => kind === 'delivered' && deliveryId === id)) await this.close(id);
+    if (events.some(({ kind, deliveryId }) => (kind === 'delivered' || kind === 'duplicate') && deliveryId === id)) await this.close(id);
   }
 
   private async close(id: string): Promise<void> {

@@ -1,11 +1,12 @@
 import type { Logger } from '../../adapters/contract/services.js';
-import type { Broker } from '../broker.js';
+import type { Broker, ChannelSpec } from '../broker.js';
 import { describe } from '../errors.js';
 import type { RouteOrder } from '../handler.js';
 import type { EndpointStates } from '../store/contract.js';
+import { orderedSpecs } from './channels.js';
 import { channelOf, fence } from './envelope.js';
 import { LayoutBook } from './layout-book.js';
-import { DEFAULT_PARTITIONS, type Layout, layoutChannels } from './layouts.js';
+import { DEFAULT_PARTITIONS, type Layout } from './layouts.js';
 import type { DurablePublisher } from './publisher.js';
 
 /**
@@ -32,10 +33,15 @@ export class OrderedChannels {
     this.isChanging = true;
     if (this.stopping.signal.aborted) this.stopping = new AbortController();
     const all = new Map<string, readonly Layout[]>();
-    for (const { name, partitions = DEFAULT_PARTITIONS } of targets) {
-      const layouts = await this.book.prepare(name, partitions, ordered);
-      for (const layout of layouts) await this.declare(name, layout);
-      if (layouts.length > 0) all.set(name, layouts);
+    try {
+      for (const { name, partitions = DEFAULT_PARTITIONS } of targets) {
+        const layouts = await this.book.prepare(name, partitions, ordered);
+        for (const layout of layouts) await this.declare(name, layout);
+        if (layouts.length > 0) all.set(name, layouts);
+      }
+    } catch (error) {
+      this.isChanging = false;
+      throw error;
     }
     return () => {
       this.isChanging = false;
@@ -53,10 +59,10 @@ export class OrderedChannels {
     await this.publisher.layouts.adopt(endpoint, newest);
   }
 
-  /** Every channel the endpoint has, the unordered one first, as far as the broker knows them. */
-  async channels(endpoint: string): Promise<readonly string[]> {
+  /** Every channel the endpoint has, the unordered one first. */
+  async channels(endpoint: string): Promise<readonly ChannelSpec[]> {
     const layouts = await this.book.read(endpoint);
-    return [...new Set([channelOf(endpoint), ...layouts.flatMap((layout) => layoutChannels(endpoint, layout))])];
+    return [{ name: channelOf(endpoint) }, ...layouts.flatMap((layout) => orderedSpecs(endpoint, layout))];
   }
 
   /** For an endpoint that is configured no more. */
@@ -71,8 +77,7 @@ export class OrderedChannels {
   }
 
   async declare(endpoint: string, layout: Layout): Promise<void> {
-    if (layout.partitions === 0) return;
-    await Promise.all(layoutChannels(endpoint, layout).map((name) => this.broker.declare({ name, singleActiveConsumer: true })));
+    await Promise.all(orderedSpecs(endpoint, layout).map((spec) => this.broker.declare(spec)));
   }
 
   private end(endpoint: string, layout: Layout, ended: Promise<void>): void {

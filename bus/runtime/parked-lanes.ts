@@ -1,5 +1,6 @@
 import type { Clock } from '../../adapters/contract/services.js';
 import { Misconfigured } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, ParkedDelivery, Store } from '../store/contract.js';
 import { deadline } from './deadline.js';
 import { DISCARDED } from './delivery-journal.js';
@@ -62,9 +63,11 @@ export async function releaseLane(publisher: DurablePublisher, store: Store, clo
   using limit = deadline(clock, 30_000);
   await publisher.layouts.during(async (era) => {
     await store.parked.release(endpoint, key);
+    reached('release.written');
     if (!era.layouts.has(endpoint)) return; // there is nobody to be told
     const publish = (): Promise<void> => publisher.publish(era.channelOf(endpoint, key), nudge(key), 10_000, limit.signal);
     await publisher.inOrder(endpoint, key, publish, 10_000, limit.signal);
+    reached('release.published');
   });
 }
 

@@ -1,5 +1,6 @@
 import type { OutgoingMessage } from '../broker.js';
 import { InvalidMessage } from '../errors.js';
+import { reached } from '../failpoint.js';
 import type { ParkedDelivery, ParkedLane, Store } from '../store/contract.js';
 import { headersText } from './dead-letter.js';
 import type { DeliveryJournal } from './delivery-journal.js';
@@ -54,10 +55,12 @@ export class Parking {
       }
     }
     await this.journal.durably(() => this.store.parked.add(parked.map((each) => this.entryOf(each.message, each.queued, lane.key, each.cause, at))), signal);
+    reached('order.parked.written');
     await this.journal.appendAll(
       parked.map((each) => this.journal.event(each.queued, 'parked', at, { code: each.cause.code, detail: each.cause.reason })),
       signal,
     );
+    reached('order.parked.history.written');
     for (const each of entries) each.ack();
   }
 
@@ -75,7 +78,9 @@ export class Parking {
   }
 
   async remove(deliveryId: string, signal: AbortSignal): Promise<void> {
+    reached('order.released.delivered');
     await this.journal.durably(() => this.store.parked.remove([deliveryId]), signal);
+    reached('order.released.removed');
   }
 
   private entryOf(message: OutgoingMessage, queued: QueuedDelivery, lane: string, cause: Cause, at: number): ParkedDelivery {

@@ -3,6 +3,7 @@ import type { Clock } from '../../adapters/contract/services.js';
 import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Store } from '../store/contract.js';
+import { deadline } from './deadline.js';
 import { DISCARDED } from './delivery-journal.js';
 import { channelOf, withAttempt } from './envelope.js';
 import { releaseLane } from './parked-lanes.js';
@@ -86,7 +87,10 @@ export class Resolution {
   private async release(parked: ParkedDelivery, words: string, at: number): Promise<void> {
     const { deliveryId: id, endpoint, headers, content } = parked;
     await this.note(parked, 'redelivered', words, at);
-    if (isAlone(parked)) await this.publisher.publish(channelOf(endpoint), withAttempt({ id, headers, body: content }, 1), 10_000, AbortSignal.timeout(30_000));
+    if (isAlone(parked)) {
+      using limit = deadline(this.clock, 30_000);
+      await this.publisher.publish(channelOf(endpoint), withAttempt({ id, headers, body: content }, 1), 10_000, limit.signal);
+    }
     reached('resolve.published');
     await this.letGo(parked);
   }

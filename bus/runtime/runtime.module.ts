@@ -1,4 +1,5 @@
 import { ContainerModule } from 'inversify';
+import { CLOCK } from '../../adapters/contract/injection.js';
 import { Intake } from './intake.js';
 import { LetterRepair } from './letter-repair.js';
 import { alone } from './nodes.js';
@@ -7,13 +8,18 @@ import { Redelivery } from './redelivery.js';
 import { Resolution } from './resolution.js';
 import { Supervisor } from './supervisor.js';
 import { NODES, type Nodes, ROUTING, type Routing } from './tokens.js';
+import { Watchdog } from './watchdog.js';
 
 /** The runtime's own parts. Broker, store, log, clock, telemetry and node come from the composition root. */
 export function runtimeModule(nodes: Nodes = alone): ContainerModule {
   return new ContainerModule(({ bind }) => {
     bind(NODES).toConstantValue(nodes);
     bind(ROUTING).toConstantValue(unconfigured());
-    bind(DurablePublisher).toSelf().inSingletonScope();
+    bind(Watchdog).toSelf().inSingletonScope();
+    // By way of the watchdog, which compares what was published with what is handed out.
+    bind(DurablePublisher)
+      .toDynamicValue((context) => new DurablePublisher(context.get(Watchdog).broker, context.get(CLOCK)))
+      .inSingletonScope();
     bind(Intake).toSelf().inSingletonScope();
     bind(Supervisor).toSelf().inSingletonScope();
     bind(Redelivery).toSelf().inSingletonScope();

@@ -24,6 +24,7 @@ import { settledWithin } from './settled-within.js';
 import { Suspects } from './suspects.js';
 import type { Telemetry } from './telemetry.js';
 import type { Nodes, Routing } from './tokens.js';
+import type { WatchedLink } from './watchdog.js';
 
 export interface TargetServices {
   readonly broker: Broker;
@@ -49,6 +50,8 @@ export interface TargetConfig {
   readonly onUnknown?: OnUnknown;
   /** After so long a call has no effect any more. */
   readonly longestCallMs?: number;
+  /** A call that takes much longer hangs, and is left behind; undefined when its adapter does not say how long it may take. */
+  readonly callLimitMs?: number;
 }
 
 /** Handed out this often, a message is handled alone and every beginning is noted: it may kill the process that handles it. */
@@ -112,6 +115,12 @@ export class Target {
 
   get report(): EndpointReport {
     return this.health.report(this.services.clock.now().getTime());
+  }
+
+  /** For the watchdog. */
+  get watched(): WatchedLink {
+    const { link, config } = this;
+    return { isOpen: link.isOpen, oldestCallMs: link.oldestCallMs, limitMs: config.callLimitMs, giveUp: (reason) => link.giveUp(reason) };
   }
 
   async start(): Promise<void> {

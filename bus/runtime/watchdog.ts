@@ -5,6 +5,7 @@ import { type Diagnosis, fine, problem, warning } from '../diagnosis.js';
 import { describe } from '../errors.js';
 import type { EndpointReport } from './endpoint-health.js';
 import { endpointOf } from './envelope.js';
+import { settledWithin } from './settled-within.js';
 import { judge, PATIENCE_MS, type Suspicion } from './suspicion.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { TELEMETRY } from './tokens.js';
@@ -15,8 +16,8 @@ export interface WatchedLink {
   readonly isOpen: boolean;
   /** How long the oldest call under way has run. */
   readonly oldestCallMs: number | undefined;
-  /** How long a call may take by the configuration of its adapter; undefined when that does not say. */
-  readonly longestCallMs: number | undefined;
+  /** How long a call may take; undefined when its adapter does not say. */
+  readonly limitMs: number | undefined;
   /** Leaves the calls of now behind and opens the link anew. */
   giveUp(reason: string): void;
 }
@@ -59,6 +60,7 @@ const LONG_CALL_MS = 300_000;
 const CALL_GRACE_MS = 60_000;
 /** A poll may take so long; then it ends by itself, or hangs. */
 const POLL_MS = 300_000;
+const STOP_MS = 2_000;
 /** How long a recycling is shown. */
 const NEWS_MS = 3_600_000;
 
@@ -93,15 +95,16 @@ export class Watchdog {
     this.running = this.run(subjects, this.stopping.signal);
   }
 
+  /** Does not wait for a broker that does not answer: whoever closes the consumers does. */
   async stop(): Promise<void> {
     this.stopping.abort(new Error('stopping'));
-    await this.running;
+    if (this.running) await settledWithin(STOP_MS, this.running, this.clock);
   }
 
   /** The report with what the watchdog knows of the endpoint. */
   annotate(report: EndpointReport): EndpointReport {
     const trouble = this.troubles.get(report.name);
-    const recycled = this.recyclings.get(report.name);
+    const recycled = this.recyclings.get(report.name) ?? report.recycled;
     const isNews = recycled !== undefined && this.clock.now().getTime() - recycled.at < NEWS_MS;
     const texts = [trouble ?? report.detail, isNews ? `recycled at ${new Date(recycled.at).toISOString()}: ${recycled.reason}` : undefined].filter((text) => text !== undefined);
     return {
@@ -135,11 +138,12 @@ export class Watchdog {
   }
 
   /** One look at everything. Does not throw. */
-  async look({ links, sources }: WatchSubjects): Promise<void> {
+  async look({ links, sources }: WatchSubjects, signal?: AbortSignal): Promise<void> {
     const troubles = new Map<string, string>();
     const consumers = this.broker.consuming;
     const figures: { readonly endpoint: string; readonly present: boolean | undefined; readonly oldestMs: number }[] = [];
     for (const consumer of consumers) {
+      if (signal?.aborted) return;
       const endpoint = endpointOf(consumer.channel);
       const present = await this.lookAt(consumer, links.get(endpoint), troubles);
       figures.push({ endpoint, present, oldestMs: consumer.pulse?.oldestMs ?? 0 });
@@ -157,7 +161,7 @@ export class Watchdog {
   private async run(subjects: () => WatchSubjects, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.clock.sleep(LOOK_MS, signal).catch(() => undefined); // aborted: the loop ends
-      if (!signal.aborted) await this.look(subjects());
+      if (!signal.aborted) await this.look(subjects(), signal);
     }
   }
 
@@ -175,11 +179,14 @@ export class Watchdog {
     this.states.set(channel, state);
     if (moved) {
       state.suspicion = undefined;
+      if (this.clock.monotonic() - state.restsUntil > LONGEST_REST_MS) state.restMs = FIRST_REST_MS;
       return true;
     }
     try {
       const depth = pulse.hasRoom ? await this.broker.depth(channel) : undefined;
-      const suspicion = judge({ pulse, depth, isSingle, link });
+      // Another node may have got them.
+      if (depth && depth.consumers > 1) this.broker.forgive(channel);
+      const suspicion = judge({ pulse, depth, isSingle, owed: this.broker.owed(channel), link });
       await this.suspect(consumer, state, suspicion, troubles);
       return suspicion !== 'consumer-gone';
     } catch (error) {
@@ -194,11 +201,7 @@ export class Watchdog {
     const { channel } = consumer;
     const endpoint = endpointOf(channel);
     if (state.suspicion !== suspicion) Object.assign(state, { suspicion, since: now, isReported: false });
-    if (suspicion === undefined) {
-      if (now - state.restsUntil > LONGEST_REST_MS) state.restMs = FIRST_REST_MS;
-      return;
-    }
-    if (now - state.since < PATIENCE_MS[suspicion]) return;
+    if (suspicion === undefined || now - state.since < PATIENCE_MS[suspicion]) return;
     const reason = REASONS[suspicion];
     if (now < state.restsUntil) {
       troubles.set(endpoint, `${reason}; made anew without success, next in ${Math.ceil((state.restsUntil - now) / 1000)} s`);
@@ -207,6 +210,7 @@ export class Watchdog {
     state.restsUntil = now + state.restMs;
     state.restMs = Math.min(state.restMs * 2, LONGEST_REST_MS);
     state.suspicion = undefined;
+    this.broker.forgive(channel);
     this.note(endpoint, suspicion, reason);
     this.log.warn('watchdog-recycled', `${channel}: ${reason}; it is consumed anew`, { endpoint, reason: suspicion });
     try {
@@ -218,14 +222,14 @@ export class Watchdog {
   }
 
   private lookAtCalls(endpoint: string, link: WatchedLink, troubles: Map<string, string>): void {
-    const { oldestCallMs = 0, longestCallMs } = link;
-    const limit = longestCallMs === undefined ? undefined : longestCallMs + CALL_GRACE_MS;
-    if (limit !== undefined && oldestCallMs > limit) {
+    const { oldestCallMs = 0, limitMs } = link;
+    const limit = (limitMs ?? Number.POSITIVE_INFINITY) + CALL_GRACE_MS;
+    if (oldestCallMs > limit) {
       const reason = `a call did not end within ${seconds(limit)}`;
       this.note(endpoint, 'call-hangs', reason);
       this.log.warn('watchdog-recycled', `${endpoint}: ${reason}; its link is opened anew`, { endpoint, reason: 'call-hangs' });
       link.giveUp(reason);
-    } else if (oldestCallMs > Math.max(LONG_CALL_MS, longestCallMs ?? 0)) {
+    } else if (oldestCallMs > Math.max(LONG_CALL_MS, limitMs ?? 0)) {
       troubles.set(endpoint, `a call has been running for ${seconds(oldestCallMs)}`);
       if (!this.longCalls.has(endpoint)) this.log.warn('watchdog-call', `${endpoint}: a call has been running for ${seconds(oldestCallMs)}`, { endpoint });
       this.longCalls.add(endpoint);
@@ -283,6 +287,7 @@ export class Watchdog {
 const REASONS: Readonly<Record<Suspicion, string>> = {
   'consumer-gone': 'its consumer was gone at the broker',
   silent: 'messages wait, and the broker hands out none',
+  swallowed: 'what was published is neither waiting nor handed out',
   lost: 'messages in hand were neither worked on nor settled',
 };
 

@@ -23,6 +23,8 @@ export class WatchedBroker implements Broker {
   readonly kind: Broker['kind'];
   private readonly single = new Set<string>();
   private readonly consumers = new Set<WatchedConsumer>();
+  /** By channel: what this process has published and not got back, as far as it knows. */
+  private readonly outstanding = new Map<string, { inFlight: number; messages: number }>();
 
   constructor(
     private readonly broker: Broker,
@@ -49,8 +51,32 @@ export class WatchedBroker implements Broker {
     await this.broker.declare(channel);
   }
 
-  publish(channel: string, message: OutgoingMessage): Promise<void> {
-    return this.broker.publish(channel, message);
+  async publish(channel: string, message: OutgoingMessage): Promise<void> {
+    const count = this.outstanding.get(channel) ?? { inFlight: 0, messages: 0 };
+    this.outstanding.set(channel, count);
+    // Before it is sent: it may be handed out before it is confirmed.
+    count.messages++;
+    count.inFlight++;
+    try {
+      await this.broker.publish(channel, message);
+    } catch (error) {
+      count.messages = Math.max(0, count.messages - 1);
+      throw error;
+    } finally {
+      count.inFlight--;
+    }
+  }
+
+  /** Messages this process has published and that have not come back to it; 0 while one is being published. */
+  owed(channel: string): number {
+    const { inFlight = 0, messages = 0 } = this.outstanding.get(channel) ?? {};
+    return inFlight > 0 ? 0 : messages;
+  }
+
+  /** Others have them, or nobody knows. */
+  forgive(channel: string): void {
+    const count = this.outstanding.get(channel);
+    if (count) count.messages = 0;
   }
 
   publishLater(channel: string, message: OutgoingMessage, delayMs: number): Promise<void> {
@@ -58,7 +84,12 @@ export class WatchedBroker implements Broker {
   }
 
   async consume(channel: string, options: ConsumeOptions, onMessage: (received: Received) => void): Promise<Consumer> {
-    const consumer = new WatchedConsumer(channel, this.single.has(channel), this.clock, options, onMessage, (closed) => this.consumers.delete(closed));
+    const take = (received: Received): void => {
+      const count = this.outstanding.get(channel);
+      if (count) count.messages = Math.max(0, count.messages - 1);
+      onMessage(received);
+    };
+    const consumer = new WatchedConsumer(channel, this.single.has(channel), this.clock, options, take, (closed) => this.consumers.delete(closed));
     await consumer.start(this.broker);
     this.consumers.add(consumer);
     return consumer;
@@ -86,7 +117,7 @@ export class WatchedConsumer implements Consumer {
   private settled = 0;
   private isPaused = false;
   private isClosed = false;
-  private renewing: Promise<void> = Promise.resolve();
+  private renewing: Promise<void> | undefined;
 
   /** @param isSingle one of several consumers is served at a time, so to be handed nothing may be right */
   constructor(
@@ -120,48 +151,54 @@ export class WatchedConsumer implements Consumer {
     };
   }
 
+  // Without a renewal under way the inner consumer is told before anything else runs: its owner relies on being handed nothing from then on.
+
   async pause(): Promise<void> {
     this.isPaused = true;
-    await this.renewing;
-    await this.pauseInner();
+    if (this.renewing) await this.renewing;
+    await this.inner?.pause();
   }
 
   async resume(): Promise<void> {
     this.isPaused = false;
-    await this.renewing;
-    await this.inner?.resume();
+    if (this.renewing) await this.renewing;
+    if (this.inner) await this.inner.resume();
+    else if (this.broker) await this.start(this.broker);
   }
 
   async close(signal?: AbortSignal): Promise<void> {
     this.isClosed = true;
-    await this.renewing;
+    if (this.renewing) await this.renewing;
     await this.inner?.close(signal);
     this.onClosed(this);
   }
 
   /** Leaves the channel, after what is under way has had a moment, and consumes it again: what was unsettled is handed out anew. @throws NotConnected */
   async renew(): Promise<void> {
-    const renewing = this.renewing.then(() => this.renewNow());
+    if (this.renewing || !this.pulse) return;
+    const renewing = this.renewNow();
     this.renewing = renewing.catch(() => undefined); // the caller gets the error
-    await renewing;
+    try {
+      await renewing;
+    } finally {
+      this.renewing = undefined;
+    }
   }
 
   private async renewNow(): Promise<void> {
-    if (!this.broker || this.isPaused || this.isClosed) return;
     using drained = deadline(this.clock, DRAIN_MS);
     // One that does not even close is left behind: the broker gives its messages to the next when its session ends.
     if (this.inner) await settledWithin(DRAIN_MS + CLOSE_MS, this.inner.close(drained.signal), this.clock);
     this.inner = undefined;
-    if (this.isClosed) return;
-    await this.start(this.broker);
-    if (this.isPaused) await this.pauseInner();
-  }
-
-  private async pauseInner(): Promise<void> {
-    await this.inner?.pause();
+    if (this.broker && !this.isPaused && !this.isClosed) await this.start(this.broker);
   }
 
   private take(received: Received): void {
+    // Handed out while it began to consume anew, and was paused or closed meanwhile.
+    if (this.renewing && (this.isPaused || this.isClosed)) {
+      received.requeue();
+      return;
+    }
     const token = {};
     this.received++;
     this.held.set(token, this.clock.monotonic());

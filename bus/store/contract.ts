@@ -74,6 +74,11 @@ export interface Ledger {
   /** States of those ids that are known. */
   get(ids: readonly string[]): Promise<ReadonlyMap<string, LedgerEntry>>;
   put(entries: readonly LedgerEntry[]): Promise<void>;
+  /**
+   * Puts `next` (undefined: forgets the entry) if the ledger still says `seen`, or nothing: what two processes do with one delivery at once. An entry is the same
+   * when its state, time and detail are; asking again after an answer was lost is fine. @returns whether the ledger says `next` now
+   */
+  swap(deliveryId: string, seen: LedgerEntry | undefined, next: LedgerEntry | undefined): Promise<boolean>;
   /** Forgets them: the delivery may be made again. */
   delete(ids: readonly string[]): Promise<void>;
   list(filter: { readonly state?: LedgerState; readonly endpoint?: string; readonly limit: number }): Promise<readonly LedgerEntry[]>;

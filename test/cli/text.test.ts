@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { statusText } from '../../cli/commands/status.js';
 import { contentText, payloadText } from '../../cli/payload.js';
 import { parseQuery } from '../../cli/query.js';
 import { cut, table, width } from '../../cli/table.js';
 import { age, bytes, clockTime, duration, localTimes, safe, safeJson, safeLines } from '../../cli/text.js';
 import { yaml } from '../../cli/yaml.js';
+import { fakeService } from '../console/fake-service.js';
 import { DANGEROUS } from './harness.js';
 
 const text = fc.string({ unit: 'binary' });
@@ -46,6 +48,15 @@ describe('text for a terminal', () => {
   test.each(['yes', 'NO', 'null', '12', '1e3', '0x1F', '.5', '-', '', ' a', 'a: b', '# a', 'true', '~', '2026-03-01'])('YAML keeps the text %j text', (value) => {
     for (const version of ['1.1', '1.2'] as const) expect(parse(yaml({ value }), { version })).toEqual({ value });
   });
+});
+
+test('the status of a cluster tells the nodes in use and those that are away', async () => {
+  const status = await fakeService().status();
+  const node = (address: string, connected: boolean, problem?: string) => ({ address, connected, problem });
+  const detail = '1 of 3 nodes cannot be reached: mq3:5672';
+  const nodes = [node('mq1:5672', true), node('mq2:5672', true), node('mq3:5672', false, 'connect ECONNREFUSED')];
+  expect(statusText({ ...status, bus: { kind: 'rabbitmq', health: { connected: true, detail, nodes } } })).toContain(`bus rabbitmq ok (${detail}) via mq1:5672 and mq2:5672`);
+  expect(statusText(status)).not.toContain(' via ');
 });
 
 test.each([

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -21,12 +21,11 @@ export interface Effects {
  * cluster is disturbed here.
  */
 export class ClusterWorld {
-  readonly directory = mkdtempSync(join(tmpdir(), 'signalbox-cluster-world-'));
-  readonly environment = process.env;
+  private readonly directory = mkdtempSync(join(tmpdir(), 'signalbox-cluster-world-'));
   readonly partner = new FaultyPartner();
   readonly prefix = `c${process.pid}${Date.now().toString(36)}`;
   private readonly closing: (() => Promise<unknown>)[] = [];
-  private readonly service: Service = remoteService(join(this.directory, '.signalbox/signalbox.sock'));
+  private readonly service: Service = remoteService(join(this.directory, 'node1/.signalbox/signalbox.sock'));
   private added = 0;
 
   private constructor(
@@ -34,11 +33,12 @@ export class ClusterWorld {
     private readonly database: pg.Pool,
   ) {}
 
-  static async start(cluster: RabbitmqCluster, postgres: DatabaseAccess): Promise<ClusterWorld> {
+  /** @param processes of Signalbox; several share a store in PostgreSQL */
+  static async start(cluster: RabbitmqCluster, postgres: DatabaseAccess, processes = 1): Promise<ClusterWorld> {
     const world = new ClusterWorld(cluster, new pg.Pool({ ...postgres, max: 2 }));
     world.closing.push(() => world.database.end());
     try {
-      await world.build(postgres);
+      await world.build(postgres, processes);
     } catch (error) {
       await world.close();
       throw error;
@@ -84,9 +84,13 @@ export class ClusterWorld {
     return bus.health.connected && messages.active === 0 && systems.flatMap(({ endpoints }) => endpoints).every(({ waiting }) => (waiting ?? 0) === 0);
   }
 
-  /** Lines of the log with an error, and those that are none of ours. */
+  /** Lines of the logs with an error, and those that are none of ours. */
   errors(): readonly string[] {
-    const lines = readFileSync(join(this.directory, 'run.log'), 'utf8').split('\n').filter(Boolean);
+    const lines = readdirSync(this.directory).flatMap((node) =>
+      readFileSync(join(this.directory, node, 'run.log'), 'utf8')
+        .split('\n')
+        .filter(Boolean),
+    );
     return lines.filter((line) => !line.startsWith('{') || line.includes('"level":"error"'));
   }
 
@@ -95,23 +99,26 @@ export class ClusterWorld {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private async build(postgres: DatabaseAccess): Promise<void> {
+  private async build(postgres: DatabaseAccess, processes: number): Promise<void> {
     const partner = await this.partner.listen();
     this.closing.push(() => this.partner.close());
     await this.database.query(`CREATE SCHEMA ${this.prefix}; CREATE TABLE ${this.prefix}.ord (number bigint PRIMARY KEY, name text);
       CREATE TABLE ${this.prefix}.reports (id bigserial PRIMARY KEY, number bigint NOT NULL, name text)`); // no unique key: a second effect would be a second row
-    this.closing.push(() => this.database.query(`DROP SCHEMA ${this.prefix} CASCADE`));
-    mkdirSync(join(this.directory, 'secrets'), { mode: 0o700 });
-    for (const [name, value] of [
-      ['bus', 'guest'],
-      ['database', postgres.password],
-    ] as const)
-      writeFileSync(join(this.directory, 'secrets', name), value, { mode: 0o600 });
-    writeFileSync(join(this.directory, 'signalbox.yaml'), this.configuration(postgres, partner));
-    writeFileSync(join(this.directory, 'run.log'), '');
-    const child = run(this);
+    this.closing.push(() => this.database.query(`DROP SCHEMA IF EXISTS ${this.prefix}, ${this.prefix}_store CASCADE`));
+    // One after the other: the first makes the schema of the store.
+    for (let node = 1; node <= processes; node++) await this.launch(`node${node}`, this.configuration(postgres, partner, processes > 1), postgres.password);
+  }
+
+  private async launch(node: string, configuration: string, password: string): Promise<void> {
+    const directory = join(this.directory, node);
+    mkdirSync(join(directory, 'secrets'), { recursive: true, mode: 0o700 });
+    const values = { bus: 'guest', database: password };
+    for (const [name, value] of Object.entries(values)) writeFileSync(join(directory, 'secrets', name), value, { mode: 0o600 });
+    writeFileSync(join(directory, 'signalbox.yaml'), configuration);
+    writeFileSync(join(directory, 'run.log'), '');
+    const child = run({ directory, environment: { ...process.env, SIGNALBOX_NODE: node } });
     this.closing.push(() => stop(child, 'SIGKILL'));
-    const log = (): string => readFileSync(join(this.directory, 'run.log'), 'utf8');
+    const log = (): string => readFileSync(join(directory, 'run.log'), 'utf8');
     await until(
       () => child.exitCode !== null || log().includes('"started"'),
       'signalbox runs',
@@ -121,12 +128,13 @@ export class ClusterWorld {
     if (child.exitCode !== null) throw new Error(log());
   }
 
-  private configuration({ host, port, database, user }: DatabaseAccess, partner: number): string {
+  private configuration({ host, port, database, user }: DatabaseAccess, partner: number, isShared: boolean): string {
     const urls = this.cluster.urls.map((url) => `"${url.replace(':guest@', ':${secret:bus}@')}?heartbeat=5"`);
-    const connect = `{driver: postgres, host: ${host}, port: ${port}, database: ${database}, user: ${user}, password: "\${secret:database}", tls: "off"}`;
+    const server = `host: ${host}, port: ${port}, database: ${database}, user: ${user}, password: "\${secret:database}", tls: "off"`;
+    const connect = `{driver: postgres, ${server}}`;
     return `version: 1
 bus: {urls: [${urls.join(', ')}], prefix: ${this.prefix}}
-types:
+${isShared ? `store: {postgres: {${server}, schema: ${this.prefix}_store}}\n` : ''}types:
   Order: {number: required text, name: required text}
 systems:
   source:

@@ -7,10 +7,12 @@ import { startPostgres } from '../services/servers.js';
 import { ClusterWorld } from './cluster-world.js';
 import { leadersKilled, seconds } from './kills.js';
 
-const { values } = parseArgs({ options: { messages: { type: 'string', default: '100000' }, kills: { type: 'string', default: '5' } } });
-const [messages, kills] = [Number(values.messages), Number(values.kills)];
-if (!(Number.isInteger(messages) && messages > 0 && Number.isInteger(kills) && kills >= 0)) {
-  console.error('usage: npm run test:cluster -- [--messages 100000] [--kills 5]');
+const { values } = parseArgs({
+  options: { messages: { type: 'string', default: '100000' }, kills: { type: 'string', default: '5' }, processes: { type: 'string', default: '1' } },
+});
+const [messages, kills, processes] = [Number(values.messages), Number(values.kills), Number(values.processes)];
+if (![messages, kills, processes].every((number) => Number.isInteger(number) && number >= 0) || messages === 0 || processes === 0) {
+  console.error('usage: npm run test:cluster -- [--messages 100000] [--kills 5] [--processes 1]');
   process.exit(2);
 }
 
@@ -28,13 +30,13 @@ try {
   const cluster = await startRabbitmqCluster();
   closing.push(() => cluster.stop());
   say(`three RabbitMQ nodes are up after ${seconds(performance.now() - begun)}`);
-  const world = await ClusterWorld.start(cluster, postgres.access);
+  const world = await ClusterWorld.start(cluster, postgres.access, processes);
   closing.push(() => world.close());
   const result = await leadersKilled(world, cluster, messages, kills, say);
   const slowest = Math.max(0, ...result.kills.map(({ recoveryMs }) => recoveryMs));
   const { partner, reports } = result.targets;
   console.log(`
-  input                 ${messages.toLocaleString('en')}
+  input                 ${messages.toLocaleString('en')}, ${processes} Signalbox ${processes > 1 ? 'processes' : 'process'}
   effects               ${partner.effects.toLocaleString('en')} at the REST partner, ${reports.effects.toLocaleString('en')} in the table
   lost                  ${result.lost}
   duplicated            ${result.duplicated}
@@ -49,8 +51,8 @@ try {
     {
       kind: 'run',
       section: 'cluster',
-      name: 'three nodes, leader of the busiest queue killed under load',
-      command: `npm run test:cluster -- --messages ${messages} --kills ${kills}`,
+      name: `three nodes, leader of the busiest queue killed under load${processes > 1 ? `, ${processes} processes` : ''}`,
+      command: `npm run test:cluster -- --messages ${messages} --kills ${kills}${processes > 1 ? ` --processes ${processes}` : ''}`,
       times: result.kills.length,
       messages,
       deliveries: partner.effects + reports.effects,

@@ -72,7 +72,7 @@ async function killAt(world: CrashWorld, { point, phase, hit }: Kill): Promise<b
     world.arm(point, hit);
     await world.start();
   } else world.arm(point, hit);
-  const comesAfterAll = phase === 'redeliver' || phase === 'discard';
+  const comesAfterAll = phase === 'redeliver' || phase === 'discard' || phase === 'release';
   const wasKilled = await world.dies([
     () => (phase === 'start' ? world.idle() : world.put(phase)),
     () => (comesAfterAll ? world.settled() : Promise.resolve()),

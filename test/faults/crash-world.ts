@@ -28,7 +28,7 @@ import { freePort } from '../services/servers.js';
 import { FaultyPartner } from './partner.js';
 
 /** What is done with each generation of inputs, in this order; every step of the product that makes something durable is on the way of one. */
-export const PHASES = ['start', 'table', 'files', 'webhook', 'retry', 'dead', 'redeliver', 'discard', 'reload'] as const;
+export const PHASES = ['start', 'table', 'files', 'webhook', 'retry', 'dead', 'redeliver', 'discard', 'park', 'release', 'reload'] as const;
 export type Phase = (typeof PHASES)[number];
 
 const BY = { who: 'test' };
@@ -73,6 +73,9 @@ export class CrashWorld {
   private posting: Promise<unknown> = Promise.resolve();
   /** Dead now, by the partner's will. */
   private refused: string[] = [];
+  /** Accounts whose entries are parked now, three each, and entries the partner is to have, in their order. */
+  private accounts: string[] = [];
+  private readonly entries: string[] = [];
   /** Records that are dead now. */
   private broken = 0;
 
@@ -226,7 +229,7 @@ export class CrashWorld {
     }
     this.wanted.push(...posts);
     this.ended += posts.length;
-    this.posting = Promise.all(posts.map((number) => this.post(number)));
+    this.posting = Promise.all(phase === 'park' || phase === 'release' ? [this.postEntries(no)] : posts.map((number) => this.post(number)));
     await this.posting;
   }
 
@@ -256,6 +259,12 @@ export class CrashWorld {
       const ids = [...(await this.letters('legacy.orders')), ...(await this.letters('drop.orders'))];
       if (ids.length > 0) await this.service.discard(ids, BY);
     }
+    if (phase === 'release') {
+      for (const account of this.accounts) this.refusals.delete(`E${account}1`);
+      const parked = await this.service.parkedLanes({ endpoint: 'partner.entries', limit: 100 });
+      for (const { lane } of parked) await this.service.releaseParked('partner.entries', lane, BY);
+      this.accounts = [];
+    }
     if (phase === 'reload') {
       this.configure();
       const { applied, report } = await this.service.reload(BY);
@@ -267,7 +276,9 @@ export class CrashWorld {
   problems(): readonly string[] {
     const doubled = TARGETS.flatMap((target) => [...this.effects(target)].filter(([, count]) => count > 1).map(([number, count]) => `${number} has ${count} effects at ${target}`));
     const strangers = TARGETS.flatMap((target) =>
-      [...this.effects(target).keys()].filter((number) => !this.wanted.includes(number)).map((number) => `${target} has ${number}, which nobody wanted`),
+      [...this.effects(target).keys()]
+        .filter((number) => !this.wanted.includes(number) && !(target === 'partner' && this.entries.includes(number)))
+        .map((number) => `${target} has ${number}, which nobody wanted`),
     );
     const archived = readdirSync(this.volumePath('archive'));
     const parts = archived.filter((name) => name.endsWith('.part'));
@@ -277,6 +288,7 @@ export class CrashWorld {
     const unexplained = inbox.filter((name) => name.startsWith('failed/') && name.endsWith('.csv') && !inbox.includes(`${name}.reason.json`));
     return [
       ...this.lacking(),
+      ...this.disorder(),
       ...doubled,
       ...strangers,
       ...parts.map((name) => `${name} lies in the archive`),
@@ -287,12 +299,11 @@ export class CrashWorld {
   }
 
   get inputs(): number {
-    const { delivered, filtered, dead } = this.expected;
-    return delivered + filtered + dead;
+    return this.ended + this.filtered + this.broken;
   }
 
   get deliveries(): number {
-    return this.wanted.length * TARGETS.length;
+    return this.wanted.length * TARGETS.length + this.entries.length;
   }
 
   async close(): Promise<void> {
@@ -304,7 +315,7 @@ export class CrashWorld {
   }
 
   private get expected(): { readonly delivered: number; readonly filtered: number; readonly dead: number } {
-    return { delivered: this.ended - this.refused.length, filtered: this.filtered, dead: this.broken + this.refused.length };
+    return { delivered: this.ended - this.refused.length - 3 * this.accounts.length, filtered: this.filtered, dead: this.broken + this.refused.length };
   }
 
   /** A path as the process sees it. */
@@ -343,6 +354,26 @@ export class CrashWorld {
     this.broken += 1;
   }
 
+  /** One account, three entries, the first of which the partner does not take. */
+  private async postEntries(no: number): Promise<void> {
+    const account = String(no);
+    const numbers = [1, 2, 3].map((each) => `E${account}${each}`);
+    this.refusals.set(`E${account}1`, { status: 400, always: true });
+    this.accounts.push(account);
+    this.entries.push(...numbers);
+    this.ended += numbers.length;
+    for (const number of numbers) await this.post(number, 'entries', { number, account });
+  }
+
+  /** Entries that are not there though their account is not parked, and those that came before an earlier one. */
+  private disorder(): readonly string[] {
+    const arrived = [...this.rest.effects.keys()].filter((number) => this.entries.includes(number));
+    const accountOf = (number: string): string => number.slice(1, -1);
+    const missing = this.entries.filter((number) => !arrived.includes(number) && !this.accounts.includes(accountOf(number)));
+    const early = arrived.filter((number, at) => arrived.slice(at + 1).some((later) => accountOf(later) === accountOf(number) && later < number));
+    return [...missing.map((number) => `${number} has no effect at partner`), ...early.map((number) => `${number} came before an earlier one`)];
+  }
+
   private putFiles(no: number): void {
     this.drop(`${no}-a.csv`, [`F${no}1,8.50`]);
     this.drop(`${no}-b.csv`, [`F${no}2,8.50`, `F${no}3,eleven`]);
@@ -355,7 +386,8 @@ export class CrashWorld {
     const { messages, deadLetters, systems } = await this.service.status();
     const { delivered, filtered, dead } = this.expected;
     const isEmpty = systems.flatMap(({ endpoints }) => endpoints).every(({ waiting }) => (waiting ?? 0) === 0);
-    const isRight = messages.active === 0 && messages.parked === 0 && messages.delivered === delivered && messages.filtered === filtered && messages.dead === dead;
+    const isRight =
+      messages.active === 0 && messages.parked === 3 * this.accounts.length && messages.delivered === delivered && messages.filtered === filtered && messages.dead === dead;
     return isRight && isEmpty && deadLetters === dead && this.problems().length === 0;
   }
 
@@ -396,12 +428,12 @@ export class CrashWorld {
   }
 
   /** As a sender does: until it has an answer that says it was taken. */
-  private async post(number: string): Promise<void> {
+  private async post(number: string, hook = 'orders', body: object = { number, amount: '9.50', text: LARGE }): Promise<void> {
     for (const until = Date.now() + LIMIT_MS; Date.now() < until; await sleep(50)) {
-      const status = await fetch(`http://127.0.0.1:${this.port}/hooks/orders`, {
+      const status = await fetch(`http://127.0.0.1:${this.port}/hooks/${hook}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}`, 'idempotency-key': number },
-        body: JSON.stringify({ number, amount: '9.50', text: LARGE }),
+        body: JSON.stringify(body),
         signal: AbortSignal.timeout(5_000),
       }).then(
         (response) => response.arrayBuffer().then(() => response.status),
@@ -433,6 +465,7 @@ defaults:
   retry: {attempts: 5, wait: 1s..2s, factor: 1, jitter: 0%}
 types:
   Order: {number: required text, amount: required decimal 12.2, text: required text}
+  Entry: {number: required text, account: required text}
 systems:
   legacy:
     adapter: sql
@@ -448,6 +481,7 @@ systems:
     adapter: rest
     read:
       orders: {path: /hooks/orders, auth: {bearer: "\${secret:shop}"}}
+      entries: {path: /hooks/entries, auth: {bearer: "\${secret:shop}"}}
   archive:
     adapter: file
     connect: {root: ${this.directory}/archive}
@@ -463,6 +497,7 @@ systems:
     connect: {base: "http://127.0.0.1:${this.partnerPort}", timeout: 5s}
     write:
       bookings: {method: POST, path: /bookings}
+      entries: {method: POST, path: /bookings}
 routes:
   from-table:
     from: legacy.orders
@@ -480,6 +515,16 @@ routes:
     publish: Order
     key: order.number
     map: {number: record.number, amount: {from: record.amount, decimal: point}, text: record.text}
+  from-entries:
+    from: shop.entries
+    publish: Entry
+    key: entry.account
+    map: {number: record.number, account: record.account}
+  ordered:
+    subscribe: Entry
+    order_by: {key: entry.account, on_failure: park}
+    deliver:
+      - {name: entries, to: partner.entries, map: {ref: entry.number}}
   out:
     subscribe: Order
     deliver:

@@ -108,7 +108,7 @@ export const killNode: Fault = async (world) => {
 };
 
 /** Rows flow, the fault comes and goes while more follow, and in the end each row must have had one effect at each target. */
-export async function round(world: FaultWorld, place: Result['place'], name: string, fault: Fault, rows = isFull ? 400 : 300): Promise<void> {
+export async function round(world: FaultWorld, place: Result['place'], name: string, fault: Fault, rows = isFull ? 400 : 200): Promise<void> {
   world.newRound();
   const logged = world.log('error').length;
   const pid = world.child?.pid;

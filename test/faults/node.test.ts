@@ -3,7 +3,12 @@ import { isFull, killNode, round, standStill } from './faults.js';
 import { inWorld } from './network.js';
 import type { WorldOptions } from './world.js';
 
-const WORLDS: readonly WorldOptions[] = isFull ? [{ bus: 'rabbitmq' }, { bus: 'embedded' }, { bus: 'rabbitmq', store: 'postgres' }] : [{ bus: 'rabbitmq', store: 'postgres' }];
+const ALL: readonly WorldOptions[] = [
+  { bus: 'rabbitmq', store: 'postgres', isOrdered: true },
+  { bus: 'rabbitmq', isOrdered: true },
+  { bus: 'embedded', isOrdered: true },
+];
+const WORLDS = isFull ? ALL : ALL.slice(0, 1);
 
 for (const options of WORLDS) {
   inWorld(`faults of Signalbox itself with ${options.bus} and ${options.store ?? 'sqlite'}: every row has one effect at every target`, undefined, options, (world) => {

@@ -15,18 +15,23 @@ const mood =
     partner.mood = 'well';
   };
 
-faultsAt('partner', ['connections reset (RST), 5 times', 'latency 200 ms', 'packets of 1 byte'], (world) => {
-  test.each<readonly [string, Mood, number]>([
-    ['effect applied, connection dropped before the answer', 'lost', 4_000],
-    ['answers 500 for longer than all attempts take', 'status-500', LONG_MS],
-    ['answers 429 with Retry-After', 'status-429', 5_000],
-  ])(
-    '%s',
-    async (name, bad, ms) => {
-      await round(world(), 'partner', name, mood(bad, ms));
-      expect(world().partner.refused).toBeGreaterThan(0);
-      if (bad === 'lost') expect(world().partner.repeats).toBeGreaterThan(0);
-    },
-    180_000,
-  );
-});
+faultsAt(
+  'partner',
+  ['connections reset (RST), 5 times', 'latency 200 ms', 'packets of 1 byte'],
+  (world) => {
+    test.each<readonly [string, Mood, number]>([
+      ['effect applied, connection dropped before the answer', 'lost', 4_000],
+      ['answers 500 for longer than all attempts take', 'status-500', LONG_MS],
+      ['answers 429 with Retry-After', 'status-429', 5_000],
+    ])(
+      '%s',
+      async (name, bad, ms) => {
+        await round(world(), 'partner', name, mood(bad, ms));
+        expect(world().partner.refused).toBeGreaterThan(0);
+        if (bad === 'lost') expect(world().partner.repeats).toBeGreaterThan(0);
+      },
+      180_000,
+    );
+  },
+  { isOrdered: true },
+);

@@ -24,6 +24,8 @@ export interface WorldOptions {
   readonly store?: 'sqlite' | 'postgres';
   /** Address for metrics, `127.0.0.1:8080`. */
   readonly listen?: string;
+  /** Rows are of so many lanes (the remainder of their number), and each lane keeps its order. */
+  readonly lanes?: number;
   /** The route keeps the order of each customer, who is the last digit of the number. */
   readonly isOrdered?: boolean;
 }
@@ -102,7 +104,8 @@ export class FaultWorld {
   /** Also while the server of the source is away; then when it is back. */
   async addRows(count: number): Promise<void> {
     const numbers = Array.from({ length: count }, () => this.next++);
-    const sql = `INSERT INTO ${this.name}.ord SELECT n, 'row ' || n FROM unnest($1::bigint[]) AS n ON CONFLICT DO NOTHING`;
+    const { lanes } = this.options;
+    const sql = `INSERT INTO ${this.name}.ord SELECT n, ${lanes === undefined ? "'row ' || n" : `'lane ' || n % ${lanes}`} FROM unnest($1::bigint[]) AS n ON CONFLICT DO NOTHING`;
     for (let failures = 0; ; failures++) {
       try {
         await this.source?.query(sql, [numbers]);
@@ -127,12 +130,12 @@ export class FaultWorld {
     return { files: only(files), partner: only(partner), reports: only(reports) };
   }
 
-  /** What the targets have of all rows, but those that were forgotten. */
+  /** What the targets have of all rows, but those that were forgotten; of the partner and the reports in the order in which it came. */
   async everything(): Promise<Arrived> {
     const files = new Map<string, number>();
     for (const name of readdirSync(this.folder).filter((each) => each.endsWith('.json'))) count(files, name.split('_')[0] ?? '');
     const reports = new Map<string, number>();
-    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number`)) ?? [[]];
+    const [rows] = (await this.reports?.query<mysql.RowDataPacket[]>(`SELECT number, count(*) AS n FROM ${this.name}.orders GROUP BY number ORDER BY min(id)`)) ?? [[]];
     for (const row of rows) count(reports, String(row['number']), Number(row['n']));
     return { files, partner: new Map(this.partner.effects), reports };
   }
@@ -307,7 +310,7 @@ bus: ${busText}
 ${storeText === undefined ? '' : `store: ${storeText}`}
 ${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"`}
 defaults:
-  retry: {attempts: 3, wait: 1s..2s, factor: 1, jitter: 20%}
+  retry: {attempts: ${this.options.lanes === undefined ? 3 : 100}, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
   Order: {number: required text, name: required text, customer: required text}
 systems:

@@ -231,6 +231,8 @@ class SimulatedConsumer implements Consumer {
   readonly #out = new Set<number>();
   readonly #drained = new Set<() => void>();
   #place: Place | undefined;
+  /** Aborted with the stay at the broker. */
+  #stay = new AbortController();
   #session: ClientSession | undefined;
   #isHolding = false;
   #closing: Promise<void> | undefined;
@@ -253,6 +255,7 @@ class SimulatedConsumer implements Consumer {
   join(session: ClientSession | undefined): void {
     if (!session || this.#closing || this.#session === session) return;
     this.#session = session;
+    this.#stay = new AbortController();
     const place: Place = {
       session,
       prefetch: this.prefetch,
@@ -261,6 +264,7 @@ class SimulatedConsumer implements Consumer {
       hand: (message) => session.down.send(this.life, () => this.#arrived(place, message)),
     };
     this.#place = place;
+    this.#stay = new AbortController();
     session.up.send(undefined, () => {
       if (session.isOpen && this.context.arrives(this.life) && this.#place === place) this.server.join(this.channel, place);
     });
@@ -269,6 +273,7 @@ class SimulatedConsumer implements Consumer {
   forget(): void {
     this.#place = undefined;
     this.#session = undefined;
+    this.#stay.abort(new Error('the connection was lost'));
     this.#out.clear();
     this.#checkDrained();
   }
@@ -324,6 +329,7 @@ class SimulatedConsumer implements Consumer {
       body,
       redelivered: count > 0,
       deliveryCount: count,
+      session: this.#stay.signal,
       ack: settle((channel) => this.server.ack(channel, place, position)),
       requeue: settle((channel) => this.server.requeue(channel, place, position)),
     });

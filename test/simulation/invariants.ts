@@ -10,7 +10,8 @@ export function isStored(world: World, input: Input): boolean {
   return (
     dead.every((id) => storeServer.letters.has(id)) &&
     deliveries.every(
-      ({ id, endpoint }) => storeServer.letters.has(id) || partners.some(({ spec, byId }) => spec.name === endpoint && byId.has(id)) || isInChannel(world, endpoint, id),
+      ({ id, endpoint }) =>
+        storeServer.letters.has(id) || storeServer.ledger.has(id) || partners.some(({ spec, byId }) => spec.name === endpoint && byId.has(id)) || isInChannel(world, endpoint, id),
     )
   );
 }
@@ -34,6 +35,7 @@ export function checkEnd(world: World, isQuiet: boolean): void {
     if (!message) context.violated(`${one.input.id}: its message is not in the history`);
     else checkMessage(world, one);
   }
+  for (const [id, { state }] of storeServer.ledger) if (state === 'sending') context.violated(`the ledger says that ${id.slice(0, 6)} is being sent`);
   const ids = new Set(world.expected.flatMap(({ deliveries }) => deliveries.map(({ id }) => id)));
   for (const { spec, effects } of world.partners) {
     for (const { id, n } of effects) if (!ids.has(id)) context.violated(`${spec.name} got ${id.slice(0, 6)} n=${n}, which nobody sent`);
@@ -67,12 +69,17 @@ function checkMessage(world: World, { input, messageId, deliveries, dead }: Expe
           context.violated(`${what}: the history says dead, but no dead letter is open (${letter?.state ?? 'none'})`);
         break;
       case 'c':
-        if (letter?.state !== 'discarded') context.violated(`${what}: the history says discarded, the letter is ${letter?.state ?? 'not there'}`);
+        if (letter?.state !== 'discarded' && !partner?.isCareful) context.violated(`${what}: the history says discarded, the letter is ${letter?.state ?? 'not there'}`);
+        break;
+      case 'p':
+        if (!partner?.isCareful) context.violated(`${what}: parked, although it may be sent again`);
+        if (storeServer.ledger.get(id)?.state !== 'unknown') context.violated(`${what}: parked, but the ledger says ${storeServer.ledger.get(id)?.state ?? 'nothing'}`);
+        if (![...storeServer.parked.values()].some((lane) => lane.deliveries.has(id))) context.violated(`${what}: the history says parked, but it is not there`);
         break;
       default:
         context.violated(`${what}: ended as ${part ?? 'nothing'}`);
     }
-    if (effects.length === 0 && part !== 'd' && !mayDie(world, input, endpoint)) context.violated(`${what}: it did not arrive, and nothing was wrong with it`);
+    if (effects.length === 0 && part !== 'd' && part !== 'c' && !mayDie(world, input, endpoint)) context.violated(`${what}: it did not arrive, and nothing was wrong with it`);
   }
 }
 

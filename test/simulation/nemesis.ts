@@ -1,6 +1,7 @@
 import { describe } from '../../bus/errors.js';
 import type { Rates } from './context.js';
 import type { Node } from './node.js';
+import { LONGEST_CALL_MS } from './partner.js';
 import type { Random } from './random.js';
 import type { World } from './world.js';
 
@@ -173,17 +174,32 @@ export class Nemesis {
   }
 
   #jump(node: Node): void {
+    for (const partner of this.world.partners) partner.clocksDiffer = true;
     node.wall.offsetMs = this.random.pick([-3_600_000, 0, 3_600_000]);
     this.world.context.note(`the clock of ${node.name} is set to ${node.wall.offsetMs / 3_600_000} h`);
   }
 
   #operate(node: Node): void {
+    this.#resolve(node);
     const letters = [...this.world.storeServer.letters.values()].filter(({ state }) => state === 'open');
     if (letters.length === 0) return;
     const ids = letters.filter(() => this.random.chance(0.5)).map(({ id }) => id);
     const by = { who: 'operator' };
     if (this.random.chance(0.7)) this.#ask(node, `redelivers ${ids.length} letters`, (up) => up.redelivery.redeliver(ids, by));
     else this.#ask(node, `discards ${ids.length} letters`, (up) => up.redelivery.discard(ids, by));
+  }
+
+  /** A person looks at the target, when what was sent must have come to its end, and says the truth. */
+  #resolve(node: Node): void {
+    const { storeServer, context, partners } = this.world;
+    for (const { deliveryId: id, endpoint } of [...storeServer.parked.values()].flatMap(({ deliveries }) => [...deliveries.values()])) {
+      if (this.random.chance(0.5)) continue;
+      context.scheduler.after(LONGEST_CALL_MS, undefined, () => {
+        const isThere = partners.some(({ spec, byId }) => spec.name === endpoint && byId.has(id));
+        const verdict = isThere ? 'delivered' : this.random.pick(['resend', 'discard'] as const);
+        this.#ask(node, `redelivers: ${id.slice(0, 6)} ${verdict}`, (up) => up.resolution.resolve([id], verdict, { who: 'operator' }));
+      });
+    }
   }
 
   /** A person asks, and asks again when it was refused and nobody else has said otherwise since. */

@@ -6,6 +6,7 @@ import { describe, failureOf, kindOf } from '../../bus/errors.js';
 import { LetterRepair } from '../../bus/runtime/letter-repair.js';
 import { alone } from '../../bus/runtime/nodes.js';
 import { Redelivery } from '../../bus/runtime/redelivery.js';
+import { Resolution } from '../../bus/runtime/resolution.js';
 import { runtimeModule } from '../../bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from '../../bus/runtime/supervisor.js';
 import { Telemetry } from '../../bus/runtime/telemetry.js';
@@ -46,6 +47,7 @@ interface Process {
   readonly supervisor: Supervisor;
   readonly redelivery: Redelivery;
   readonly repair: LetterRepair;
+  readonly resolution: Resolution;
 }
 
 /** As a node that shares its store has it. */
@@ -88,7 +90,15 @@ export class Node {
       }),
       runtimeModule(nodes),
     );
-    const process = { life, clock, broker, supervisor: container.get(Supervisor), redelivery: container.get(Redelivery), repair: container.get(LetterRepair) };
+    const process = {
+      life,
+      clock,
+      broker,
+      supervisor: container.get(Supervisor),
+      redelivery: container.get(Redelivery),
+      repair: container.get(LetterRepair),
+      resolution: container.get(Resolution),
+    };
     this.process = process;
     context.note(`${life.name} starts`);
     this.#begin(process, store).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import type { Delivery, Outbound, Receipt } from '../../adapters/contract/index.js';
+import type { Delivery, Outbound, Receipt, Verification } from '../../adapters/contract/index.js';
 import { InvalidMessage, Misconfigured, NotConnected, TryAgain } from '../../bus/errors.js';
 import type { VirtualClock } from './clock.js';
 import type { Context } from './context.js';
@@ -10,6 +10,8 @@ export interface PartnerSpec {
   readonly parallel: number;
   /** Applies an id once, and says so when it comes again; otherwise every call has its effect. */
   readonly remembers: boolean;
+  /** For one that does not: what follows when nobody knows. */
+  readonly onUnknown?: 'resend' | 'verify' | 'park';
 }
 
 /** One effect, in the order they happened: the log that says what is true. */
@@ -30,6 +32,9 @@ interface Call {
 
 /** Own deadline of the adapter that plays the client; every adapter has one. */
 const CALL_MS = 30_000;
+/** A call has its effect by then, or never. */
+export const LONGEST_CALL_MS = 10_000;
+const UNKNOWN = { outcome: 'unknown' } as const;
 
 /** A system that is written to: what it did survives everything. */
 export class Partner {
@@ -37,6 +42,8 @@ export class Partner {
   readonly byId = new Map<string, Effect[]>();
   /** What it makes of everybody. */
   mood: 'up' | 'away' | 'busy' | 'misconfigured' = 'up';
+  /** A node that takes a call over waits until it must have ended, by the clocks; `doctor` tells when they differ. */
+  clocksDiffer = false;
   /** Calls that found something wrong. */
   failures = 0;
   readonly #open = new Set<Call>();
@@ -48,6 +55,11 @@ export class Partner {
     private readonly context: Context,
     private readonly store: StoreServer,
   ) {}
+
+  /** An unknown outcome is looked into: no second effect at all. */
+  get isCareful(): boolean {
+    return this.spec.onUnknown === 'verify' || this.spec.onUnknown === 'park';
+  }
 
   /** Calls of processes that still wait for the answer. */
   get openCalls(): number {
@@ -63,13 +75,23 @@ export class Partner {
         if (this.mood === 'away') throw new NotConnected('E400', 'the partner is away');
         if (this.mood === 'misconfigured') throw new Misconfigured('E470', 'the password is wrong');
       },
+      verify: (delivery, signal) => this.#verify(delivery, signal, clock),
       send: (delivery, signal) => this.#call(delivery, signal, life, instance, open),
       close: async () => {
         await clock.sleep(this.context.latency(0.05, 1));
         // Some clients cut their calls off when they are closed, some let them end.
-        if (this.context.random.chance(0.7)) for (const cut of [...open]) cut(new NotConnected('E400', 'the client was closed'));
+        if (this.context.random.chance(0.7)) for (const cut of [...open]) cut(new NotConnected('E400', 'the client was closed', UNKNOWN));
       },
     };
+  }
+
+  async #verify({ id }: Delivery, signal: AbortSignal, clock: VirtualClock): Promise<Verification> {
+    await clock.sleep(this.context.latency(), signal);
+    if (this.mood !== 'up') throw new NotConnected('E400', 'the partner is away');
+    if (this.context.random.chance(this.context.rates.callBusy)) return 'unknown';
+    const verdict = this.byId.has(id) ? 'done' : 'not-done';
+    this.context.note(`${this.spec.name} says of ${id.slice(0, 6)}: ${verdict}`);
+    return verdict;
   }
 
   #call(delivery: Delivery, signal: AbortSignal, life: Life, instance: number, open: Set<(error: Error) => void>): Promise<Receipt> {
@@ -101,7 +123,7 @@ export class Partner {
           }
         });
       };
-      const late = scheduler.after(CALL_MS, life, () => fail(new TryAgain('E476', 'no answer in time')));
+      const late = scheduler.after(CALL_MS, life, () => fail(new TryAgain('E476', 'no answer in time', UNKNOWN)));
       if (signal.aborted) return fail(signal.reason as Error);
       open.add(fail);
       this.#open.add(call);
@@ -120,7 +142,7 @@ export class Partner {
           this.failures++; // nobody ever answers
         else if (random.chance(rates.callLost)) {
           this.failures++;
-          answer(random.chance(0.5) ? new TryAgain('E476', 'the answer was lost') : new NotConnected('E400', 'the link was lost'), { detail: '' });
+          answer(random.chance(0.5) ? new TryAgain('E476', 'the answer was lost', UNKNOWN) : new NotConnected('E400', 'the link was lost', UNKNOWN), { detail: '' });
         } else answer(undefined, { detail: 'done', ...(known && this.spec.remembers ? { duplicate: true } : {}) });
       });
     });
@@ -150,6 +172,8 @@ export class Partner {
     const before = this.byId.get(id) ?? [];
     this.context.note(`EFFECT ${this.spec.name} ${id.slice(0, 6)} n=${effect.n} by ${call.life.name}`);
     if (this.spec.remembers && before.length > 0) this.context.violated(`${this.spec.name} ${id.slice(0, 6)}: a target that remembers applied it twice`);
+    if (before.length > 0 && this.isCareful && !this.clocksDiffer)
+      this.context.violated(`${this.spec.name} ${id.slice(0, 6)}: a second effect, although an unknown outcome must not be sent again`);
     for (const earlier of before) this.#explain(earlier.call, call);
     this.effects.push(effect);
     this.byId.set(id, [...before, effect]);

@@ -5,6 +5,9 @@ import { MUTATIONS } from './mutations.js';
 import { simulate } from './simulate.js';
 import type { RunResult } from './world.js';
 
+// Whoever reads the trace may have seen enough.
+process.stdout.on('error', () => process.exit());
+
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },

@@ -146,6 +146,15 @@ export class SimulatedStore implements Store {
           if (entry.state === 'done' && !ledgerDone.has(entry.deliveryId)) ledgerDone.set(entry.deliveryId, this.#now);
         }
       }),
+    swap: (id: string, seen: LedgerEntry | undefined, next: LedgerEntry | undefined) =>
+      this.#write('ledger?-', ({ ledger }) => {
+        const now = ledger.get(id);
+        if (now === undefined ? next === undefined : next && isSame(now, next)) return true;
+        if (now !== undefined && !(seen && isSame(now, seen))) return false;
+        if (next) ledger.set(id, next);
+        else ledger.delete(id);
+        return true;
+      }),
     delete: (ids: readonly string[]) =>
       this.#write('ledger-', ({ ledger }) => {
         for (const id of ids) ledger.delete(id);
@@ -390,4 +399,8 @@ function summary({ id, parts, events }: StoredMessage): MessageSummary {
     dead,
     traceparent: received?.traceparent,
   };
+}
+
+function isSame(one: LedgerEntry, other: LedgerEntry): boolean {
+  return one.state === other.state && one.at === other.at && one.detail === other.detail;
 }

@@ -9,7 +9,7 @@ import { CALM, Context } from './context.js';
 import { checkEnd, checkMemory, isStored } from './invariants.js';
 import { Nemesis } from './nemesis.js';
 import { type Mutation, Node } from './node.js';
-import { Partner, type PartnerSpec } from './partner.js';
+import { LONGEST_CALL_MS, Partner, type PartnerSpec } from './partner.js';
 import { Random } from './random.js';
 import { type Expected, expected, type Fate, type Input, routing } from './routing.js';
 import type { Life } from './scheduler.js';
@@ -47,6 +47,8 @@ const PARTNERS: readonly PartnerSpec[] = [
   { name: 'shop.calls', parallel: 3, remembers: false },
   { name: 'disk.files', parallel: 1, remembers: true },
   { name: 'mail.notes', parallel: 1, remembers: false },
+  { name: 'bank.bookings', parallel: 2, remembers: false, onUnknown: 'verify' },
+  { name: 'fax.letters', parallel: 2, remembers: false, onUnknown: 'park' },
 ];
 
 /** One simulated installation and everything around it. */
@@ -80,7 +82,7 @@ export class World {
     this.#random = random;
     this.brokerServer = new BrokerServer(this.context);
     this.storeServer.outlivesClients = random.chance(0.5);
-    this.partners = PARTNERS.filter(() => random.chance(0.6)).map((spec) => new Partner(spec, this.context, this.storeServer));
+    this.partners = PARTNERS.filter(() => random.chance(0.45)).map((spec) => new Partner(spec, this.context, this.storeServer));
     if (this.partners.length === 0) this.partners = [new Partner(random.pick(PARTNERS), this.context, this.storeServer)];
     const sources = [TABLE, FOLDER, WEB].filter(() => random.chance(0.6));
     this.sources = sources.length > 0 ? sources : [TABLE];
@@ -153,14 +155,14 @@ export class World {
         };
       });
     const writing = partners.map((partner): SystemPlan => {
-      const { name, parallel, remembers } = partner.spec;
+      const { name, parallel, remembers, onUnknown = 'resend' } = partner.spec;
       return {
         name: systemOf(name),
         adapter: 'simulated',
         digest: digest(name),
         connect: () => connected({ outbound: () => partner.outbound(life, clock) }),
         inbound: [],
-        outbound: [{ name, config: {}, parallel, usesLedger: !remembers }],
+        outbound: [{ name, config: {}, parallel, usesLedger: !remembers, onUnknown, longestCallMs: LONGEST_CALL_MS }],
       };
     });
     return { handler, systems: [...writing, ...reading], drainMs: 10_000 };

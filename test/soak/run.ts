@@ -1,7 +1,9 @@
 // `npm run soak -- --hours 12`: load without end and trouble at random, until the time is over or Ctrl-C. Ends with a table; exit code 1 when
-// something was lost, came twice, or the memory grows.
+// something was lost, came twice or out of order, or when the memory grows.
 import { spawn } from 'node:child_process';
-import { cpus } from 'node:os';
+import { copyFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { record } from '../faults/results.js';
 import { FaultWorld, type Place } from '../faults/world.js';
@@ -10,6 +12,7 @@ import setup, { type Running } from '../services/setup.js';
 import teardown from '../services/teardown.js';
 import { Soak, type SoakResult } from './soak.js';
 
+const LANES = 20;
 const USAGE =
   'usage: npm run soak -- (--hours N | --minutes N) [--bus rabbitmq|embedded] [--rate rows/s, 10] [--seed N] [--rest s between troubles, 40] [--late s, 300] [--leak MB/h, 20]';
 const { values } = parseArgs({
@@ -49,7 +52,7 @@ async function soak(kind: 'rabbitmq' | 'embedded'): Promise<number> {
   let world: FaultWorld | undefined;
   try {
     const listen = `127.0.0.1:${await freePort()}`;
-    world = await FaultWorld.start(undefined, { bus: kind, listen });
+    world = await FaultWorld.start(undefined, { bus: kind, listen, lanes: LANES });
     const seed = Number(values.seed);
     say(`${minutes} min, bus ${kind}, ${values.rate} rows/s to three targets, seed ${seed}; Ctrl-C ends it with everything counted`);
     const result = await new Soak({
@@ -59,6 +62,7 @@ async function soak(kind: 'rabbitmq' | 'embedded'): Promise<number> {
       durationMs: minutes * 60_000,
       rate: Number(values.rate),
       seed,
+      lanes: LANES,
       lateMs: Number(values.late) * 1_000,
       restMs: Number(values.rest) * 1_000,
       signal: interrupted.signal,
@@ -83,7 +87,7 @@ function report(result: SoakResult, kind: string, world: FaultWorld): number {
   rows                  ${result.sent.toLocaleString('en')} sent, ${result.delivered.toLocaleString('en')} at all three targets
   lost                  ${result.lost}
   duplicated            ${result.duplicated}
-  inverted              n/a (no order asked for)
+  inverted              ${result.inverted}, of ${LANES} keys in order
   stuck                 ${result.mostStuck} endpoints at worst
   dead letters          ${result.deadLetters}
   troubles              ${result.troubles}, ${result.kills} of them SIGKILL
@@ -91,6 +95,8 @@ function report(result: SoakResult, kind: string, world: FaultWorld): number {
   handles               ${result.gauges?.files ?? '-'} open, ${result.gauges?.sockets ?? '-'} of them sockets, at the end
   event loop            ${result.gauges?.loopMs?.toFixed(1) ?? '-'} ms delay (p99)
 `);
+  for (const row of result.wrong.slice(0, 50)) console.log(`  ${row}`);
+  if (result.wrong.length > 0) console.log(`  the log: ${keptLog(world)}`);
   record(
     {
       kind: 'run',
@@ -102,13 +108,21 @@ function report(result: SoakResult, kind: string, world: FaultWorld): number {
       deliveries: result.sent * 3 - result.lost,
       lost: result.lost,
       duplicated: result.duplicated,
+      inverted: result.inverted,
       unknown: 0,
       seconds: result.minutes * 60,
       detail: `${result.kills} SIGKILL; at most ${result.megabytes.toFixed(0)} MB resident, ${trend}; ${result.gauges?.files ?? '-'} open files at the end`,
     },
     world.versions,
   );
-  return result.lost > 0 || result.duplicated > 0 || isLeaking ? 1 : 0;
+  return result.lost + result.duplicated + result.inverted > 0 || isLeaking ? 1 : 0;
+}
+
+/** The world removes its directory. */
+function keptLog(world: FaultWorld): string {
+  const kept = join(tmpdir(), `signalbox-soak-${process.pid}.log`);
+  copyFileSync(join(world.directory, 'run.log'), kept);
+  return kept;
 }
 
 /** What setup.ts has started for the world. */

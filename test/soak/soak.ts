@@ -14,6 +14,8 @@ export interface SoakPlan {
   /** Rows a second. */
   readonly rate: number;
   readonly seed: number;
+  /** Keys whose rows keep their order. */
+  readonly lanes: number;
   /** A row that is not at all targets after this long counts as lost, an endpoint whose oldest message is older as stuck. */
   readonly lateMs: number;
   /** Between two troubles, at most. */
@@ -35,6 +37,8 @@ export interface SoakResult extends Figures {
   readonly gauges: Gauges | undefined;
   /** The most at any look. */
   readonly mostStuck: number;
+  /** Rows that were lost, came twice or late, with their targets. */
+  readonly wrong: readonly string[];
 }
 
 const SAMPLE_MS = 10_000;
@@ -57,7 +61,7 @@ export class Soak {
   private mostStuck = 0;
 
   constructor(private readonly plan: SoakPlan) {
-    this.account = new Account(plan.world, plan.lateMs);
+    this.account = new Account(plan.world, plan.lateMs, plan.lanes);
     this.warmUpMs = Math.min(600_000, plan.durationMs / 5);
     this.warmAt = this.warmUpMs;
   }
@@ -87,6 +91,7 @@ export class Soak {
       slopeHours: this.trend.hours,
       gauges: this.gauges,
       mostStuck: this.mostStuck,
+      wrong: this.account.wrong,
     };
   }
 
@@ -152,12 +157,12 @@ export class Soak {
 
   private async line(minute: number): Promise<string> {
     // A server that is down just now cannot be asked; the next minute counts again.
-    const { sent, delivered, lost, duplicated } = await this.account.look().catch(() => this.account.now);
+    const { sent, delivered, lost, duplicated, inverted } = await this.account.look().catch(() => this.account.now);
     const stuck = await this.stuck();
     const { gauges, trend } = this;
     const slope = trend.slope === undefined ? '-' : `${trend.slope >= 0 ? '+' : ''}${trend.slope.toFixed(1)}`;
     return (
-      `${String(minute).padStart(4)} min  sent ${sent}  delivered ${delivered}  lost ${lost}  duplicated ${duplicated}  inverted n/a  stuck ${stuck ?? '-'}  ` +
+      `${String(minute).padStart(4)} min  sent ${sent}  delivered ${delivered}  lost ${lost}  duplicated ${duplicated}  inverted ${inverted}  stuck ${stuck ?? '-'}  ` +
       `RSS ${gauges?.megabytes.toFixed(0) ?? '-'} MB (${slope} MB/h)  fds ${gauges?.files ?? '-'}  sockets ${gauges?.sockets ?? '-'}  loop ${gauges?.loopMs?.toFixed(1) ?? '-'} ms`
     );
   }

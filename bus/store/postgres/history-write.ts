@@ -66,21 +66,28 @@ async function append(session: Session, classes: Classes, events: readonly Histo
   // In the order of their ids on every node, so that nobody waits in a circle. Whoever comes second sees what the first one made of the message.
   const locked = await session.query<MessageRow>('SELECT * FROM message WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE', [ids]);
   const known = new Map(locked.map((row) => [row.id, row]));
-  const touched = ids.map((id): Touched => ({ id, before: known.get(id), events: byId.get(id) ?? [] }));
-  const after = await summarise(classes, touched);
+  const look = (some: readonly string[]): readonly Touched[] => some.map((id): Touched => ({ id, before: known.get(id), events: byId.get(id) ?? [] }));
+  const created = await summarise(classes, look(ids.filter((id) => !known.has(id))));
 
   const numbers = new Map(locked.map(({ id, n }) => [id, n]));
-  const created = after.filter(({ id }) => !known.has(id));
   if (created.length > 0) {
     const made = await session.query<Pick<MessageRow, 'n' | 'id'>>(
       `INSERT INTO message (${NEW.names}) SELECT * FROM ${NEW.source} ON CONFLICT (id) DO NOTHING RETURNING n, id`,
       NEW.values(created),
     );
-    // Another node received the same message in this moment: once more, from what it wrote.
-    if (made.length < created.length) throw new Collision();
     for (const { id, n } of made) numbers.set(id, n);
+    // Another node wrote of some of them since we looked (it delivers what we have just published). It has committed, so they are changed like the others.
+    const late = made.length < created.length ? created.filter(({ id }) => !numbers.has(id)).map(({ id }) => id) : [];
+    const found = late.length > 0 ? await session.query<MessageRow>('SELECT * FROM message WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE', [late]) : [];
+    if (found.length < late.length) throw new Collision();
+    for (const row of found) {
+      known.set(row.id, row);
+      numbers.set(row.id, row.n);
+    }
   }
-  const changed = after.filter(({ id }) => known.has(id));
+  const touched = look(ids);
+  const changed = await summarise(classes, look(ids.filter((id) => known.has(id))));
+  const after = [...created.filter(({ id }) => !known.has(id)), ...changed];
   if (changed.length > 0) await session.query(`UPDATE message m SET ${CHANGES} FROM ${CHANGED.source} WHERE m.id = v.id`, CHANGED.values(changed));
 
   const counts = new Map<number, number>();

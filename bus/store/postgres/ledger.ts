@@ -1,5 +1,5 @@
 import type { Ledger, LedgerEntry, LedgerState } from '../contract.js';
-import { type Operation, same } from './operation.js';
+import { eachSorted, type Operation, same } from './operation.js';
 import { lastOfEach, rows } from './rows.js';
 import type { Server, Value } from './server.js';
 import { Together } from './together.js';
@@ -29,6 +29,37 @@ export const putEntries: Operation<readonly LedgerEntry[], void> = {
     );
     return same(inputs, undefined);
   },
+};
+
+export interface Swap {
+  readonly deliveryId: string;
+  readonly seen: LedgerEntry | undefined;
+  readonly next: LedgerEntry | undefined;
+}
+
+const IS = (state: string, at: string, detail: string): string => `(l.state = ${state}::smallint AND l.at = ${at}::bigint AND l.detail IS NOT DISTINCT FROM ${detail}::text)`;
+
+export const swapEntry: Operation<Swap, boolean> = {
+  table: 'ledger',
+  run: (session, inputs) =>
+    eachSorted(
+      inputs,
+      ({ deliveryId }) => deliveryId,
+      async ({ deliveryId, seen, next }) => {
+        const before = seen ? [STATES.indexOf(seen.state), seen.at, seen.detail ?? null] : [null, null, null];
+        if (!next) {
+          await session.query(`DELETE FROM ledger AS l WHERE id = $1 AND ${IS('$2', '$3', '$4')}`, [deliveryId, ...before]);
+          return (await session.query('SELECT 1 FROM ledger WHERE id = $1', [deliveryId])).length === 0;
+        }
+        const written = await session.query(
+          `INSERT INTO ledger AS l (id, endpoint, state, at, detail) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET endpoint = excluded.endpoint, state = excluded.state, at = excluded.at, detail = excluded.detail
+           WHERE ${IS('$6', '$7', '$8')} OR ${IS('excluded.state', 'excluded.at', 'excluded.detail')} RETURNING 1`,
+          [deliveryId, next.endpoint, STATES.indexOf(next.state), next.at, next.detail ?? null, ...before],
+        );
+        return written.length > 0;
+      },
+    ),
 };
 
 export const deleteEntries: Operation<readonly string[], void> = {

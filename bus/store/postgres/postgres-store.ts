@@ -16,7 +16,7 @@ import { historyReads } from './history-read.js';
 import { check } from './history-rows.js';
 import { historyWrites } from './history-write.js';
 import { acquireLease, releaseLease } from './leases.js';
-import { deleteEntries, ledgerReads, pruneEntries, putEntries } from './ledger.js';
+import { deleteEntries, ledgerReads, pruneEntries, putEntries, swapEntry } from './ledger.js';
 import { migrate } from './migrate.js';
 import type { Operation } from './operation.js';
 import type { PostgresOptions } from './options.js';
@@ -78,6 +78,7 @@ export class PostgresStore implements Store {
   readonly ledger: Ledger = {
     get: async (ids) => this.#parts.ledger.get(ids),
     put: async (entries) => this.#write(putEntries, entries),
+    swap: async (deliveryId, seen, next) => this.#write(swapEntry, { deliveryId, seen, next }),
     delete: async (ids) => this.#write(deleteEntries, ids),
     list: async (filter) => this.#parts.ledger.list(filter),
     counts: async (state) => this.#parts.ledger.counts(state),

@@ -20,6 +20,12 @@ interface Filter {
   readonly limit: number;
 }
 
+export interface Swap {
+  readonly deliveryId: string;
+  readonly seen: LedgerEntry | undefined;
+  readonly next: LedgerEntry | undefined;
+}
+
 export function ledgerOperations(database: Database, names: Names) {
   const get = database.prepare<[string], Row>('SELECT * FROM ledger WHERE id = ?');
   const put = database.prepare<[string, number, number, number, string | null]>(
@@ -63,10 +69,23 @@ export function ledgerOperations(database: Database, names: Names) {
       'ledger.put': (entries: readonly LedgerEntry[]): void => {
         for (const { deliveryId, endpoint, state, at, detail } of entries) put.run(deliveryId, names.id(endpoint), STATES.indexOf(state), at, detail ?? null);
       },
+      'ledger.swap': ({ deliveryId, seen, next }: Swap): boolean => {
+        const row = get.get(deliveryId);
+        const now = row && entry(row);
+        if (now === undefined ? next === undefined : next && isSame(now, next)) return true;
+        if (now !== undefined && !(seen && isSame(now, seen))) return false;
+        if (next) put.run(deliveryId, names.id(next.endpoint), STATES.indexOf(next.state), next.at, next.detail ?? null);
+        else remove.run(deliveryId);
+        return true;
+      },
       'ledger.delete': (ids: readonly string[]): void => {
         for (const id of ids) remove.run(id);
       },
       'ledger.prune': ({ before, limit }: { readonly before: number; readonly limit: number }): number => prune.run(DONE, before, limit).changes,
     },
   };
+}
+
+function isSame(one: LedgerEntry, other: LedgerEntry): boolean {
+  return one.state === other.state && one.at === other.at && one.detail === other.detail;
 }

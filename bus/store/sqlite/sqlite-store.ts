@@ -78,6 +78,7 @@ export class SqliteStore implements Store {
   readonly ledger: Ledger = {
     get: async (ids) => this.#database.read('ledger.get', ids),
     put: async (entries) => this.#database.write('ledger.put', entries),
+    swap: async (deliveryId, seen, next) => this.#database.write('ledger.swap', { deliveryId, seen, next }),
     delete: async (ids) => this.#database.write('ledger.delete', ids),
     list: async (filter) => this.#database.read('ledger.list', filter),
     counts: async (state) => this.#database.read('ledger.counts', state),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Delivery, Inbound, Outbound, Receipt } from '../../../adapters/contract/index.js';
+import type { Clock, Delivery, Inbound, Outbound, Receipt } from '../../../adapters/contract/index.js';
 import type { Broker } from '../../../bus/broker.js';
 import { EmbeddedBroker } from '../../../bus/embedded/embedded-broker.js';
 import { InvalidMessage } from '../../../bus/errors.js';
@@ -17,6 +17,7 @@ import { type RunPlan, Supervisor, type SystemPlan } from '../../../bus/runtime/
 import { Telemetry } from '../../../bus/runtime/telemetry.js';
 import type { Routing } from '../../../bus/runtime/tokens.js';
 import { Traffic } from '../../../bus/runtime/traffic.js';
+import { Watchdog } from '../../../bus/runtime/watchdog.js';
 import { SqliteStore } from '../../../bus/store/sqlite/sqlite-store.js';
 import { isRecord, type ValueRecord } from '../../../bus/value.js';
 import { type RecordingLog, recordingLog } from '../../kit/fakes.js';
@@ -28,6 +29,8 @@ export interface World {
   readonly store: SqliteStore;
   readonly intake: Intake;
   readonly supervisor: Supervisor;
+  /** Looks when the test tells it to. */
+  readonly watchdog: Watchdog;
   readonly redelivery: Redelivery;
   readonly resolution: Resolution;
   readonly telemetry: Telemetry;
@@ -36,8 +39,11 @@ export interface World {
   close(keep?: boolean): Promise<void>;
 }
 
-/** @param other a broker in place of the embedded one */
-export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalbox-world-')), other?: Broker): Promise<World> {
+/**
+ * @param other a broker in place of the embedded one
+ * @param clock of targets and sources
+ */
+export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalbox-world-')), other?: Broker, clock: Clock = systemClock): Promise<World> {
   const log = recordingLog();
   const broker = other ?? new EmbeddedBroker({ directory, log, clock: systemClock });
   const store = new SqliteStore(directory);
@@ -47,15 +53,17 @@ export async function startWorld(directory = mkdtempSync(join(tmpdir(), 'signalb
   await broker.declare({ name: 'target.out.things' });
   const telemetry = new Telemetry('test');
   const routing: Routing = { handler: handlerTo('out.things') };
-  const publisher = new DurablePublisher(broker, systemClock);
+  const watchdog = new Watchdog(broker, clock, log, telemetry);
+  const publisher = new DurablePublisher(watchdog.broker, systemClock);
   const intake = new Intake(publisher, store, routing, telemetry, new Traffic(), systemClock, log, 'node-1');
-  const supervisor = new Supervisor(broker, store, routing, telemetry, systemClock, log, 'node-1', intake, publisher);
+  const supervisor = new Supervisor(broker, store, routing, telemetry, clock, log, 'node-1', intake, publisher, undefined, watchdog);
   return {
     directory,
     broker,
     store,
     intake,
     supervisor,
+    watchdog,
     redelivery: new Redelivery(publisher, intake, store, routing, systemClock, 'node-1'),
     resolution: new Resolution(publisher, store, routing, systemClock, 'node-1'),
     telemetry,
@@ -146,9 +154,11 @@ export function system(
     readonly parallel?: number;
     readonly partitions?: number;
     readonly onUnknown?: OnUnknown;
+    readonly callLimitMs?: number;
   },
 ): SystemPlan {
-  const { inbound, outbound } = parts;
+  const { inbound, outbound, callLimitMs } = parts;
+  const limit = callLimitMs === undefined ? {} : { callLimitMs };
   const schedule = { everyMs: 20, cron: undefined, between: undefined, zone: 'UTC' };
   return {
     name,
@@ -170,6 +180,7 @@ export function system(
             usesLedger: true,
             onUnknown: parts.onUnknown ?? 'resend',
             longestCallMs: 300,
+            ...limit,
             ...(parts.partitions === undefined ? {} : { partitions: parts.partitions }),
           },
         ]

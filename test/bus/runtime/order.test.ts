@@ -97,6 +97,24 @@ describe('ordered deliveries', () => {
     expect(await world.store.deadLetters.groups()).toMatchObject([{ count: 1, reason: 'no (a gap in the order of "A")' }]);
   });
 
+  test('an outcome that nobody knows parks the key, also where failures are skipped; released it is sent again', async () => {
+    let isLost = true;
+    const target = testTarget((delivery) => {
+      if (nameOf(delivery) === 'A-1' && isLost) throw new TryAgain('E400', 'no answer', { outcome: 'unknown' });
+      return { detail: 'ok' };
+    });
+    await world.supervisor.apply(plan([system('out', { outbound: target, onUnknown: 'park' })], handler({ onFailure: 'skip' })));
+    await accept(record('A', 1), record('A', 2), record('B', 1));
+    await until(async () => (await state('A', 2)) === 'parked', 'parked behind it');
+    expect((await world.store.parked.lanes({ limit: 10 }))[0]).toMatchObject({ lane: 'A', count: 2, code: 'E580' });
+    const id = await deliveryIdOf('A', 1);
+    expect((await world.store.ledger.get([id])).get(id)?.state).toBe('unknown');
+    isLost = false;
+    expect(await world.redelivery.parked.release('out.things', 'A', { who: 'test' })).toBe(2);
+    await until(() => target.got.length === 3, 'all');
+    expect(target.got.map(nameOf).filter((name) => name.startsWith('A'))).toEqual(['A-1', 'A-2']);
+  });
+
   test('a key that waits longer than its time is parked', async () => {
     const target = testTarget(({ key }) => {
       if (key === 'A') throw new TryAgain('E400', 'busy');

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import pg from 'pg';
 import type { EventKind, HistoryEvent, MessageState, Store } from '../../../bus/store/contract.js';
 import { PostgresStore } from '../../../bus/store/postgres/postgres-store.js';
 import { MIGRATIONS } from '../../../bus/store/postgres/schema.js';
@@ -184,6 +186,42 @@ describe('the history of one message, written by two nodes', () => {
     }
     expect((await one.history.search({ endpoint: 'b', limit: 1_000 })).length).toBe(300);
   });
+
+  test('a batch is written although another node writes of one of its messages whenever it is tried', async () => {
+    const ids = Array.from({ length: 14 }, (_, n) => `m${String(n).padStart(2, '0')}`);
+    await one.history.append([received('template')]);
+    const { schema, ...access } = place;
+    const others = await Promise.all(
+      [1, 2].map(async () => {
+        const client = new pg.Client({ ...access, options: `-c search_path=${schema}` });
+        await client.connect();
+        return client;
+      }),
+    );
+    const columns = 'type, source, key, at, last_at, state, queued, delivered, dead, traceparent, class, parts';
+    const begin = async (turn: number): Promise<void> => {
+      await others[turn % 2]?.query('BEGIN');
+      await others[turn % 2]?.query(`INSERT INTO message (id, ${columns}) SELECT $1, ${columns} FROM message WHERE id = 'template' ON CONFLICT DO NOTHING`, [ids.at(-1 - turn)]);
+    };
+    const waiting = async (): Promise<boolean> =>
+      (await sql(place, 'SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()')).length > 0;
+    await begin(0);
+    let isDone = false;
+    const batch = two.history.append(ids.map((id) => received(id))).finally(() => {
+      isDone = true;
+    });
+    for (let turn = 0; turn < ids.length - 1 && !isDone; turn++) {
+      while (!isDone && !(await waiting())) await sleep(5);
+      // The next one waits behind the batch, and gets its turn when the batch is rolled back or committed.
+      const next = begin(turn + 1);
+      await sleep(20);
+      await others[turn % 2]?.query('COMMIT');
+      await next;
+    }
+    await expect(batch).resolves.toBeUndefined();
+    await Promise.all(others.map((client) => client.end()));
+    expect((await one.history.search({ limit: 100 })).length).toBe(ids.length + 1);
+  }, 60_000);
 
   test('the live tail of a third passes by nothing while both write', async () => {
     const third = new PostgresStore(optionsOf(place));

@@ -14,7 +14,10 @@ export function crashing(harness: BrokerHarness): void {
         expect(inbox.ids).toEqual(ids(4));
         expect(inbox.all.map(({ deliveryCount }) => deliveryCount)).toEqual([crashes, crashes, crashes, crashes]);
         expect(inbox.all.map(({ redelivered }) => redelivered)).toEqual(Array(4).fill(crashes > 0));
+        expect(new Set(inbox.all.map(({ session }) => session)).size).toBe(1);
+        expect(inbox.all[0]?.session.aborted).toBe(false);
         await place.crash(broker);
+        expect(inbox.all[0]?.session.aborted).toBe(true);
         for (const received of inbox.all) received.ack();
         broker = await open();
         await broker.declare({ name: 'crash' });

@@ -35,6 +35,10 @@ export const WRITES: Readonly<Record<string, { write(store: Store, n: number): P
     write: (store, n) => store.ledger.put([{ deliveryId: `d${n}`, endpoint: 'e', state: 'sending', at: NOON }]),
     kept: async (store, n) => (await store.ledger.get([`d${n}`])).get(`d${n}`)?.state === 'sending',
   },
+  'ledger.swap': {
+    write: (store, n) => store.ledger.swap(`s${n}`, undefined, { deliveryId: `s${n}`, endpoint: 'e', state: 'sending', at: NOON, detail: 'by a' }),
+    kept: async (store, n) => (await store.ledger.get([`s${n}`])).get(`s${n}`)?.detail === 'by a',
+  },
   'ledger.delete': {
     write: async (store, n) => {
       await store.ledger.put([{ deliveryId: `again${n}`, endpoint: 'e', state: 'unknown', at: NOON }]);

@@ -40,6 +40,25 @@ export function recordScenarios(subject: Subject): void {
       expect((await ledger.list({ state: 'done', limit: 10 })).map(({ deliveryId }) => deliveryId)).toEqual(['a', 'c']);
     });
 
+    test('of several who swap what they saw, one does; the others are told', async () => {
+      const { ledger } = subject.store;
+      const says = async (id: string) => (await ledger.get([id])).get(id);
+      const begin = (by: string, seen?: LedgerEntry) => ledger.swap('a', seen, entry('a', 'sending', { detail: by }));
+      const first = await Promise.all(Array.from({ length: 10 }, (_, index) => begin(`by ${index}`)));
+      expect(first.filter(Boolean)).toHaveLength(1);
+      const mine = entry('a', 'sending', { detail: `by ${first.indexOf(true)}` });
+      expect(await says('a')).toEqual(mine);
+      // Asked again after an answer was lost.
+      expect(await begin(`by ${first.indexOf(true)}`)).toBe(true);
+      expect(await ledger.swap('a', entry('a', 'sending', { detail: 'by nobody' }), undefined)).toBe(false);
+      const unknown = entry('a', 'unknown', { at: NOON + 1 });
+      expect([await ledger.swap('a', mine, unknown), await ledger.swap('a', mine, undefined), await begin('by late')]).toEqual([true, false, false]);
+      const later = (await subject.reopen()).ledger;
+      expect([await later.swap('a', unknown, undefined), await later.swap('a', unknown, undefined), await later.get(['a'])]).toEqual([true, true, new Map()]);
+      // Who had it has forgotten it: there is nothing in the way.
+      expect([await later.swap('a', unknown, mine), await later.get(['a'])]).toEqual([true, new Map([['a', mine]])]);
+    });
+
     test('lists by state and endpoint, oldest first', async () => {
       const { ledger } = subject.store;
       await ledger.put([
