@@ -67,10 +67,11 @@ describe('the order of a key, whatever happens', () => {
           world = await begin();
         }
       }
-      await until(() => partner.applied.length >= total, `all of ${total}, with seed ${seed}`, 30_000);
+      await until(() => partner.applied.length >= total, `all of ${total}, with seed ${seed}`, 90_000);
       expect({ seed, inversions: inversions(partner.applied), applied: partner.applied.length }).toEqual({ seed, inversions: [], applied: total });
       expect(await world.store.deadLetters.groups()).toEqual([]);
       await world.close(true);
+      await Promise.all(ended);
       rmSync(directory, { recursive: true, force: true });
     },
     60_000,
