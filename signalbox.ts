@@ -11,7 +11,7 @@ import { loadAdapter } from './adapters/load.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { type BrokerChoice, brokerModule } from './bus/broker.module.js';
 import type { Diagnosis } from './bus/diagnosis.js';
-import { describe, failureOf, kindOf } from './bus/errors.js';
+import { describe, failureOf, kindOf, NotConnected } from './bus/errors.js';
 import type { Message } from './bus/message.js';
 import { systemClock } from './bus/runtime/clock.js';
 import { examine } from './bus/runtime/doctor.js';
@@ -41,7 +41,7 @@ import { redactor } from './config/secrets.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import { refuseLiveSocket } from './console/server/socket.js';
-import type { Actor, DoctorRequest, ReloadResult, Running } from './console/service.js';
+import type { Actor, DoctorRequest, ReloadResult, Running, WaitedFor } from './console/service.js';
 import { version } from './version.js';
 
 export interface StartOptions {
@@ -113,6 +113,9 @@ export async function startSignalbox(options: StartOptions): Promise<Signalbox> 
   }
   return assembly;
 }
+
+/** What a reload waited for longer than this stands in its receipt. */
+const WORTH_TELLING_MS = 1_000;
 
 /** For tests, which cannot wait for the usual time. */
 function leaseMs(): number | undefined {
@@ -243,6 +246,7 @@ class Assembly implements Signalbox {
       });
     }
     await this.supervisor.apply(await this.plan(configuration, revision.number));
+    this.tellRevision(revision.number);
     this.started = configuration;
     this.configuration = configuration;
     // Only now: before its route is there a webhook would get 404, and a sender takes that for final.
@@ -289,42 +293,71 @@ class Assembly implements Signalbox {
     }
   }
 
-  /** One reload at a time; a refused one leaves everything as it is. */
+  /** One reload at a time; one that is refused or fails leaves everything as it is. */
   private reload(by: Actor): Promise<ReloadResult> {
+    if (this.stopping) return Promise.reject(new NotConnected('E550', 'Signalbox is stopping'));
     const next = this.reloading.then(() => this.reloadNow(by));
-    this.reloading = next.catch(() => undefined); // the caller of `reload` gets the error
+    this.reloading = next.catch((error: unknown) => {
+      this.container.get<Telemetry>(TELEMETRY).reloadSuccess.set(0);
+      this.log.error('reload-failed', `the configuration on disk was not applied, revision ${this.live?.revision.number} goes on running: ${describe(error)}`);
+    });
     return next;
   }
 
   private async reloadNow(by: Actor): Promise<ReloadResult> {
-    const telemetry = this.container.get<Telemetry>(TELEMETRY);
-    if (!this.live) throw new Error('not started yet');
-    const { live } = this;
+    const { live, configuration: before } = this;
+    if (!live || !before) throw new Error('not started yet');
     const loaded = await load(this.directory, this.stateDirectory);
     const { configuration } = loaded;
-    if (!configuration) {
-      const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
-      const problems = errors.length;
-      live.refused = { at: Date.now(), problems };
-      for (const { code, file, line, message } of errors.slice(0, 50)) this.log.error('config-problem', message, { code, file, line });
-      telemetry.reloadSuccess.set(0);
-      this.log.error('reload-refused', `the configuration on disk has ${problems} errors; revision ${live.revision.number} goes on running`, { revision: live.revision.number });
-      return { applied: false, revision: live.revision.number, report: report(loaded, live.revision.number), changed: [] };
-    }
-    this.redaction.of = redactor(configuration.secrets);
-    const { revision, isNew } = await this.record(configuration, by.who);
-    reached('reload.recorded');
-    const systems = await this.supervisor.apply(await this.plan(configuration, revision.number));
-    const later = this.started ? needsRestart(this.started, configuration) : [];
-    const changed = [...systems, ...(this.configuration ? changedRouting(this.configuration, configuration) : []), ...later.map((name) => `${name} (after a restart)`)];
-    if (later.length > 0) this.log.warn('restart-needed', `a change of ${later.join(' and ')} takes effect when Signalbox is started again`);
+    if (!configuration) return this.refuse(loaded, live);
+    // Until what ran before is gone, its secrets are still in use.
+    const [secretsNow, secretsBefore] = [redactor(configuration.secrets), redactor(before.secrets)];
+    this.redaction.of = (line) => secretsBefore(secretsNow(line));
+    const plan = await this.plan(configuration, live.revision.number);
+    const waited: WaitedFor[] = [];
+    let isNew = true;
+    const systems = await this.supervisor.apply(plan, {
+      // After all that can fail: what is recorded runs, or the process ended in between and nothing was handled under this number.
+      record: async () => {
+        const recorded = await this.record(configuration, by.who);
+        reached('reload.recorded');
+        isNew = recorded.isNew;
+        live.revision = recorded.revision;
+        return configuration.compile(recorded.revision.number);
+      },
+      ended: (name, ms, isOver) => {
+        if (ms >= WORTH_TELLING_MS || !isOver) waited.push({ name, ms, isOver });
+      },
+    });
     this.configuration = configuration;
-    live.revision = revision;
     live.routes = routeSummaries(configuration);
     live.refused = undefined;
-    telemetry.reloadSuccess.set(1);
-    this.log.info('reloaded', `revision ${revision.number} runs${isNew ? '' : ' (nothing changed)'}`, { revision: revision.number, changed: changed.join(', ') });
-    return { applied: true, revision: revision.number, report: report(loaded, revision.number), changed };
+    const revision = live.revision.number;
+    const later = this.started ? needsRestart(this.started, configuration) : [];
+    if (later.length > 0) this.log.warn('restart-needed', `a change of ${later.join(' and ')} takes effect when Signalbox is started again`);
+    const changed = [...systems, ...changedRouting(before, configuration), ...later.map((name) => `${name} (after a restart)`)];
+    this.tellRevision(revision);
+    await this.nodes.refresh().catch(() => undefined); // the next beat tells it
+    this.log.info('reloaded', `revision ${revision} runs${isNew ? '' : ' (nothing changed)'}`, { revision, changed: changed.join(', ') });
+    return { applied: true, revision, report: report(loaded, revision), changed, waited };
+  }
+
+  private refuse(loaded: LoadResult, live: Live): ReloadResult {
+    const { number } = live.revision;
+    const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
+    live.refused = { at: Date.now(), problems: errors.length };
+    for (const { code, file, line, message } of errors.slice(0, 50)) this.log.error('config-problem', message, { code, file, line });
+    this.container.get<Telemetry>(TELEMETRY).reloadSuccess.set(0);
+    this.log.error('reload-refused', `the configuration on disk has ${errors.length} errors; revision ${number} goes on running`, { revision: number });
+    return { applied: false, revision: number, report: report(loaded, number), changed: [], waited: [] };
+  }
+
+  /** To the metrics. */
+  private tellRevision(revision: number): void {
+    const { configInfo, reloadSuccess } = this.container.get<Telemetry>(TELEMETRY);
+    configInfo.reset();
+    configInfo.set({ revision: String(revision) }, 1);
+    reloadSuccess.set(1);
   }
 
   private async examine({ systems, selfTest, integrity }: DoctorRequest): Promise<readonly Diagnosis[]> {
@@ -348,14 +381,15 @@ class Assembly implements Signalbox {
   }
 
   private async record(configuration: Configuration, by: string): Promise<{ readonly revision: Omit<Revision, 'content'>; readonly isNew: boolean }> {
+    // Each node comes to the same change by itself, and to the same number: what it knows of the others must not be of before their change.
+    await this.nodes.refresh();
     const elsewhere = this.nodes.revisionOf(configuration.digest);
     const shared = elsewhere === undefined ? undefined : await this.store.revisions.get(elsewhere);
     if (shared?.digest === configuration.digest) {
       return { revision: { number: shared.number, digest: shared.digest, by: shared.by, at: shared.at }, isNew: shared.number !== this.live?.revision.number };
     }
-    const before = await this.store.revisions.latest();
     const { number, digest, ...rest } = await this.store.revisions.add({ digest: configuration.digest, content: JSON.stringify(configuration.files), by, at: Date.now() });
-    return { revision: { number, digest, by: rest.by, at: rest.at }, isNew: before?.number !== number };
+    return { revision: { number, digest, by: rest.by, at: rest.at }, isNew: number !== this.live?.revision.number };
   }
 
   private async plan(configuration: Configuration, revision: number): Promise<RunPlan> {
@@ -363,8 +397,6 @@ class Assembly implements Signalbox {
     const specs = new Map(missing.map((spec) => [spec.name, spec]));
     this.container.load(await adapterModule(specs.values()));
     for (const name of specs.keys()) this.loadedAdapters.add(name);
-    this.container.get<Telemetry>(TELEMETRY).configInfo.reset();
-    this.container.get<Telemetry>(TELEMETRY).configInfo.set({ revision: String(revision) }, 1);
     return {
       handler: configuration.compile(revision),
       drainMs: configuration.settings.drainMs,

@@ -1,6 +1,7 @@
 import type { ProbeStep } from '../adapters/contract/endpoint.js';
 import type { Broker } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
+import { describe } from '../bus/errors.js';
 import { datarefOf } from '../bus/runtime/claim-check.js';
 import type { EndpointReport } from '../bus/runtime/endpoint-health.js';
 import type { NodeRegistry } from '../bus/runtime/nodes.js';
@@ -84,6 +85,7 @@ export class Operations implements Service {
       startedAt: live.startedAt,
       revision: { number: live.revision.number, by: live.revision.by, at: live.revision.at },
       refused: live.refused,
+      ending: this.supervisor.ending(),
       bus: { kind: broker.kind, health: broker.health },
       store: { kind: store.kind, bytes },
       messages,
@@ -255,9 +257,15 @@ export class Operations implements Service {
   }
 
   async reload(by: Actor): Promise<ReloadResult> {
-    const result = await this.live.reload(by);
-    await this.audit(by, 'reload', 'configuration', result.applied ? `revision ${result.revision}` : 'refused');
-    return result;
+    try {
+      const result = await this.live.reload(by);
+      await this.audit(by, 'reload', 'configuration', result.applied ? `revision ${result.revision}` : 'refused');
+      return result;
+    } catch (error) {
+      // The store may be what failed; the caller hears of the first failure.
+      await this.audit(by, 'reload', 'configuration', `failed: ${describe(error)}`).catch(() => undefined);
+      throw error;
+    }
   }
 
   async revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]> {

@@ -140,6 +140,8 @@ export interface Status {
   readonly revision: { readonly number: number; readonly by: string; readonly at: number };
   /** The last reload that was refused, if the files on disk are not what runs. */
   readonly refused: { readonly at: number; readonly problems: number } | undefined;
+  /** What a reload or a stop waits for now: endpoints that finish what is under way, and since when. */
+  readonly ending: readonly { readonly name: string; readonly since: number }[];
   readonly bus: { readonly kind: string; readonly health: BrokerHealth };
   readonly store: { readonly kind: string; readonly bytes: number };
   readonly messages: Readonly<Record<MessageState, number>>;
@@ -230,6 +232,14 @@ export interface RedeliverResult {
   readonly failed: readonly { readonly id: string; readonly reason: string }[];
 }
 
+export interface WaitedFor {
+  /** Of an endpoint, or of a system that closed its connections. */
+  readonly name: string;
+  readonly ms: number;
+  /** False: it did not end in time and was left behind; what it had under way comes again. */
+  readonly isOver: boolean;
+}
+
 export interface ReloadResult {
   readonly applied: boolean;
   readonly revision: number;
@@ -237,4 +247,6 @@ export interface ReloadResult {
   readonly report: string;
   /** Names of systems and routes that were started, stopped or restarted. */
   readonly changed: readonly string[];
+  /** What took its time to finish what was under way. */
+  readonly waited: readonly WaitedFor[];
 }

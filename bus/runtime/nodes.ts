@@ -90,6 +90,11 @@ export class NodeRegistry implements Nodes {
     this.beating = this.goOn(afterwards);
   }
 
+  /** Tells what it runs and learns what the others run, without waiting for the next beat. @throws what the store throws */
+  async refresh(): Promise<void> {
+    if (this.isShared && this.facts) await this.beat(false);
+  }
+
   /** Takes its row away: it left of its own will. Does not throw. */
   async stop(): Promise<void> {
     this.stopping.abort(new Error('stopping'));
@@ -150,15 +155,16 @@ export class NodeRegistry implements Nodes {
     }
   }
 
-  private async beat(): Promise<void> {
+  private async beat(counts = true): Promise<void> {
     if (!this.facts || !this.states) return;
     this.beats += 1;
     const row: Row = { ...this.facts(), beat: this.beats, at: this.clock.now().getTime() };
     await this.states.put(NODES, new Map([[this.id, JSON.stringify(row)]]));
-    await this.look(this.states);
+    await this.look(this.states, counts);
   }
 
-  private async look(states: EndpointStates): Promise<void> {
+  /** @param counts as one more reading: beyond those that come every few seconds nothing can be told from a row that has not changed */
+  private async look(states: EndpointStates, counts = true): Promise<void> {
     const rows = await states.list(NODES, '', 1_000);
     const now = this.clock.now().getTime();
     for (const id of this.seen.keys()) if (!rows.has(id)) this.seen.delete(id);
@@ -170,7 +176,7 @@ export class NodeRegistry implements Nodes {
       if (!before) this.seen.set(id, { row, still: Math.abs(now - row.at) > OLD_MS ? MOST_STILL : 0, changedAt: Math.min(now, row.at) });
       else if (before.row.beat !== row.beat) this.seen.set(id, { row, still: 0, changedAt: now });
       else if (before.still * BEAT_MS > OLD_MS) dead.push(id);
-      else this.seen.set(id, { ...before, still: before.still + 1 });
+      else if (counts) this.seen.set(id, { ...before, still: before.still + 1 });
     }
     if (dead.length > 0) await states.put(NODES, new Map(dead.map((id) => [id, undefined])));
   }

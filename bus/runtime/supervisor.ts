@@ -1,21 +1,23 @@
-import type { ConnectedSystem, Inbound, PollingInbound, ProbeStep } from '../../adapters/contract/endpoint.js';
+import type { ProbeStep } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
-import type { Clock, EndpointState, Logger } from '../../adapters/contract/services.js';
+import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker, type ChannelSpec } from '../broker.js';
-import { describe, failureOf, Misconfigured } from '../errors.js';
+import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
 import { channelsOf } from './channels.js';
 import type { EndpointReport } from './endpoint-health.js';
-import { FailedEndpoint } from './failed-endpoint.js';
+import type { FailedEndpoint } from './failed-endpoint.js';
 import { Intake } from './intake.js';
 import { alone } from './nodes.js';
 import { OrderedChannels } from './ordered-channels.js';
+import { findOrphans } from './orphans.js';
 import { DurablePublisher } from './publisher.js';
+import { buildSystem, failedEndpoint, hasFailed, type RunningSystem, type SystemPlan, type SystemServices } from './running-system.js';
 import { settledWithin } from './settled-within.js';
-import { ListeningSource, PolledSource, type Source, type SourceConfig } from './source.js';
-import { Target, type TargetConfig } from './target.js';
+import type { Source } from './source.js';
+import { Target } from './target.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, NODES, type Nodes, ROUTING, type Routing, TELEMETRY } from './tokens.js';
 import { Watchdog, type WatchSubjects } from './watchdog.js';
@@ -27,30 +29,24 @@ export interface RunPlan {
   readonly drainMs: number;
 }
 
-export interface SystemPlan {
-  readonly name: string;
-  readonly adapter: string;
-  /** Equal digests need no restart. */
-  readonly digest: string;
-  readonly connect: () => ConnectedSystem;
-  readonly inbound: readonly (SourceConfig & { readonly config: unknown })[];
-  readonly outbound: readonly (TargetConfig & { readonly config: unknown })[];
+/** What its caller has to do with a change, and hears of it. */
+export interface ChangeSteps {
+  /**
+   * Called when everything is prepared and nothing has changed yet: records what will run. What it throws ends the change there; after it nothing can fail any
+   * more. @returns the handler, with the number it was recorded under
+   */
+  readonly record?: () => Promise<Handler>;
+  /** What the change stopped has ended after so long, or was left behind. */
+  readonly ended?: (name: string, ms: number, isOver: boolean) => void;
 }
 
-interface RunningSystem {
-  readonly plan: SystemPlan;
-  readonly connected: ConnectedSystem;
-  readonly sources: Map<string, Source>;
-  readonly targets: Map<string, Pick<Target, 'report' | 'start' | 'follow' | 'pause' | 'resume' | 'stop'>>;
-}
+export type { SystemPlan } from './running-system.js';
 
 /** An adapter's `close` has 5 s by its contract. */
 const CLOSE_MS = 6_000;
 /** After its drain time a target waits for what it aborted, then closes. */
 const TARGET_CLOSE_MS = 2 * CLOSE_MS;
 const PAUSES = 'signalbox.pauses';
-/** Names of the targets there ever were: their channels may hold messages. */
-const TARGETS = 'signalbox.targets';
 
 /**
  * Starts and stops everything in an explicit order (container deactivation order is not dependency order): targets before sources when starting,
@@ -60,13 +56,15 @@ const TARGETS = 'signalbox.targets';
 export class Supervisor {
   private readonly running = new Map<string, RunningSystem>();
   private changing: Promise<unknown> = Promise.resolve();
-  private readonly orphans = new Map<string, FailedEndpoint>();
+  private orphans: ReadonlyMap<string, FailedEndpoint> = new Map();
   private paused: ReadonlySet<string> = new Set();
   private isFollowing = false;
   private drainMs = 30_000;
+  /** What a stop or a change waits for, and since when. */
+  private readonly waits = new Map<string, number>();
+  private readonly ordered: OrderedChannels;
   /** Everything that the watchdog looks at consumes through it. */
   private readonly broker: Broker;
-  private readonly ordered: OrderedChannels;
 
   constructor(
     @inject(BROKER) broker: Broker,
@@ -87,10 +85,10 @@ export class Supervisor {
 
   /**
    * Lets `plan` run in place of what runs now. Messages already in a channel are delivered by whoever serves that endpoint
-   * afterwards. @returns names of the systems that were started, stopped or restarted
+   * afterwards. @returns names of the systems that were started, stopped or restarted @throws while nothing has changed
    */
-  apply(plan: RunPlan): Promise<readonly string[]> {
-    return this.alone(() => this.applyNow(plan));
+  apply(plan: RunPlan, steps: ChangeSteps = {}): Promise<readonly string[]> {
+    return this.alone(() => this.applyNow(plan, steps));
   }
 
   /** Stops reading, finishes what is under way within the drain time, closes the systems. */
@@ -117,6 +115,11 @@ export class Supervisor {
     }
   }
 
+  private get services(): SystemServices {
+    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered } = this;
+    return { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered };
+  }
+
   /** One change at a time: an endpoint that is being replaced cannot be resumed. */
   private alone<T>(change: () => Promise<T>): Promise<T> {
     const next = this.changing.then(change);
@@ -124,43 +127,55 @@ export class Supervisor {
     return next;
   }
 
-  private async applyNow(plan: RunPlan): Promise<readonly string[]> {
+  private async applyNow(plan: RunPlan, { record, ended }: ChangeSteps): Promise<readonly string[]> {
     const wanted = new Map(plan.systems.map((system) => [system.name, system]));
     const gone = [...this.running.values()].filter((system) => wanted.get(system.plan.name)?.digest !== system.plan.digest || hasFailed(system));
-    const leaving = new Set(gone.map((system) => system.plan.name));
+    const leaving = new Map(gone.map((system) => [system.plan.name, system]));
     const fresh = plan.systems.filter(({ name }) => !this.running.has(name) || leaving.has(name));
-    // Channels first: the new routes may publish to them from the next record on.
+    // What can fail comes first. Channels are among it: the new routes may publish to them from the next record on.
     for (const channel of channelsOf(fresh.flatMap((system) => system.outbound))) await this.broker.declare(channel);
+    const paused = new Set((await this.store.endpointState.list(PAUSES, '', 10_000)).keys());
     const targets = plan.systems.flatMap((system) => system.outbound);
     const publishOrdered = await this.ordered.prepare(targets, plan.handler.ordered ?? new Map());
-    for (const system of gone) await this.stopSources(system);
+    // When it throws, the layouts that were begun wait for the next change; messages go on by those before.
+    const handler = record ? await record() : plan.handler;
+    await Promise.all(gone.map((system) => this.stopSources(system, ended)));
     if (gone.length > 0) reached('reload.sources.stopped');
     const routed = new Set(this.routing.handler.sources);
-    this.routing.handler = plan.handler;
+    this.routing.handler = handler;
     publishOrdered();
-    this.drainMs = plan.drainMs;
-    for (const system of gone) {
-      await this.stopTargets(system);
-      this.running.delete(system.plan.name);
-    }
-    if (gone.length > 0) reached('reload.targets.stopped');
-    const paused = await this.store.endpointState.list(PAUSES, '', 10_000);
-    this.paused = new Set(paused.keys());
-    for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
-      if (this.intake.takes(name) && !routed.has(name) && !paused.has(name)) await source.resume();
-    }
-    const started = fresh.map((system) => this.build(system));
-    for (const system of started) {
-      this.running.set(system.plan.name, system);
-      for (const [name, target] of system.targets) await this.begin(system.targets, name, target, 'outbound', paused.has(name));
-    }
-    reached('start.targets.running');
-    for (const { sources } of started) {
-      for (const [name, source] of sources) await this.begin(sources, name, source, 'inbound', paused.has(name));
-    }
     for (const system of this.running.values()) for (const target of system.targets.values()) target.follow();
-    await this.findOrphans(plan);
-    return [...new Set([...gone.map(({ plan: { name } }) => name), ...fresh.map(({ name }) => name)])].sort();
+    this.drainMs = plan.drainMs;
+    this.paused = paused;
+    for (const [name, source] of [...this.running.values()].flatMap(({ sources }) => [...sources])) {
+      if (!leaving.has(systemOf(name)) && this.intake.takes(name) && !routed.has(name) && !paused.has(name)) await source.resume();
+    }
+    // Each by itself: one whose drain takes long holds up no other.
+    const removed = gone.filter(({ plan: { name } }) => !wanted.has(name)).map((system) => this.remove(system, ended));
+    await Promise.all([...removed, ...fresh.map((system) => this.swap(system, leaving.get(system.name), ended))]);
+    this.orphans = await findOrphans(new Set(targets.map(({ name }) => name)), this.services);
+    return [...new Set([...leaving.keys(), ...fresh.map(({ name }) => name)])].sort();
+  }
+
+  private async swap(plan: SystemPlan, old: RunningSystem | undefined, ended: ChangeSteps['ended']): Promise<void> {
+    const system = buildSystem(plan, this.services);
+    if (old) {
+      // Who sends to us, or waits to be read, does not wait until the old targets are done.
+      this.running.set(plan.name, { ...system, targets: old.targets });
+      await this.beginAll(system.sources, 'inbound');
+      await this.stopTargets(old, ended);
+      reached('reload.targets.stopped');
+    }
+    this.running.set(plan.name, system);
+    await this.beginAll(system.targets, 'outbound');
+    if (old) return;
+    reached('start.targets.running');
+    await this.beginAll(system.sources, 'inbound');
+  }
+
+  private async remove(system: RunningSystem, ended: ChangeSteps['ended']): Promise<void> {
+    await this.stopTargets(system, ended);
+    this.running.delete(system.plan.name);
   }
 
   private async stopNow(): Promise<void> {
@@ -203,6 +218,11 @@ export class Supervisor {
     return { links: new Map(links), sources };
   }
 
+  /** What a reload waits for now: endpoints and systems that finish what is under way, and since when. */
+  ending(): readonly { readonly name: string; readonly since: number }[] {
+    return Array.from(this.waits, ([name, since]) => ({ name, since }));
+  }
+
   /** Polled sources that this process holds the lease of. */
   held(): readonly string[] {
     return [...this.running.values()].flatMap(({ sources }) => [...sources].filter(([, source]) => 'isHeld' in source && source.isHeld).map(([name]) => name)).sort();
@@ -233,124 +253,39 @@ export class Supervisor {
     this.paused = new Set(wanted.keys());
   }
 
-  /** An adapter that throws takes nothing down but what it was asked for. */
-  private build(plan: SystemPlan): RunningSystem {
-    const { broker, publisher, store, routing, clock, log, telemetry, node, nodes, intake, ordered } = this;
-    const make = <T>(name: string, direction: 'inbound' | 'outbound', construct: () => T | undefined): T | FailedEndpoint => {
+  private async beginAll<T extends Pick<Source, 'start' | 'pause'>>(endpoints: Map<string, T | FailedEndpoint>, direction: 'inbound' | 'outbound'): Promise<void> {
+    for (const [name, endpoint] of endpoints) {
       try {
-        const made = construct();
-        if (made === undefined) throw new Misconfigured('E508', `the adapter ${plan.adapter} has no ${direction} endpoints`);
-        return made;
+        if (this.paused.has(name)) await endpoint.pause();
+        await endpoint.start();
       } catch (error) {
-        return this.fail(name, direction, error);
+        endpoints.set(name, failedEndpoint(name, direction, error, this.services));
       }
-    };
-    const connected = this.connect(plan);
-    const sources = plan.inbound.map((config) => {
-      const inboundOf = (): Inbound | undefined => connected.inbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-      const construct = (): Source | undefined => {
-        const inbound = inboundOf();
-        const services = { intake, store, clock, log, telemetry, nodes };
-        const remake = (): PollingInbound | undefined => {
-          const other = inboundOf();
-          return other?.kind === 'polling' ? other : undefined;
-        };
-        return inbound && (inbound.kind === 'polling' ? new PolledSource(inbound, config, services, remake) : new ListeningSource(inbound, config, services));
-      };
-      return [config.name, make(config.name, 'inbound', construct)] as const;
-    });
-    const targets = plan.outbound.map((config) => {
-      const construct = (): Target | undefined => {
-        const outbound = connected.outbound?.({ name: config.name, config: config.config, state: this.stateOf(config.name) });
-        return outbound && new Target(outbound, config, { broker, publisher, store, routing, clock, log, telemetry, node, nodes, ordered });
-      };
-      return [config.name, make(config.name, 'outbound', construct)] as const;
-    });
-    return { plan, connected, sources: new Map(sources), targets: new Map(targets) };
-  }
-
-  private connect(plan: SystemPlan): ConnectedSystem {
-    try {
-      return plan.connect();
-    } catch (error) {
-      const refuse = (): never => {
-        throw error;
-      };
-      const probe = async (): Promise<readonly ProbeStep[]> => [{ name: 'connect', ok: false, detail: describe(error) }];
-      return { inbound: refuse, outbound: refuse, probe, close: async () => undefined };
     }
   }
 
-  private fail(name: string, direction: 'inbound' | 'outbound', error: unknown): FailedEndpoint {
-    const reason = failureOf(error) ?? new Misconfigured('E508', describe(error), { cause: error });
-    this.log.error('endpoint-failed', `${name} could not be set up: ${describe(error)}`, { endpoint: name, code: reason.code });
-    return new FailedEndpoint(name, direction, reason, () => this.clock.now().getTime());
-  }
-
-  private async begin<T extends Pick<Source, 'start' | 'pause'>>(
-    all: Map<string, T | FailedEndpoint>,
-    name: string,
-    endpoint: T,
-    direction: 'inbound' | 'outbound',
-    paused: boolean,
-  ) {
-    try {
-      if (paused) await endpoint.pause();
-      await endpoint.start();
-    } catch (error) {
-      all.set(name, this.fail(name, direction, error));
-    }
-  }
-
-  /** Messages must not wait unseen for a target that was removed from the configuration. */
-  private async findOrphans(plan: RunPlan): Promise<void> {
-    const configured = new Set(plan.systems.flatMap(({ outbound }) => outbound.map(({ name }) => name)));
-    this.orphans.clear();
-    try {
-      const known = await this.store.endpointState.list(TARGETS, '', 10_000);
-      await this.store.endpointState.put(TARGETS, new Map([...configured].filter((name) => !known.has(name)).map((name) => [name, this.clock.now().toISOString()])));
-      for (const name of known.keys()) {
-        if (configured.has(name)) continue;
-        await this.ordered.declareAll(name);
-        const depths = await Promise.all((await this.ordered.channels(name)).map((channel) => this.broker.depth(channel.name)));
-        const waiting = depths.reduce((sum, { ready, unsettled, delayed = 0 }) => sum + ready + unsettled + delayed, 0);
-        if (waiting > 0) this.orphans.set(name, this.fail(name, 'outbound', new Misconfigured('E509', `${waiting} messages wait for ${name}, which is not configured any more`)));
-      }
-    } catch (error) {
-      this.log.warn('channels-unknown', `whether messages wait for removed targets could not be found out: ${describe(error)}`);
-    }
-  }
-
-  private stateOf(endpoint: string): EndpointState {
-    const { endpointState } = this.store;
-    return {
-      get: (key) => endpointState.get(endpoint, key),
-      put: (entries) => endpointState.put(endpoint, entries),
-      list: (prefix, limit) => endpointState.list(endpoint, prefix, limit),
-    };
-  }
-
-  private async stopSources({ sources }: RunningSystem): Promise<void> {
+  private async stopSources({ sources }: RunningSystem, ended?: ChangeSteps['ended']): Promise<void> {
     const endOf = async (name: string, source: Source): Promise<void> => {
-      if (!(await this.end(name, source.stop(), this.drainMs))) source.abandon?.();
+      if (!(await this.end(name, source.stop(), this.drainMs, ended))) source.abandon?.();
     };
     await Promise.all([...sources].map(([name, source]) => endOf(name, source)));
   }
 
-  private async stopTargets({ plan, targets, connected }: RunningSystem): Promise<void> {
-    await Promise.all([...targets].map(([name, target]) => this.end(name, target.stop(this.drainMs), this.drainMs + TARGET_CLOSE_MS)));
-    await this.end(plan.name, connected.close(), CLOSE_MS);
+  private async stopTargets({ plan, targets, connected }: RunningSystem, ended?: ChangeSteps['ended']): Promise<void> {
+    await Promise.all([...targets].map(([name, target]) => this.end(name, target.stop(this.drainMs), this.drainMs + TARGET_CLOSE_MS, ended)));
+    await this.end(plan.name, connected.close(), CLOSE_MS, ended);
   }
 
   /** Waits for an end, but one that fails or does not come must not keep the others from theirs. @returns whether it came */
-  private async end(name: string, ending: Promise<void>, limitMs: number): Promise<boolean> {
-    const reported = ending.catch((error: unknown) => this.log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
-    const isOver = await settledWithin(limitMs, reported, this.clock);
-    if (!isOver) this.log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
+  private async end(name: string, ending: Promise<void>, limitMs: number, ended: ChangeSteps['ended']): Promise<boolean> {
+    const { clock, log } = this;
+    const since = clock.now().getTime();
+    this.waits.set(name, since);
+    const reported = ending.catch((error: unknown) => log.warn('stop-failed', `stopping ${name} failed: ${describe(error)}`));
+    const isOver = await settledWithin(limitMs, reported, clock);
+    this.waits.delete(name);
+    if (!isOver) log.warn('stop-late', `${name} did not stop within ${limitMs / 1000} s and was left behind`);
+    ended?.(name, clock.now().getTime() - since, isOver);
     return isOver;
   }
-}
-
-function hasFailed({ sources, targets }: RunningSystem): boolean {
-  return [...sources.values(), ...targets.values()].some((endpoint) => endpoint instanceof FailedEndpoint);
 }

@@ -6,6 +6,7 @@ import { emit } from '../output.js';
 import { connect, type Globals, globals } from '../session.js';
 import { table } from '../table.js';
 import { age, bytes, clockTime, duration, localTimes, moment, paint, plural, safe, stateWord } from '../text.js';
+import { endingText } from './reload.js';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -55,6 +56,7 @@ export function statusText(status: Status): string {
     const sum = status.unknown.reduce((total, { count }) => total + count, 0);
     lines.push(`${paint('red', plural(sum, 'UNKNOWN OUTCOME', 'UNKNOWN OUTCOMES'))}  ${parts}    signalbox ledger list --state unknown`);
   }
+  if (status.ending.length > 0) lines.push(endingText(status.ending, Date.now()));
   if (status.refused) {
     lines.push(
       `${paint('yellow', 'NOT APPLIED')}  the files on disk have ${plural(status.refused.problems, 'problem')}, refused at ${moment(status.refused.at)}    signalbox check`,

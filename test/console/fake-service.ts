@@ -276,7 +276,7 @@ export function fakeService(): FakeService {
     },
     reload: async (by) => {
       change('reload', [], by);
-      return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [] };
+      return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [], waited: [] };
     },
     revisions: async () => [{ number: 41, digest: 'abc', by: 'anna', at: AT }],
     doctor: async (request) => [
@@ -309,6 +309,7 @@ function status(connected: boolean): Status {
     startedAt: Date.now() - 12 * 86_400_000,
     revision: { number: 41, by: 'anna', at: Date.now() - 3 * 86_400_000 },
     refused: undefined,
+    ending: [],
     bus: { kind: 'embedded', health: { connected, detail: connected ? undefined : 'connection lost 12 s ago' } },
     store: { kind: 'sqlite', bytes: 41_000_000 },
     messages: { active: 3, delivered: 4702, filtered: 104, dead: 9, parked: 0 },
