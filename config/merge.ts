@@ -7,7 +7,7 @@ import { MAX_PROBLEMS, type ParsedFile } from './yaml.js';
 
 /** Sections whose entries may stand in several files. */
 const NAMED = ['systems', 'types', 'tables', 'routes', 'defaults'] as const;
-const SETTINGS = ['version', 'adapters', 'bus', 'store', 'listen', 'retention', 'drain', 'secrets_directory'] as const;
+const SETTINGS = ['version', 'installation', 'adapters', 'bus', 'store', 'listen', 'retention', 'drain', 'secrets_directory'] as const;
 export const SECTIONS: readonly string[] = [...NAMED, 'tests', ...SETTINGS];
 
 const SECOND = '\u0000';

@@ -182,7 +182,7 @@ export const busCodes = {
   E551: {
     title: 'another Signalbox runs with this state directory',
     meaning: 'The admin socket of the state directory is answered by a running process. Two of them would read every source twice.',
-    fix: 'Use the one that runs (`signalbox status`), stop it first, or give this one a state directory of its own.',
+    fix: 'Use the one that runs (`signalbox status`), stop it first, or give this one a state directory of its own (`store.directory`, or `STATE_DIRECTORY` in its environment).',
   },
   E552: {
     title: 'nothing has this name',

@@ -51,7 +51,7 @@ describe('JSON Schema', () => {
 
   test('merges the options all endpoints share', () => {
     const read = sql?.properties?.['read']?.additionalProperties || undefined;
-    expect(Object.keys(read?.properties ?? {})).toEqual(['table', 'key', 'fields', 'cursor', 'schedule', 'max_records', 'expect']);
+    expect(Object.keys(read?.properties ?? {})).toEqual(['table', 'key', 'fields', 'cursor', 'schedule', 'poll_timeout', 'max_records', 'expect']);
     expect(read).toMatchObject({ required: ['table', 'key'], additionalProperties: false });
   });
 

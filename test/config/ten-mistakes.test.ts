@@ -64,6 +64,6 @@ error[E104] unknown key \`curser\`
   --> systems.yaml:20:9
 20 |         curser: CHG_TS
    |         ^^^^^^ not known here
-   = help: did you mean \`cursor\`?      known: cursor expect fields key max_records schedule table
+   = help: did you mean \`cursor\`?      known: cursor expect fields key max_records poll_timeout schedule table
 10 errors in 4 files. Nothing was applied; the running config is still revision 41.
 `;

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -27,6 +27,7 @@ let directory: string;
 let signalbox: Signalbox;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'signalbox-order-'));
+  mkdirSync(join(directory, 'erp'));
   writeFileSync(join(directory, 'signalbox.yaml'), config.replace('ROOT', join(directory, 'erp')));
   signalbox = await startSignalbox({ directory, log: { level: 'error' } });
 }, 30_000);

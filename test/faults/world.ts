@@ -24,8 +24,8 @@ export interface WorldOptions {
   readonly store?: 'sqlite' | 'postgres';
   /** Address for metrics, `127.0.0.1:8080`. */
   readonly listen?: string;
-  /** Rows are of so many lanes (the remainder of their number), and each lane keeps its order. */
-  readonly lanes?: number;
+  /** Attempts of a delivery; 3 when absent. */
+  readonly attempts?: number;
   /** The route keeps the order of each customer, who is the last digit of the number. */
   readonly isOrdered?: boolean;
 }
@@ -104,8 +104,7 @@ export class FaultWorld {
   /** Also while the server of the source is away; then when it is back. */
   async addRows(count: number): Promise<void> {
     const numbers = Array.from({ length: count }, () => this.next++);
-    const { lanes } = this.options;
-    const sql = `INSERT INTO ${this.name}.ord SELECT n, ${lanes === undefined ? "'row ' || n" : `'lane ' || n % ${lanes}`} FROM unnest($1::bigint[]) AS n ON CONFLICT DO NOTHING`;
+    const sql = `INSERT INTO ${this.name}.ord SELECT n, 'row ' || n FROM unnest($1::bigint[]) AS n ON CONFLICT DO NOTHING`;
     for (let failures = 0; ; failures++) {
       try {
         await this.source?.query(sql, [numbers]);
@@ -310,7 +309,7 @@ bus: ${busText}
 ${storeText === undefined ? '' : `store: ${storeText}`}
 ${this.options.listen === undefined ? '' : `listen: "${this.options.listen}"`}
 defaults:
-  retry: {attempts: ${this.options.lanes === undefined ? 3 : 100}, wait: 1s..2s, factor: 1, jitter: 20%}
+  retry: {attempts: ${this.options.attempts ?? 3}, wait: 1s..2s, factor: 1, jitter: 20%}
 types:
   Order: {number: required text, name: required text, customer: required text}
 systems:

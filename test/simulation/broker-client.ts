@@ -264,7 +264,6 @@ class SimulatedConsumer implements Consumer {
       hand: (message) => session.down.send(this.life, () => this.#arrived(place, message)),
     };
     this.#place = place;
-    this.#stay = new AbortController();
     session.up.send(undefined, () => {
       if (session.isOpen && this.context.arrives(this.life) && this.#place === place) this.server.join(this.channel, place);
     });

@@ -11,7 +11,11 @@ export function isStored(world: World, input: Input): boolean {
     dead.every((id) => storeServer.letters.has(id)) &&
     deliveries.every(
       ({ id, endpoint }) =>
-        storeServer.letters.has(id) || storeServer.ledger.has(id) || partners.some(({ spec, byId }) => spec.name === endpoint && byId.has(id)) || isInChannel(world, endpoint, id),
+        storeServer.letters.has(id) ||
+        [...storeServer.parked.values()].some((lane) => lane.deliveries.has(id)) ||
+        storeServer.ledger.has(id) ||
+        partners.some(({ spec, byId }) => spec.name === endpoint && byId.has(id)) ||
+        isInChannel(world, endpoint, id),
     )
   );
 }
@@ -42,6 +46,7 @@ export function checkEnd(world: World, isQuiet: boolean): void {
   }
   for (const { id, code, reason } of storeServer.letters.values()) if (code === 'E500') context.violated(`letter ${id.slice(0, 6)}: a bug in the core: ${reason}`);
   checkOrder(world);
+  checkKeys(world);
 }
 
 function checkMessage(world: World, { input, messageId, deliveries, dead }: Expected): void {
@@ -72,6 +77,7 @@ function checkMessage(world: World, { input, messageId, deliveries, dead }: Expe
         if (letter?.state !== 'discarded' && !partner?.isCareful) context.violated(`${what}: the history says discarded, the letter is ${letter?.state ?? 'not there'}`);
         break;
       case 'p':
+        if (partner?.spec.ordered === 'park') break;
         if (!partner?.isCareful) context.violated(`${what}: parked, although it may be sent again`);
         if (storeServer.ledger.get(id)?.state !== 'unknown') context.violated(`${what}: parked, but the ledger says ${storeServer.ledger.get(id)?.state ?? 'nothing'}`);
         if (![...storeServer.parked.values()].some((lane) => lane.deliveries.has(id))) context.violated(`${what}: the history says parked, but it is not there`);
@@ -99,8 +105,25 @@ function checkOrder({ context, nemesis, nodes, partners, expected: all, table }:
   }
 }
 
+/** Whatever failed: an ordered target gets what a table says of one key in its order, but for what a person has handed out again. */
+function checkKeys({ context, partners, expected: all, table, storeServer }: World): void {
+  const inputs = new Map(all.flatMap(({ input, messageId, deliveries }) => deliveries.map(({ id }) => [id, { input, messageId }] as const)));
+  for (const { spec, byId } of partners) {
+    if (!spec.ordered) continue;
+    const last = new Map<string, number>();
+    for (const id of byId.keys()) {
+      const found = inputs.get(id);
+      const place = found ? table.rows.indexOf(found.input) : -1;
+      if (!found || place < 0 || storeServer.messages.get(found.messageId)?.events.some(({ kind }) => kind === 'redelivered')) continue;
+      const before = last.get(found.input.key) ?? -1;
+      if (place < before) context.violated(`${spec.name} got row ${place} of ${found.input.key} after row ${before}`);
+      last.set(found.input.key, Math.max(before, place));
+    }
+  }
+}
+
 function isInChannel({ brokerServer }: World, endpoint: string, id: string): boolean {
-  return brokerServer.holds(`target.${endpoint}`, id);
+  return [...brokerServer.channels.keys()].some((name) => name.startsWith(`target.${endpoint}`) && brokerServer.holds(name, id));
 }
 
 /** Sizes of all maps, sets and lists in the parts of the endpoints that run, as deep as the runtime's own objects go. */

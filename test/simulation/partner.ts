@@ -12,6 +12,8 @@ export interface PartnerSpec {
   readonly remembers: boolean;
   /** For one that does not: what follows when nobody knows. */
   readonly onUnknown?: 'resend' | 'verify' | 'park';
+  /** Its deliveries of one key come in order; what happens when one is given up. */
+  readonly ordered?: 'park' | 'skip';
 }
 
 /** One effect, in the order they happened: the log that says what is true. */

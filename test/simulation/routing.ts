@@ -1,5 +1,5 @@
 import { InvalidMessage } from '../../bus/errors.js';
-import type { Dispatch, Handler, Outcome, RetryPolicy, RuleFailure } from '../../bus/handler.js';
+import type { Dispatch, Handler, Outcome, RetryPolicy, RouteOrder, RuleFailure } from '../../bus/handler.js';
 import { deliveryId, type Message, messageId } from '../../bus/message.js';
 import type { SourceRecord } from '../../bus/record.js';
 import { isRecord, type Value } from '../../bus/value.js';
@@ -29,6 +29,12 @@ export interface Expected {
 }
 
 const [IN, OUT] = ['in', 'out'];
+/** Endpoints of this name get the deliveries of a key in order; by a route of their own. */
+const KEYED = '.keyed';
+
+function routeTo(endpoint: string): string {
+  return endpoint.endsWith(KEYED) ? endpoint : OUT;
+}
 
 export function recordOf(input: Input): SourceRecord {
   const { id, key, kind, to, fate, n } = input;
@@ -39,20 +45,24 @@ export function expected(input: Input): Expected {
   const id = messageId(input.source, input.id, IN);
   if (input.kind === 'skip') return { input, messageId: id, deliveries: [], dead: [] };
   if (input.kind === 'bad') return { input, messageId: id, deliveries: [], dead: [id] };
-  const wanted = input.to.map((endpoint) => ({ id: deliveryId(id, OUT, endpoint, endpoint, ''), endpoint }));
+  const wanted = input.to.map((endpoint) => ({ id: deliveryId(id, routeTo(endpoint), endpoint, endpoint, ''), endpoint }));
   const deliveries = input.kind === 'broken' ? wanted.slice(0, -1) : wanted;
   return { input, messageId: id, deliveries, dead: wanted.slice(deliveries.length).map(({ id: letter }) => letter) };
 }
 
 /** One inbound route per source, one rule per target; the record says which rules match. */
-export function routing(revision: number, sources: readonly string[], targets: readonly string[], retry: RetryPolicy): Handler {
+export function routing(revision: number, sources: readonly string[], targets: readonly string[], retry: RetryPolicy, ordered: ReadonlyMap<string, RouteOrder>): Handler {
   const route = (message: Message, kind: Value | undefined, to: readonly string[]): Outcome => {
     const dispatches = to.map((endpoint): Dispatch => {
-      const id = deliveryId(message.id, OUT, endpoint, endpoint, '');
-      return { id, route: OUT, rule: endpoint, endpoint, key: message.subject, idempotencyKey: id, payload: message.data };
+      const route = routeTo(endpoint);
+      const id = deliveryId(message.id, route, endpoint, endpoint, '');
+      const orderKey = route !== OUT && message.subject !== undefined ? { orderKey: message.subject } : {};
+      return { id, route, rule: endpoint, endpoint, key: message.subject, idempotencyKey: id, payload: message.data, ...orderKey };
     });
     const failing = kind === 'broken' ? dispatches.slice(-1) : [];
-    const failures = failing.map(({ id, rule, endpoint }): RuleFailure => ({ failure: new InvalidMessage('E300', 'the rule cannot map it'), route: OUT, rule, endpoint, id }));
+    const failures = failing.map(
+      ({ id, rule, endpoint }): RuleFailure => ({ failure: new InvalidMessage('E300', 'the rule cannot map it'), route: routeTo(endpoint), rule, endpoint, id }),
+    );
     return { messageId: message.id, route: IN, message, deliveries: dispatches.filter((one) => !failing.includes(one)), failures, notes: [] };
   };
   const receive = (endpoint: string, record: SourceRecord, now: Date): Outcome => {
@@ -82,5 +92,6 @@ export function routing(revision: number, sources: readonly string[], targets: r
     route: (message) => route(message, message.data['kind'], []),
     messageIds: (endpoint, recordId) => [messageId(endpoint, recordId, IN)],
     retry: () => retry,
+    ordered,
   };
 }

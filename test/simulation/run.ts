@@ -5,6 +5,9 @@ import { MUTATIONS } from './mutations.js';
 import { simulate } from './simulate.js';
 import type { RunResult } from './world.js';
 
+/** What a process that crashed waits for is never let go of by Node, so a thread does not live long. */
+const CHUNK = 100;
+
 // Whoever reads the trace may have seen enough.
 process.stdout.on('error', () => process.exit());
 
@@ -59,30 +62,38 @@ async function many(from: number, count: number, workers: number): Promise<numbe
   let inputs = 0;
   let longest = 0;
   const broken: RunResult[] = [];
-  await Promise.all(
-    Array.from({ length: workers }, (_, index) => {
-      const worker = new Worker(new URL('./simulation-worker.js', import.meta.url), {
-        workerData: { from: from + index, until: from + count, step: workers, mutation: values.mutation, keepGoing: values['keep-going'] },
-      });
-      worker.on('message', (result: RunResult) => {
-        done++;
-        steps += result.steps;
-        inputs += result.inputs;
-        longest = Math.max(longest, result.recoveryMs);
-        if (result.violations.length === 0) return;
-        broken.push(result);
-        if (broken.length === 1 || values['keep-going']) report(result, !values['keep-going']);
-      });
-      return new Promise<void>((resolve, reject) => {
-        worker.on('error', reject);
-        worker.on('exit', () => resolve());
-      });
-    }),
-  );
+  const take = (result: RunResult): void => {
+    done++;
+    steps += result.steps;
+    inputs += result.inputs;
+    longest = Math.max(longest, result.recoveryMs);
+    if (result.violations.length === 0) return;
+    broken.push(result);
+    if (broken.length === 1 || values['keep-going']) report(result, !values['keep-going']);
+  };
+  let next = from;
+  const work = async (): Promise<void> => {
+    while (next < from + count && (broken.length === 0 || values['keep-going'])) {
+      const first = next;
+      next = Math.min(from + count, first + CHUNK);
+      await inThread(first, next, take);
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, work));
   const seconds = (performance.now() - started) / 1000;
   const figures = `${done} seeds in ${seconds.toFixed(1)} s, ${inputs} inputs, ${steps} steps, longest recovery ${Math.round(longest / 1000)} s (virtual)`;
   process.stdout.write(`${broken.length === 0 ? 'good' : `${broken.length} BROKEN`}: ${figures}\n`);
   return broken.length === 0 && done === count ? 0 : 1;
+}
+
+function inThread(from: number, until: number, take: (result: RunResult) => void): Promise<void> {
+  const workerData = { from, until, mutation: values.mutation, keepGoing: values['keep-going'] };
+  const worker = new Worker(new URL('./simulation-worker.js', import.meta.url), { workerData });
+  worker.on('message', take);
+  return new Promise((resolve, reject) => {
+    worker.on('error', reject);
+    worker.on('exit', () => resolve());
+  });
 }
 
 function report({ seed, violations, last }: RunResult, full = true): void {

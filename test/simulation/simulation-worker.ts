@@ -5,20 +5,19 @@ import { simulate } from './simulate.js';
 
 const REPEAT = 50;
 
-const { from, until, step, mutation, keepGoing } = workerData as {
+const { from, until, mutation, keepGoing } = workerData as {
   readonly from: number;
   readonly until: number;
-  readonly step: number;
   readonly mutation: string | undefined;
   readonly keepGoing: boolean;
 };
 const broken = mutation === undefined ? undefined : MUTATIONS[mutation];
 const options = broken ? { mutation: broken } : {};
-for (let seed = from; seed < until; seed += step) {
+for (let seed = from; seed < until; seed++) {
   const result = await simulate(seed, options);
   const violations = [...result.violations];
   // A run that cannot be repeated is no help: now and then one is.
-  if (seed % REPEAT < step && (await simulate(seed, options)).digest !== result.digest) violations.push('the same seed ran in another way the second time');
+  if (seed % REPEAT === 0 && (await simulate(seed, options)).digest !== result.digest) violations.push('the same seed ran in another way the second time');
   parentPort?.postMessage({ ...result, violations, last: violations.length === 0 ? [] : result.last });
   if (violations.length > 0 && !keepGoing) break;
 }

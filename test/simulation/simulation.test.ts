@@ -15,10 +15,10 @@ async function simulate(...options: readonly string[]): Promise<{ readonly code:
 }
 
 test(
-  'whatever fails, nothing is lost and every effect is explained: 400 seeds',
+  'whatever fails, nothing is lost and every effect is explained: 300 seeds',
   async () => {
-    const { code, output } = await simulate('--seeds', '400');
-    expect(output).toMatch(/^good: 400 seeds/);
+    const { code, output } = await simulate('--seeds', '300');
+    expect(output).toMatch(/^good: 300 seeds/);
     expect(code).toBe(0);
   },
   LIMIT_MS,
@@ -37,7 +37,7 @@ test(
 test(
   'a core that is broken on purpose is found out, and how to see it again is said',
   async () => {
-    const { code, output } = await simulate('--mutations', '--seeds', '150');
+    const { code, output } = await simulate('--mutations', '--seeds', '400');
     expect(output.split('\n').filter((line) => line !== '' && !line.includes(': found with seed'))).toEqual([]);
     expect(code).toBe(0);
     const found = await simulate('--seeds', '20', '--mutation', 'confirms are not awaited');

@@ -12,7 +12,8 @@ import setup, { type Running } from '../services/setup.js';
 import teardown from '../services/teardown.js';
 import { Soak, type SoakResult } from './soak.js';
 
-const LANES = 20;
+/** Customers of the world, whose rows keep their order. */
+const LANES = 10;
 const USAGE =
   'usage: npm run soak -- (--hours N | --minutes N) [--bus rabbitmq|embedded] [--rate rows/s, 10] [--seed N] [--rest s between troubles, 40] [--late s, 300] [--leak MB/h, 20]';
 const { values } = parseArgs({
@@ -52,7 +53,7 @@ async function soak(kind: 'rabbitmq' | 'embedded'): Promise<number> {
   let world: FaultWorld | undefined;
   try {
     const listen = `127.0.0.1:${await freePort()}`;
-    world = await FaultWorld.start(undefined, { bus: kind, listen, lanes: LANES });
+    world = await FaultWorld.start(undefined, { bus: kind, listen, isOrdered: true, attempts: 100 });
     const seed = Number(values.seed);
     say(`${minutes} min, bus ${kind}, ${values.rate} rows/s to three targets, seed ${seed}; Ctrl-C ends it with everything counted`);
     const result = await new Soak({

@@ -35,3 +35,11 @@ function readCa(file: string, system: string): string {
     throw new Misconfigured('E421', `${system}: the CA file ${file} cannot be read: ${describe(cause)}`, { cause });
   }
 }
+
+/**
+ * A process that stops in the middle of a transaction (SIGSTOP, a frozen machine) holds its locks until the server ends the transaction: before
+ * others have waited for a lock as long as they do. Ours are idle for microseconds.
+ */
+export function stoodStillMs({ lock_timeout, statement_timeout }: Pick<ServerConnect, 'lock_timeout' | 'statement_timeout'>): number {
+  return Math.min(statement_timeout, Math.max(1_000, lock_timeout / 2));
+}

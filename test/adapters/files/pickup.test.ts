@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { TryAgain } from '../../../adapters/contract/index.js';
 import { Disk } from '../../../adapters/file/disk.js';
-import { Folder, Runner, values } from './runner.js';
+import { Folder, Runner, signal, values } from './runner.js';
 
 let folder: Folder;
 beforeEach(() => {
@@ -313,5 +313,42 @@ describe('what lies in a folder', () => {
     expect(records).toHaveLength(300_000);
     expect(new Set(records.map((record) => record.id)).size).toBe(300_000);
     expect(folder.names('in/done')).toEqual(['a.csv']);
+  });
+});
+
+describe('a node that may not read any more', () => {
+  /** Throws from the given call on, as the lease of a process does that stood still. */
+  const fenceAfter = (calls: number) => (): void => {
+    if (calls-- <= 0) throw new Error('the lease was lost');
+  };
+
+  test('claims nothing', async () => {
+    const runner = Runner.on(folder);
+    folder.write('in/a.csv', rows(1));
+    const batches = (await runner.open()).poll({ checkpoint: undefined, maxRecords: 10, signal, fence: fenceAfter(0) });
+    await expect(batches.next()).rejects.toThrow('the lease was lost');
+    expect(folder.files('in')).toEqual(['a.csv']);
+    expect(await runner.poll()).toHaveLength(1);
+  });
+
+  test('puts nothing away: its last batch is durable, and the next holder does it once', async () => {
+    const zombie = Runner.on(folder);
+    folder.write('in/a.csv', rows(2));
+    let isLost = false;
+    const fence = (): void => {
+      if (isLost) throw new Error('the lease was lost');
+    };
+    const batches = (await zombie.open()).poll({ checkpoint: undefined, maxRecords: 10, signal, fence });
+    const { value: batch } = (await batches.next()) as { readonly value: { readonly checkpoint?: string; settle(settlement: object): Promise<void> } };
+    isLost = true;
+    const next = new Runner({}, new Disk(folder.root), zombie.state);
+    next.checkpoint = batch.checkpoint;
+    const settlement = { accepted: 2, filtered: 0, dead: 1, reason: 'it would go to the error folder' };
+    await expect(batch.settle(settlement)).rejects.toThrow('the lease was lost');
+    expect(folder.names('in/done')).toEqual([]);
+    expect(await next.poll()).toEqual([]);
+    expect(folder.names('in/done')).toEqual(['a.csv']);
+    await expect(batch.settle(settlement)).rejects.toThrow('the lease was lost');
+    expect([folder.names('in/done'), folder.names('in/failed'), zombie.state.entries.size]).toEqual([['a.csv'], [], 0]);
   });
 });

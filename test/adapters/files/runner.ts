@@ -48,12 +48,13 @@ export class Runner {
   checkpoint: string | undefined;
   readonly clock: HeldClock = heldClock();
   readonly log: RecordingLog = recordingLog();
-  readonly state: MemoryState = memoryState();
   private pickup: Pickup | undefined;
 
   constructor(
     private readonly options: object,
     private readonly space: FileSpace,
+    /** Shared by the nodes of one store. */
+    readonly state: MemoryState = memoryState(),
   ) {}
 
   static on(folder: Folder, options: object = {}): Runner {

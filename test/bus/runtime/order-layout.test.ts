@@ -21,7 +21,7 @@ describe('the channels of an order change', () => {
       const n = next++;
       return { id: String(n), value: { n: String(n) }, key: `K${n % 7}` };
     });
-  const accept = (size: number) => world.intake.accept('in.things', batch(size), { patienceMs: 20_000, signal: AbortSignal.timeout(30_000) });
+  const accept = (size: number) => world.intake.accept('in.things', batch(size), { patienceMs: 20_000, signal: AbortSignal.timeout(60_000) });
   const layouts = () => new LayoutBook(world.store.endpointState).read('out.things');
   const flaky = () =>
     testTarget(async () => {
@@ -46,13 +46,13 @@ describe('the channels of an order change', () => {
     await apply(5, 3);
     isLoading = false;
     await load;
-    await until(() => target.got.length === next, 'all', 30_000);
+    await until(() => target.got.length === next, 'all', 90_000);
     expect(inversions(target.got)).toEqual([]);
     expect(new Set(target.got.map(numberOf)).size).toBe(next);
     await until(async () => (await layouts()).length === 1, 'the old layouts are forgotten');
     expect((await layouts()).map(({ partitions }) => partitions)).toEqual([5]);
     expect(await world.supervisor.channels('out.things')).toHaveLength(6);
-  }, 60_000);
+  }, 180_000);
 
   test('a route that is ordered from now on: what it published before comes first', async () => {
     const gate = Promise.withResolvers<void>();
@@ -98,7 +98,7 @@ describe('the channels of an order change', () => {
       await world.supervisor.setPaused('out.things', false);
       await apply(`r${round}`);
     }
-    await until(() => target.got.length === next, 'all', 30_000);
+    await until(() => target.got.length === next, 'all', 90_000);
     expect(inversions(target.got)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });

@@ -100,18 +100,19 @@ describe('an order over two processes on RabbitMQ and PostgreSQL', () => {
       while (sent < upTo) {
         const records = Array.from({ length: 100 }, (_, at) => recordOf(`K${(sent + at) % KEYS}`, Math.floor((sent + at) / KEYS)));
         sent += records.length;
-        await first.intake.accept('in.things', records, { patienceMs: 30_000, signal: AbortSignal.timeout(60_000) });
-        await until(() => sent - partner.applied.length < 400, 'the partner keeps up', 30_000);
+        await first.intake.accept('in.things', records, { patienceMs: 30_000, signal: AbortSignal.timeout(120_000) });
+        await until(() => sent - partner.applied.length < 400, 'the partner keeps up', 90_000);
       }
     };
     await feed(TOTAL / 5);
     await until(
       async () => {
         await feed(sent + 100);
+        await new Promise((next) => setTimeout(next, 150));
         return (partner.by.get('second') ?? 0) > 100;
       },
       'some partitions were handed over',
-      30_000,
+      90_000,
     );
     await feed(Math.max(sent, TOTAL * 0.6));
     // A hard stop in the middle of its work.
@@ -125,9 +126,9 @@ describe('an order over two processes on RabbitMQ and PostgreSQL', () => {
     await feed(sent + TOTAL / 5);
     await apply(second, 'again', 3, 2);
     await feed(Math.max(sent + TOTAL / 5, TOTAL));
-    await until(() => partner.applied.length === sent, 'all', 60_000);
+    await until(() => partner.applied.length === sent, 'all', 120_000);
     expect(inversions(partner.applied)).toEqual([]);
     expect(new Set(partner.applied.map(({ id }) => id)).size).toBe(sent);
-    await until(async () => (await first.book.read('out.things')).length === 1, 'the old channels are removed', 30_000);
-  }, 180_000);
+    await until(async () => (await first.book.read('out.things')).length === 1, 'the old channels are removed', 90_000);
+  }, 400_000);
 });

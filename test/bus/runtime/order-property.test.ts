@@ -32,6 +32,7 @@ describe('the order of a key, whatever happens', () => {
       const partner = new Partner(0.05, () => pick(3), random);
       const directory = mkdtempSync(join(tmpdir(), 'signalbox-order-'));
       const counters = new Map<string, number>();
+      const ended: Promise<void>[] = [];
       let sent = 0;
       let life = 0;
       let partitions = 1 + pick(8);
@@ -61,18 +62,18 @@ describe('the order of a key, whatever happens', () => {
           life++;
           await world.broker.close();
           await world.store.close();
-          const gone = world;
-          void gone.supervisor.stop();
+          ended.push(world.supervisor.stop());
           if (random() < 0.4) partitions = 1 + pick(8);
           world = await begin();
         }
       }
-      await until(() => partner.applied.length >= total, `all of ${total}, with seed ${seed}`, 30_000);
+      await until(() => partner.applied.length >= total, `all of ${total}, with seed ${seed}`, 90_000);
       expect({ seed, inversions: inversions(partner.applied), applied: partner.applied.length }).toEqual({ seed, inversions: [], applied: total });
       expect(await world.store.deadLetters.groups()).toEqual([]);
       await world.close(true);
+      await Promise.all(ended);
       rmSync(directory, { recursive: true, force: true });
     },
-    60_000,
+    180_000,
   );
 });

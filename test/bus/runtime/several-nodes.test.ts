@@ -148,6 +148,20 @@ describe('a source on several nodes', () => {
   });
 });
 
+test('what another node paused or resumed is followed', async () => {
+  const state = () => world.supervisor.reports().get('out')?.endpoints[0]?.state;
+  await world.supervisor.setPaused('out', true);
+  await world.store.endpointState.put('signalbox.pauses', new Map([['out.things', undefined]]));
+  await world.supervisor.followPauses();
+  expect(state()).not.toBe('paused');
+  await world.store.endpointState.put('signalbox.pauses', new Map([['out.things', 'now']]));
+  await Promise.all([world.supervisor.followPauses(), world.supervisor.followPauses()]);
+  expect(state()).toBe('paused');
+  await world.supervisor.setPaused('out', false);
+  await world.supervisor.followPauses();
+  expect([state() === 'paused', events('pause-followed')]).toEqual([false, 2]);
+});
+
 describe('a source that hangs', () => {
   /** Twenty times as fast. */
   const fast: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() * 20, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal) };
@@ -161,7 +175,10 @@ describe('a source that hangs', () => {
       }
     });
     let opened = 0;
-    const made = source('one', { ...inbound, open: async () => void (opened += 1) }, { clock: fast, pollTimeoutMs: 5_000 });
+    const open = async (): Promise<void> => {
+      opened += 1;
+    };
+    const made = source('one', { ...inbound, open }, { clock: fast, ttlMs: 600_000, pollTimeoutMs: 5_000 });
     await made.start();
     await until(async () => (await position()) >= 4, 'it goes on');
     expect(opened).toBe(2);
@@ -182,7 +199,7 @@ describe('a source that hangs', () => {
         fence = error;
       }
     });
-    const made = source('one', hung, { clock: fast, pollTimeoutMs: 5_000, remake: () => endless() });
+    const made = source('one', hung, { clock: fast, ttlMs: 600_000, pollTimeoutMs: 5_000, remake: () => endless() });
     await made.start();
     await until(async () => (await position()) >= 4, 'the other goes on');
     expect(made.report.recycled?.reason).toBe('reading made no progress for 5 s and did not end when told to');
@@ -207,6 +224,7 @@ describe('a source that hangs', () => {
     };
     const made = source('one', hung, {
       clock: fast,
+      ttlMs: 600_000,
       pollTimeoutMs: 5_000,
       remake: () => {
         hangs = false;
@@ -225,7 +243,7 @@ describe('a source that hangs', () => {
         progress?.();
       }
     });
-    const made = source('one', inbound, { clock: fast, pollTimeoutMs: 5_000 });
+    const made = source('one', inbound, { clock: fast, ttlMs: 600_000, pollTimeoutMs: 5_000 });
     await made.start();
     await until(async () => (await position()) >= 1, 'it reads');
     expect(made.report.recycled).toBeUndefined();

@@ -3,7 +3,7 @@ import { abortable, answered, within } from '../../abortable.js';
 import type { ServerConnect } from '../../config.js';
 import type { Kind, Raw } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
-import { tlsOptions } from '../shared.js';
+import { stoodStillMs, tlsOptions } from '../shared.js';
 import { classifyMariadb } from './failures.js';
 
 // From the default export: Node, unlike jest, finds no named `Types` in this CommonJS package.
@@ -90,6 +90,7 @@ async function settings(connection: PoolConnection, connect: ServerConnect): Pro
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
     `SET SESSION innodb_lock_wait_timeout = ${seconds(connect.lock_timeout)}`,
     `SET SESSION lock_wait_timeout = ${seconds(connect.lock_timeout)}`,
+    ...(mariadb ? [`SET SESSION idle_transaction_timeout = ${seconds(stoodStillMs(connect))}`] : []),
     mariadb ? `SET SESSION max_statement_time = ${connect.statement_timeout / 1000}` : `SET SESSION max_execution_time = ${connect.statement_timeout}`,
   ];
 }

@@ -3,7 +3,7 @@ import { abortable, within } from '../../abortable.js';
 import type { ServerConnect } from '../../config.js';
 import type { Kind, Raw } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
-import { tlsOptions } from '../shared.js';
+import { stoodStillMs, tlsOptions } from '../shared.js';
 import { classifyPostgres } from './failures.js';
 
 // Every value comes as the server's text: no JavaScript number or Date in between.
@@ -30,7 +30,7 @@ export function connectPostgres(connect: ServerConnect, system: string): Databas
     application_name: 'signalbox',
     statement_timeout: connect.statement_timeout,
     lock_timeout: connect.lock_timeout,
-    idle_in_transaction_session_timeout: connect.statement_timeout,
+    idle_in_transaction_session_timeout: Math.ceil(stoodStillMs(connect)),
     // The server's own timeout comes first; this one notices a server that is gone.
     query_timeout: connect.statement_timeout + 5_000,
     allowExitOnIdle: true,

@@ -9,7 +9,7 @@ export function classifyPostgres(error: unknown): AnyFailure | undefined {
   const { code, message, column, constraint } = read(error);
   const options = { cause: error };
   if (isTls(code, message)) return new Misconfigured('E421', message, options);
-  if (/^(08|57P0)/.test(code) || code === '53300' || isLink(code) || LOST.test(message)) return new NotConnected('E420', message, options);
+  if (/^(08|57P0|25P03)/.test(code) || code === '53300' || isLink(code) || LOST.test(message)) return new NotConnected('E420', message, options);
   if (code.startsWith('28') || code === '3D000') return new Misconfigured('E421', message, options);
   if (/^(42P01|42703|3F000|42704|42P10)$/.test(code)) return new Misconfigured('E422', message, options);
   if (code === '42501' || code === '25006') return new Misconfigured('E423', message, options);
