@@ -251,7 +251,9 @@ export class CrashWorld {
       for (const number of this.refused.splice(0)) this.refusals.delete(number);
       const ids = await this.letters('partner.bookings');
       const failed = ids.length > 0 ? (await this.service.redeliver(ids, BY)).failed : [];
-      if (failed[0]) throw new Error(failed[0].reason);
+      // What was on the bus already when the process died is delivered meanwhile, and closes its letter.
+      const refused = failed.find(({ reason }) => reason !== 'it is redelivered already');
+      if (refused) throw new Error(refused.reason);
     }
     if (phase === 'discard') {
       this.filtered += this.broken;

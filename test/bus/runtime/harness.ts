@@ -192,10 +192,10 @@ export function plan(systems: readonly SystemPlan[], handler: Handler = handlerT
   return { handler, systems, drainMs: 2_000 };
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 15_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 15_000, view: () => string = () => ''): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not in ${limitMs / 1000} s: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not in ${limitMs / 1000} s: ${what} ${view()}`.trim());
     await new Promise((next) => setTimeout(next, 10));
   }
 }
