@@ -15,6 +15,8 @@ export interface Trouble {
   readonly attempt: number;
   /** When its time to be held began. */
   readonly since: number;
+  /** From then on it is given up when those behind it keep others of its channel from coming. */
+  readonly yieldsAt: number;
   readonly code: string;
   readonly reason: string;
 }
@@ -133,7 +135,6 @@ export class Lanes {
     const unsettled = this.count(channel) + 1;
     this.unsettled.set(channel, unsettled);
     if (lane.entries.length === 1) this.queue(entry);
-    if (unsettled > this.prefetch / 2) this.makeRoom(channel);
   }
 
   count(channel: string): number {
@@ -197,6 +198,21 @@ export class Lanes {
     return false;
   }
 
+  /** Keys that have waited for a while must not keep the others of their channel from being handed out. Call now and then. */
+  makeRoom(): void {
+    const now = this.clock.now().getTime();
+    for (const [channel, unsettled] of this.unsettled) {
+      if (unsettled <= this.prefetch / 2) continue;
+      const waiting = [...this.lanes.values()].filter(({ entries: [first] }) => first?.phase === 'waiting' && first.channel === channel);
+      if (waiting.reduce((sum, { entries }) => sum + entries.length, 0) <= this.prefetch / 2) continue;
+      const late = waiting.filter(({ entries: [first] }) => (first?.trouble?.yieldsAt ?? Number.POSITIVE_INFINITY) <= now);
+      const [first] = late.sort((a, b) => b.entries.length - a.entries.length)[0]?.entries ?? [];
+      if (!first) continue;
+      first.isCrowding = true;
+      this.waits.get(first)?.abort();
+    }
+  }
+
   private queue(entry: LaneEntry): void {
     entry.phase = 'queued';
     this.begin(entry);
@@ -216,15 +232,5 @@ export class Lanes {
     this.unsettled.set(entry.channel, this.count(entry.channel) - 1);
     this.settled(entry.channel);
     return true;
-  }
-
-  /** Keys that wait for a retry must not keep the others of their channel from being handed out. */
-  private makeRoom(channel: string): void {
-    const waiting = [...this.lanes.values()].filter(({ entries: [first] }) => first?.phase === 'waiting' && first.channel === channel);
-    if (waiting.reduce((sum, { entries }) => sum + entries.length, 0) <= this.prefetch / 2) return;
-    const [first] = waiting.reduce((most, lane) => (lane.entries.length > most.entries.length ? lane : most)).entries;
-    if (!first) return;
-    first.isCrowding = true;
-    this.waits.get(first)?.abort();
   }
 }

@@ -24,6 +24,8 @@ export interface OrderServices {
 
 /** Of a route that is gone, or ordered no more, since the message was published. */
 const DEFAULT_ORDER: Pick<RouteOrder, 'onFailure' | 'holdMs'> = { onFailure: 'park', holdMs: 300_000 };
+/** A busy key has many behind it at once: it holds up others for this part of its time before it is given up for them. */
+const YIELD_SHARE = 10;
 
 /**
  * Keeps the order of one key when a delivery fails: it is tried again in its place while only its key waits; given up, it is parked with all of its key behind
@@ -91,7 +93,8 @@ export class OrderKeeper {
     const before = entry.trouble?.deliveryId === id ? entry.trouble : undefined;
     const attempt = before?.attempt ?? 1;
     const since = counts ? (before?.since ?? now) : now;
-    const leftMs = since + this.orderOf(queued).holdMs - now;
+    const { holdMs } = this.orderOf(queued);
+    const leftMs = since + holdMs - now;
     const isOver = counts && (attempt >= retry.attempts || leftMs <= 0);
     if (isUnknown && (isOver || this.endpoint.onUnknown === 'park')) {
       await this.leaveOpen(entry, queued, { code: this.endpoint.onUnknown === 'park' ? 'E580' : 'E581', reason: describe(error) }, signal, parked);
@@ -103,7 +106,7 @@ export class OrderKeeper {
       const wantedMs = Math.max(retryDelay(retry, attempt, 'afterMs' in failure ? failure.afterMs : undefined, clock.random), remainingMs);
       const waitMs = counts ? Math.min(wantedMs, Math.max(leftMs, remainingMs)) : remainingMs;
       const next = `${counts ? `attempt ${attempt} of ${retry.attempts}, next ${new Date(now + waitMs).toISOString()}` : 'no message succeeds, so this attempt does not count'}; its key waits`;
-      entry.trouble = { deliveryId: id, attempt: counts ? attempt + 1 : attempt, since, code: failure.code, reason: describe(error) };
+      entry.trouble = { deliveryId: id, attempt: counts ? attempt + 1 : attempt, since, yieldsAt: since + holdMs / YIELD_SHARE, code: failure.code, reason: describe(error) };
       await this.journal.append(this.journal.event(queued, 'retry', now, { code: failure.code, detail: `${describe(error)}; ${next}`, attempt }), signal);
       this.health.brokeDown(error, now, next);
       entry.later(waitMs);

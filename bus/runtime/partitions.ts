@@ -111,6 +111,7 @@ export class Partitions {
       const isSettled = await this.advance(signal);
       if (this.seats.size === 0 && isSettled) return undefined;
       await this.balance(signal);
+      this.lanes.makeRoom();
       return isSettled ? BALANCE_MS : POLL_MS;
     } catch (error) {
       if (!signal.aborted) this.services.log.warn('partitions-failed', `the partitions of ${this.endpoint} could not be served, trying again: ${describe(error)}`);

@@ -132,10 +132,23 @@ describe('ordered deliveries', () => {
       return { detail: 'ok' };
     });
     const slow = { ...patient, firstMs: 60_000, longestMs: 60_000 };
-    await world.supervisor.apply(plan([system('out', { outbound: target, partitions: 1 })], handler({}, slow)));
-    await accept(...Array.from({ length: 100 }, (_, n) => record('A', n)), record('B', 1));
+    await world.supervisor.apply(plan([system('out', { outbound: target, partitions: 1 })], handler({ holdMs: 10_000 }, slow)));
+    await accept(...Array.from({ length: 100 }, (_, n) => record('A', n)));
+    await accept(record('B', 1));
     await until(() => target.got.length === 1, 'the one behind a hundred others');
     expect((await world.store.parked.lanes({ limit: 10 }))[0]?.reason).toContain('held up too many others');
+  });
+
+  test('a busy key that fails for a moment is not given up for the others', async () => {
+    let failures = 0;
+    const target = testTarget(({ key }) => {
+      if (key === 'A' && failures++ < 5) throw new TryAgain('E400', 'busy');
+      return { detail: 'ok' };
+    });
+    await world.supervisor.apply(plan([system('out', { outbound: target, partitions: 1 })], handler()));
+    await accept(...Array.from({ length: 100 }, (_, n) => record('A', n)), record('B', 1));
+    await until(() => target.got.length === 101, 'all');
+    expect(await world.store.parked.lanes({ limit: 10 })).toEqual([]);
   });
 
   test('an outage of the target parks nobody', async () => {
