@@ -64,6 +64,11 @@ export class ChannelConsumer implements Consumer {
     });
   }
 
+  /** The queue is another one of the same name. */
+  async renew(queue: string): Promise<void> {
+    await this.#subscriptions.find((subscription) => subscription.queue === queue)?.renew();
+  }
+
   async pause(): Promise<void> {
     this.#paused = true;
     for (const subscription of this.#subscriptions) subscription.pause();

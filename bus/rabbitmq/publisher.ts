@@ -77,6 +77,13 @@ export class Publisher {
     });
   }
 
+  /** What is sent from now on goes through another channel; what was sent is answered first (bounded). */
+  renew(): void {
+    if (!this.#channel) return;
+    this.#renewing ??= this.#clock.monotonic();
+    if (this.#inFlight.size === 0) this.#replace();
+  }
+
   /** Waits for what was sent (bounded), refuses the rest. */
   async close(): Promise<void> {
     if (this.#inFlight.size + this.#waiting.length > 0 && this.#session && this.#session.blocked === undefined) {
@@ -162,7 +169,7 @@ export class Publisher {
       else this.#settle(out);
       if (this.#refused.delete(out.key) && this.#refused.size === 0) this.#renewWait = RENEW_MS;
     }
-    if (this.#renewing !== undefined && this.#inFlight.size === 0) this.#renew();
+    if (this.#renewing !== undefined && this.#inFlight.size === 0) this.#replace();
     this.#pump();
   }
 
@@ -170,10 +177,10 @@ export class Publisher {
    * A channel that was opened while a quorum queue had no leader may hold on to the leader that is gone: it refuses every message for that queue
    * until the dead node is back (seen on 3.10.8, three nodes, leader killed). A new channel asks anew.
    */
-  #renew(): void {
+  #replace(): void {
     const channel = this.#channel;
     if (!channel) return;
-    this.#log.debug('broker.publisher', `messages are refused (${[...this.#refused].join(', ')}): another channel`);
+    this.#log.debug('broker.publisher', `another channel${this.#refused.size > 0 ? `, messages are refused: ${[...this.#refused].join(', ')}` : ''}`);
     this.#renewWait = Math.min(this.#renewWait * 2, LONGEST_RENEW_MS);
     // What it has not answered yet may be stored or not, so that is published again.
     this.#lose('the channel was replaced before the confirm');
@@ -215,7 +222,7 @@ export class Publisher {
           out?.reject(new NotPublished('rejected', out.channel, `not sent: ${why}`));
         }
       }
-      if (this.#renewing !== undefined && now - this.#renewing > RENEW_DRAIN_MS) this.#renew();
+      if (this.#renewing !== undefined && now - this.#renewing > RENEW_DRAIN_MS) this.#replace();
       const late = [...this.#inFlight].filter((out) => now - out.since > CONFIRM_MS);
       for (const out of late) this.#settle(out, new NotPublished('unknown', out.channel, `no confirm within ${CONFIRM_MS / 1000} s`));
       // During an alarm the broker reads again by itself; without one a silent channel is broken.

@@ -97,7 +97,17 @@ export class RabbitmqBroker implements Broker {
       limit: maxMessages === undefined ? undefined : new LengthLimit(maxMessages, this.#options.clock, count),
       settled: created ? this.#settledAt() : before?.generation === generation ? before.settled : 0,
     });
+    if (created && before?.generation === generation) await this.#meetAgain(spec.name, queue);
     if (before && before.generation < generation) for (const consumer of this.#consumers) if (consumer.channel === spec.name) consumer.follow(generation);
+  }
+
+  /**
+   * A queue that was deleted and made again is a stranger of the same name to the channels that knew the one before: what they publish or consume may be
+   * taken for repetitions by it, and is never seen again (3.10.8). New channels know nothing of the old one.
+   */
+  async #meetAgain(channel: string, queue: string): Promise<void> {
+    this.#publisher.renew();
+    await Promise.all([...this.#consumers].filter((consumer) => consumer.channel === channel).map((consumer) => consumer.renew(queue)));
   }
 
   async publish(channel: string, message: OutgoingMessage): Promise<void> {

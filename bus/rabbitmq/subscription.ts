@@ -64,6 +64,11 @@ export class Subscription {
     this.#place?.release();
   }
 
+  /** Subscribes anew; what is out comes again. */
+  async renew(): Promise<void> {
+    await this.#leave(this.#place);
+  }
+
   /**
    * Stop, finish, settle, close the channel. Never `basic.cancel`: the broker would make the next single active consumer active
    * while messages of this one are still in work.

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { connect } from 'amqplib';
 import type { Broker } from '../../../bus/broker.js';
+import { NotConnected } from '../../../bus/errors.js';
 import { fromAmqp, toAmqp } from '../../../bus/rabbitmq/headers.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
 import { type FaultProxy, startProxy } from '../../faults/proxy.js';
@@ -135,7 +136,7 @@ describe('the RabbitMQ broker alone', () => {
     await broker.publish('a', message('still works'));
   });
 
-  test('a queue that somebody deleted is made again, by its publisher or by its consumer, on the same connection', async () => {
+  test('a queue that somebody deleted is made again, by its publisher or by its consumer', async () => {
     const { broker, prefix } = await through();
     await broker.declare({ name: 'a' });
     const inbox = acking();
@@ -146,8 +147,18 @@ describe('the RabbitMQ broker alone', () => {
     await broker.publish('a', message('two'));
     await inbox.until(2, 45_000);
     await beside((channel) => channel.deleteQueue(`${prefix}.a.g1`));
-    await eventually('it is there again', async () => (await broker.depth('a')).consumers === 1, 45_000);
-    expect(inbox.ids).toEqual(['one', 'two']);
+    // RabbitMQ 3.10 now and then ends the connection itself over this (541).
+    const isConsumed = async (): Promise<boolean> => {
+      try {
+        return (await broker.depth('a')).consumers === 1;
+      } catch (error) {
+        if (error instanceof NotConnected) return false;
+        throw error;
+      }
+    };
+    await eventually('it is there again', isConsumed, 45_000);
+    // The consumer may have been renewed while it had `two`, which then came again.
+    expect([...new Set(inbox.ids)]).toEqual(['one', 'two']);
   }, 120_000);
 
   test('a new queue rests before the first publish, an old one does not', async () => {
