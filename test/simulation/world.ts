@@ -28,6 +28,8 @@ export interface RunResult {
   readonly last: readonly string[];
   readonly steps: number;
   readonly inputs: number;
+  /** Effects at all partners. */
+  readonly effects: number;
   /** Virtual milliseconds from the end of the faults until everything was done. */
   readonly recoveryMs: number;
 }
@@ -130,7 +132,8 @@ export class World {
     await this.#stopNodes();
     checkEnd(this, isQuiet);
     const { violations, trace } = context;
-    return { seed: this.seed, violations, digest: trace.digest, last: trace.last, steps: scheduler.steps, inputs: this.expected.length, recoveryMs };
+    const effects = this.partners.reduce((sum, partner) => sum + partner.effects.length, 0);
+    return { seed: this.seed, effects, violations, digest: trace.digest, last: trace.last, steps: scheduler.steps, inputs: this.expected.length, recoveryMs };
   }
 
   /** What should run, in one process. */
