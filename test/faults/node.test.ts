@@ -4,7 +4,7 @@ import { inWorld } from './network.js';
 import type { WorldOptions } from './world.js';
 
 const ALL: readonly WorldOptions[] = [
-  { bus: 'rabbitmq', store: 'postgres' },
+  { bus: 'rabbitmq', store: 'postgres', isOrdered: true },
   { bus: 'rabbitmq', isOrdered: true },
   { bus: 'embedded', isOrdered: true },
 ];
