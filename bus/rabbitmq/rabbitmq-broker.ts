@@ -84,6 +84,7 @@ export class RabbitmqBroker implements Broker {
   async declare(spec: ChannelSpec): Promise<void> {
     checkChannel(spec.name);
     const generation = spec.generation ?? 1;
+    const known = this.#declared.get(spec.name);
     const created = await this.#topology.declare(spec);
     const before = this.#declared.get(spec.name);
     if (before && before.generation > generation) return;
@@ -97,7 +98,7 @@ export class RabbitmqBroker implements Broker {
       limit: maxMessages === undefined ? undefined : new LengthLimit(maxMessages, this.#options.clock, count),
       settled: created ? this.#settledAt() : before?.generation === generation ? before.settled : 0,
     });
-    if (created && before?.generation === generation) await this.#meetAgain(spec.name, queue);
+    if (created && known?.generation === generation) await this.#meetAgain(spec.name, queue);
     if (before && before.generation < generation) for (const consumer of this.#consumers) if (consumer.channel === spec.name) consumer.follow(generation);
   }
 
