@@ -40,6 +40,8 @@ export class Parking {
   async park(entry: LaneEntry, cause: Cause | undefined, signal: AbortSignal): Promise<void> {
     const { lane } = entry;
     lane.clearIn = undefined;
+    // What is somebody else's now is not parked here, and must not stay in our hands as if it were under way.
+    entry.session.throwIfAborted();
     const entries = lane.entries.filter(({ session }) => !session.aborted).slice(0, PORTION);
     const at = this.now();
     const first = cause ? entry.id : (await this.first(lane.key, signal))?.deliveryId;
