@@ -5,12 +5,8 @@ import type { EventKind, HistoryEvent, ParkedDelivery, Store } from '../store/co
 import { deadline } from './deadline.js';
 import { DISCARDED } from './delivery-journal.js';
 import { nudge, orderKeyOf } from './envelope.js';
+import { type By, wordsOf } from './operator.js';
 import type { DurablePublisher } from './publisher.js';
-
-interface By {
-  readonly who: string;
-  readonly reason?: string;
-}
 
 /** What a person does with the parked keys of an order. */
 export class ParkedLanes {
@@ -35,8 +31,8 @@ export class ParkedLanes {
     const known = (await this.store.ledger.get([first.deliveryId])).get(first.deliveryId);
     // Whoever releases it has made sure that the target does not have it.
     const isOpen = known?.state === 'unknown' || known?.state === 'sending';
-    if (isOpen) await this.store.ledger.put([{ deliveryId: first.deliveryId, endpoint, state: 'released', at: this.clock.now().getTime(), detail: `by ${words(by)}` }]);
-    await this.store.history.append([this.event(first, 'note', `its key was released by ${words(by)}`)]);
+    if (isOpen) await this.store.ledger.put([{ deliveryId: first.deliveryId, endpoint, state: 'released', at: this.clock.now().getTime(), detail: `by ${wordsOf(by)}` }]);
+    await this.store.history.append([this.event(first, 'note', `its key was released by ${wordsOf(by)}`)]);
     await releaseLane(this.publisher, this.store, this.clock, endpoint, key);
     return lane.count;
   }
@@ -48,8 +44,8 @@ export class ParkedLanes {
     const [lane] = await this.store.parked.lanes({ endpoint: parked.endpoint, lane: parked.lane, limit: 1 });
     if (lane?.released) throw new Misconfigured('E572', `the key "${parked.lane}" was released: it may be under way`);
     // Copies of it that still come are recognised by the ledger.
-    await this.store.ledger.put([{ deliveryId, endpoint: parked.endpoint, state: 'done', at: this.clock.now().getTime(), detail: `${DISCARDED}${words(by)}` }]);
-    await this.store.history.append([this.event(parked, 'discarded', `by ${words(by)}`)]);
+    await this.store.ledger.put([{ deliveryId, endpoint: parked.endpoint, state: 'done', at: this.clock.now().getTime(), detail: `${DISCARDED}${wordsOf(by)}` }]);
+    await this.store.history.append([this.event(parked, 'discarded', `by ${wordsOf(by)}`)]);
     return (await this.store.parked.remove([deliveryId])) > 0;
   }
 
@@ -69,8 +65,4 @@ export async function releaseLane(publisher: DurablePublisher, store: Store, clo
     await publisher.inOrder(endpoint, key, publish, 10_000, limit.signal);
     reached('release.published');
   });
-}
-
-function words({ who, reason }: By): string {
-  return reason === undefined ? who : `${who}: ${reason}`;
 }

@@ -9,14 +9,10 @@ import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../
 import { deadline } from './deadline.js';
 import { orderKeyOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
+import { type By, eachOf, wordsOf } from './operator.js';
 import { ParkedLanes } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
-
-interface By {
-  readonly who: string;
-  readonly reason?: string;
-}
 
 /**
  * Hands dead letters out again, or closes them. A delivery goes back into its target's channel with the same id and payload; a record goes
@@ -39,18 +35,11 @@ export class Redelivery {
   }
 
   async redeliver(ids: readonly string[], by: By): Promise<{ readonly redelivered: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
-    const failed: { id: string; reason: string }[] = [];
-    let redelivered = 0;
-    for (const id of ids) {
-      try {
-        const letter = await this.store.deadLetters.get(id);
-        if (letter?.state !== 'open') throw new Error(letter ? `it is ${letter.state} already` : 'there is no such dead letter');
-        await this.handOut(letter, by);
-        redelivered++;
-      } catch (error) {
-        failed.push({ id, reason: describe(error) });
-      }
-    }
+    const { done: redelivered, failed } = await eachOf(ids, async (id) => {
+      const letter = await this.store.deadLetters.get(id);
+      if (letter?.state !== 'open') throw new Error(letter ? `it is ${letter.state} already` : 'there is no such dead letter');
+      await this.handOut(letter, by);
+    });
     return { redelivered, failed };
   }
 
@@ -118,7 +107,7 @@ export class Redelivery {
       node: this.node,
       route: letter.route,
       endpoint: letter.endpoint,
-      detail: `by ${by.who}${by.reason === undefined ? '' : `: ${by.reason}`}`,
+      detail: `by ${wordsOf(by)}`,
       ...(letter.rule === undefined ? {} : { rule: letter.rule, deliveryId: letter.id }),
     };
   }

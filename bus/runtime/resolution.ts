@@ -1,22 +1,17 @@
 import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
 import type { Clock } from '../../adapters/contract/services.js';
-import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import { type EventKind, type LedgerEntry, type ParkedDelivery, STORE, type Store } from '../store/contract.js';
 import { deadline } from './deadline.js';
 import { DISCARDED } from './delivery-journal.js';
 import { channelOf, withAttempt } from './envelope.js';
+import { type By, eachOf, wordsOf } from './operator.js';
 import { releaseLane } from './parked-lanes.js';
 import { DurablePublisher } from './publisher.js';
 import { NODE, ROUTING, type Routing } from './tokens.js';
 
 /** What a person says of a delivery whose outcome is unknown: the target has it, it shall be sent again, it is given up. */
 export type Verdict = 'delivered' | 'resend' | 'discard';
-
-interface By {
-  readonly who: string;
-  readonly reason?: string;
-}
 
 /** By then whoever sends it has an answer, or has noted that there is none. Longer than any call may take. */
 const UNDER_WAY_MS = 900_000;
@@ -40,16 +35,7 @@ export class Resolution {
     verdict: Verdict,
     by: By,
   ): Promise<{ readonly resolved: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
-    const failed: { id: string; reason: string }[] = [];
-    let resolved = 0;
-    for (const id of ids) {
-      try {
-        await this.one(id, verdict, `by ${by.who}${by.reason === undefined ? '' : `: ${by.reason}`}`);
-        resolved++;
-      } catch (error) {
-        failed.push({ id, reason: describe(error) });
-      }
-    }
+    const { done: resolved, failed } = await eachOf(ids, (id) => this.one(id, verdict, `by ${wordsOf(by)}`));
     return { resolved, failed };
   }
 

@@ -102,10 +102,7 @@ export class Target {
     this.link = new Link(outbound, name, this.health, this.outage, services, this.log);
     this.journal = new DeliveryJournal({ name, usesLedger, onUnknown }, services, this.log);
     this.suspects = new Suspects(name, services.store.endpointState);
-    const take = (received: Received): void => {
-      this.queue.push(received);
-      this.next();
-    };
+    const take = (received: Received): void => this.take(received);
     const { broker, ordered, clock, nodes, store } = services;
     this.partitions = new Partitions(name, PARTITION_PREFETCH, { broker, ordered, clock, log: this.log, liveNodes: () => nodes.liveNodes() }, take, take);
     const parking = new Parking(name, store, this.journal, () => clock.now().getTime());
@@ -168,10 +165,12 @@ export class Target {
   }
 
   private async consume(): Promise<void> {
-    this.consumer = await this.services.broker.consume(this.channel, { prefetch: Math.max(16, this.config.parallel * 4) }, (received) => {
-      this.queue.push(received);
-      this.next();
-    });
+    this.consumer = await this.services.broker.consume(this.channel, { prefetch: Math.max(16, this.config.parallel * 4) }, (received) => this.take(received));
+  }
+
+  private take(received: Received): void {
+    this.queue.push(received);
+    this.next();
   }
 
   private next(): void {
