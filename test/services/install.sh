@@ -6,6 +6,10 @@ missing=''
 ls /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server >/dev/null 2>&1 || missing="$missing rabbitmq-server"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -x /usr/sbin/mariadbd ] || missing="$missing mariadb-server"
+[ -x /usr/sbin/vsftpd ] || missing="$missing vsftpd"
+command -v gpg >/dev/null || missing="$missing gnupg"
+[ -x /usr/bin/odbcinst ] && ls /usr/lib/*/odbc/psqlodbcw.so >/dev/null 2>&1 || missing="$missing unixodbc odbcinst odbc-postgresql"
+ls /usr/lib/*/odbc/libsqlite3odbc*.so >/dev/null 2>&1 || missing="$missing libsqliteodbc"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "The tests need these Debian packages:$missing" >&2
