@@ -84,9 +84,14 @@ export class SqlInbound implements PollingInbound {
     const keyColumns = keyNames.map((name) => findColumn(table, name));
     const key = keyColumns.map((each) => shape.selected.find(({ column: { name } }) => name === each.name) ?? { column: each, field: each.name, declared: undefined });
     const includes = await planIncludes(dialect, session, this.read, table);
-    const safe = dialect.watermark !== undefined && (transaction !== undefined || !table.view);
-    if (transaction && !dialect.watermark) throw new Misconfigured('E426', `cursor.transaction: ${dialect.name} has no transaction numbers`);
-    if (transaction && transaction.type !== 'xid8') throw new Misconfigured('E426', `${transaction.name} is ${transaction.type}; cursor.transaction needs a column of type xid8`);
+    const { watermark } = dialect;
+    if (transaction && !watermark) throw new Misconfigured('E426', `cursor.transaction: ${dialect.name} has no transaction numbers`);
+    if (transaction && !watermark?.fits(transaction)) {
+      throw new Misconfigured('E426', `${transaction.name} is ${transaction.type}; cursor.transaction needs ${watermark?.needs}`);
+    }
+    const fitting = watermark === undefined || watermark.everyTable ? undefined : [...(column ? [column] : table.columns)].find((each) => watermark.fits(each));
+    const numbered = transaction ?? fitting;
+    const safe = watermark !== undefined && (numbered !== undefined || (watermark.everyTable && !table.view));
     if (!safe && !column && table.view) throw new Misconfigured('E426', `${table.name} is a view: it has no row versions, name a cursor column`);
     const lead = column ?? (safe ? undefined : keyColumns[0]);
     const nullable = column?.nullable === true;
@@ -95,7 +100,7 @@ export class SqlInbound implements PollingInbound {
       this.#warn('sql.cursor-nullable', message);
     }
     const order = lead && !(safe && nullable) ? [lead, ...keyColumns.filter(({ name }) => name !== lead.name)] : keyColumns;
-    return { shape, key, order, includes, window: safe ? { column: transaction } : undefined, overlap: cursor && 'column' in cursor ? cursor.overlap : undefined };
+    return { shape, key, order, includes, window: safe ? { column: numbered } : undefined, overlap: cursor && 'column' in cursor ? cursor.overlap : undefined };
   }
 
   async #step(dialect: Dialect, session: Session, plan: Plan, position: Position | undefined, limit: number): Promise<{ position: Position; page: Page } | undefined> {
@@ -113,7 +118,7 @@ export class SqlInbound implements PollingInbound {
     const { below, next } = await watermark.current(session);
     if (position.from > next) throw new Misconfigured('E426', `transaction ${position.from} was read, but the database is at ${next}: it was restored or is another one`);
     const to = position.to ?? below;
-    this.#watch(below, next);
+    this.#watch(below, next, watermark.look);
     if (to <= position.from) return undefined;
     const { column } = plan.window;
     const written = watermark.written(next, column);
@@ -149,7 +154,13 @@ export class SqlInbound implements PollingInbound {
   /** The upper bound of a run, fixed before its first page. */
   async #greatest(dialect: Dialect, session: Session, plan: Plan, lead: Column): Promise<Value> {
     const { rows } = await session.query(
-      `SELECT ${dialect.select(lead)} FROM ${plan.shape.table.sql} WHERE ${dialect.quote(lead.name)} IS NOT NULL ORDER BY ${dialect.quote(lead.name)} DESC LIMIT 1`,
+      dialect.page({
+        columns: dialect.select(lead),
+        from: plan.shape.table.sql,
+        where: [`${dialect.quote(lead.name)} IS NOT NULL`],
+        order: `${dialect.quote(lead.name)} DESC`,
+        limit: 1,
+      }),
     );
     const cells = rows[0];
     return cells ? (readRow({ table: plan.shape.table, selected: [{ column: lead, field: lead.name, declared: undefined }] }, cells).native.get(lead.name) ?? null) : null;
@@ -159,7 +170,7 @@ export class SqlInbound implements PollingInbound {
     const order = plan.order.map((column) => dialect.quote(column.name)).join(', ');
     const list = version === undefined ? selectList(dialect, plan.shape) : `${selectList(dialect, plan.shape)}, ${version}`;
     // One row more tells whether there is another page.
-    const sql = `SELECT ${list} FROM ${plan.shape.table.sql} WHERE ${where.join(' AND ')} ORDER BY ${order} LIMIT ${limit + 1}`;
+    const sql = dialect.page({ columns: list, from: plan.shape.table.sql, where, order, limit: limit + 1 });
     const { rows: cells } = await session.query(sql, binds.values);
     const taken = cells.slice(0, limit);
     let rows: readonly Row[] = taken.map((row) => readRow(plan.shape, row));
@@ -173,12 +184,11 @@ export class SqlInbound implements PollingInbound {
   }
 
   /** An open write transaction anywhere in the cluster holds the watermark back: nothing is lost, but nothing comes either. */
-  #watch(below: bigint, next: bigint): void {
+  #watch(below: bigint, next: bigint, look: string): void {
     const now = this.clock.monotonic();
     if (this.#held?.below !== below || next === below) this.#held = { below, since: now };
     const minutes = Math.floor((now - this.#held.since) / 60_000);
-    if (minutes >= STALLED_MINUTES)
-      this.#warn('sql.watermark-held', `a transaction open for more than ${STALLED_MINUTES} minutes holds back all newer rows: look at pg_stat_activity`);
+    if (minutes >= STALLED_MINUTES) this.#warn('sql.watermark-held', `a transaction open for more than ${STALLED_MINUTES} minutes holds back all newer rows: ${look}`);
   }
 
   /** Once per opening: a poll comes every few seconds. */

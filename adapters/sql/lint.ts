@@ -1,22 +1,24 @@
 import type { FieldType, FieldTypes, SpecFinding } from '../contract/index.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { CAPABILITIES } from './dialects/capabilities.js';
 import { parseStatement } from './statement.js';
 
 /** What a way of reading cannot see, and what weakens the connection: said before anything runs. */
 export function lintRead(config: unknown, connect: unknown): readonly SpecFinding[] {
   const { cursor, key, include, columns } = config as Read;
   const { driver } = connect as Connect;
+  const { title, watermark } = CAPABILITIES[driver];
   const findings: SpecFinding[] = [...lintTls(connect)];
   const warn = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'warning', path, message, ...(fix === undefined ? {} : { fix }) });
   warn(['table'], 'deleted rows are not seen: reading finds what is there', 'mark deleted rows with a status column, and read that');
   if (cursor && 'transaction' in cursor) {
-    if (driver !== 'postgres') findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${driver} has no transaction numbers`, fix: 'name a cursor column' });
-  } else if (driver === 'postgres') {
-    if (cursor?.overlap) warn(['cursor', 'overlap'], 'not needed for a PostgreSQL table: reading never passes an open transaction; it is used for views only');
+    if (watermark === undefined) findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${title} has no transaction numbers`, fix: 'name a cursor column' });
+  } else if (watermark === 'transaction' || watermark === 'scn') {
+    if (cursor?.overlap) warn(['cursor', 'overlap'], `not needed for a table of ${title}: reading never passes an open transaction; it is used for views only`);
   } else {
     const column = cursor?.column ?? key[0] ?? '';
     if (cursor === undefined && key.length > 1) {
-      findings.push({ severity: 'error', path: ['key'], message: `${driver} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
+      findings.push({ severity: 'error', path: ['key'], message: `${title} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
     }
     if (key.includes(column))
       warn(['cursor'], `changes of rows that were read are not seen: ${column} does not change with the row`, 'use a column that changes with every change as cursor');
@@ -55,7 +57,7 @@ export function lintCall(config: unknown, connect: unknown): readonly SpecFindin
 
 function lintTls(connect: unknown): readonly SpecFinding[] {
   const link = connect as Connect;
-  if (link.driver === 'sqlite' || link.tls !== 'off' || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(link.host)) return [];
+  if (!('tls' in link) || link.tls !== 'off' || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(link.host)) return [];
   return [{ severity: 'warning', path: [], message: `tls is off: password and data cross the network to ${link.host} in clear text`, fix: 'tls: {ca: path of the CA file}' }];
 }
 
