@@ -1,10 +1,12 @@
-import { type Adapter, CLOCK, type Clock, type ConnectedSystem, type EndpointContext, inject, injectable, LOGGER, type Logger } from '../contract/index.js';
+import { type Adapter, CLOCK, type Clock, type ConnectedSystem, type EndpointContext, inject, injectable, LOGGER, type Logger, type PollingInbound } from '../contract/index.js';
 import { SqlCallable } from './callable.js';
 import type { Call, Connect, Read, Write } from './config.js';
 import type { Database, Dialect } from './dialects/dialect.js';
-import { SqlInbound } from './inbound.js';
 import { SqlOutbound } from './outbound.js';
 import { probe } from './probe.js';
+import { reading } from './reading/index.js';
+import { STRATEGIES, strategyOf } from './reading/strategies.js';
+import type { Strategy } from './reading/strategy.js';
 
 // A driver is loaded when a system needs it.
 const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
@@ -38,11 +40,13 @@ class SqlSystem implements ConnectedSystem {
     private readonly clock: Clock,
   ) {}
 
-  inbound(endpoint: EndpointContext): SqlInbound {
+  inbound(endpoint: EndpointContext): PollingInbound {
     const config = endpoint.config as Read;
-    this.#read.add(config.table);
+    const strategy: Strategy = STRATEGIES[strategyOf(config)];
+    if (config.table !== undefined) this.#read.add(config.table);
+    for (const table of strategy.written?.(config) ?? []) this.#written.add(table);
     for (const child of Object.values(config.include)) this.#read.add(child.table);
-    return new SqlInbound(endpoint, config, this.#connected, this.log, this.clock);
+    return reading({ endpoint, link: this.#connected, log: this.log, clock: this.clock }, config);
   }
 
   outbound(endpoint: EndpointContext): SqlOutbound {

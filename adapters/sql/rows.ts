@@ -63,7 +63,7 @@ export interface Included {
   readonly order: readonly Column[];
 }
 
-export async function planIncludes(dialect: Dialect, session: Session, read: Read, parent: Table): Promise<readonly Included[]> {
+export async function planIncludes(dialect: Dialect, session: Session, read: Pick<Read, 'include'>, parent: Table): Promise<readonly Included[]> {
   const plans: Included[] = [];
   for (const [field, child] of Object.entries(read.include)) {
     const table = await findTable(dialect, session, child.table);
