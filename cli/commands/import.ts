@@ -109,13 +109,12 @@ async function takenTypes({ config }: Globals): Promise<ReadonlySet<string>> {
 async function finish({ config, output }: Globals, draft: Draft, command: string, { dryRun = false }: Wishes): Promise<void> {
   const { planImport } = await import('../../config/import/plan.js');
   const plan = await planImport(config, draft, command, await loadOptions(config, { withoutSecrets: true }));
+  if (dryRun) emit(output, Object.fromEntries(plan.files), () => [...plan.files].map(([path, text]) => `--- ${safe(path)}\n${text.trimEnd()}`).join('\n'));
   if (hasErrors(plan.diagnostics)) {
     process.stderr.write(renderDiagnostics(plan.diagnostics, plan.sources, { colour: hasColour(process.stderr), applied: undefined }));
-    throw coded('E126', 'with what would be written the configuration has errors; nothing was written');
+    throw coded('E126', 'with what would be written the configuration has errors; nothing was written', { hint: '`--dry-run` prints what would be written' });
   }
-  if (dryRun) {
-    emit(output, Object.fromEntries(plan.files), () => [...plan.files].map(([path, text]) => `--- ${safe(path)}\n${text.trimEnd()}`).join('\n'));
-  } else {
+  if (!dryRun) {
     await write(config, plan);
     emit(output, [...plan.files.keys()], () => [...plan.files.keys()].map((path) => `${path === plan.changed ? 'changed' : 'written'}  ${safe(path)}`).join('\n'));
   }
@@ -137,7 +136,6 @@ function spoken(draft: Draft, plan: ImportPlan): string {
   const warnings = plan.diagnostics.filter(({ severity }) => severity === 'warning').length;
   return [
     ...draft.notes.map((note) => `- ${note}`),
-    ...(plan.byHand === undefined ? [] : [`The file of ${draft.system} leaves no place to write into. Put this below its \`read:\` by hand:`, plan.byHand.trimEnd()]),
     `check: no errors${warnings === 0 ? '' : `, ${plural(warnings, 'warning')}`}`,
     ...(plan.problem === undefined ? [] : [`The sample became no message, so there is no test yet: ${plan.problem}`]),
     ...(draft.samples.length === 0 ? ['There was no row to make a sample and a test of.'] : []),

@@ -3,19 +3,20 @@ import { isMap, isScalar, LineCounter, type Pair, parseDocument, type YAMLMap } 
 import type { PlainMap } from './draft.js';
 import { yamlOf } from './render.js';
 
-/**
- * @returns the text with the endpoint below `systems: <system>: <direction>:`; undefined where the system is written in a way that leaves no place for it
- * (a flow map, an alias)
- */
+/** @returns the text with the endpoint below `systems: <system>: <direction>:`; undefined when the system does not stand in it */
 export function insertEndpoint(text: string, system: string, direction: 'read' | 'write' | 'call', endpoint: string, options: PlainMap): string | undefined {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const home = document.getIn(['systems', system]);
-  if (!isBlock(home)) return undefined;
+  if (!isMap(home)) return undefined;
   const group = home.get(direction);
   const parent = group === undefined ? home : group;
-  if (!isBlock(parent)) return undefined;
-  const indent = (columnOf(parent, lines) ?? 0) + (group === undefined ? 2 : 0);
+  if (!isBlock(home) || !isBlock(parent)) {
+    // Between braces: the library writes the document anew, and keeps its comments.
+    document.setIn(['systems', system, direction, endpoint], document.createNode(options));
+    return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  }
+  const indent = columnOf(parent, lines) + (group === undefined ? 2 : 0);
   const lead = ' '.repeat(indent);
   const own = yamlOf({ [endpoint]: options })
     .trimEnd()
@@ -23,17 +24,17 @@ export function insertEndpoint(text: string, system: string, direction: 'read' |
   const block = group === undefined ? `${lead.slice(2)}${direction}:\n${own}\n` : `${own}\n`;
   const at = endOf(parent, text);
   const before = text.slice(0, at);
-  return `${before}${before.endsWith('\n') ? '' : '\n'}${block}${text.slice(at)}`;
+  return `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${block}${text.slice(at)}`;
 }
 
 function isBlock(node: unknown): node is YAMLMap {
   return isMap(node) && node.flow !== true && node.items.length > 0;
 }
 
-function columnOf(map: YAMLMap, lines: LineCounter): number | undefined {
+function columnOf(map: YAMLMap, lines: LineCounter): number {
   const [first] = map.items;
   const key = first?.key;
-  return isScalar(key) && key.range ? lines.linePos(key.range[0]).col - 1 : undefined;
+  return isScalar(key) && key.range ? lines.linePos(key.range[0]).col - 1 : 0;
 }
 
 /** The start of the line after the map's last value. */

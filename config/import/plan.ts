@@ -1,5 +1,5 @@
 import { parseDocument } from 'yaml';
-import { describe } from '../../bus/errors.js';
+import { describe, Misconfigured } from '../../bus/errors.js';
 import type { ValueRecord } from '../../bus/value.js';
 import { runTests, type TestRun } from '../../routes/test.js';
 import type { Configuration } from '../configuration.js';
@@ -9,15 +9,13 @@ import { type LoadOptions, loadConfiguration } from '../load.js';
 import { previewOf } from '../preview.js';
 import type { Draft } from './draft.js';
 import { insertEndpoint } from './insert.js';
-import { render, yamlOf } from './render.js';
+import { render } from './render.js';
 
 export interface ImportPlan {
   /** What would be written, by path; each is new but the file of a system that is there. */
   readonly files: ReadonlyMap<string, string>;
   /** A file of the configuration that would get the endpoint. */
   readonly changed: string | undefined;
-  /** To be put below `read:` of the system by hand, where its file leaves no place for it. */
-  readonly byHand: string | undefined;
   readonly diagnostics: readonly Diagnostic[];
   readonly sources: Sources;
   readonly tests: TestRun | undefined;
@@ -28,12 +26,16 @@ export interface ImportPlan {
 /**
  * What a draft becomes beside the configuration in `directory`: rendered, checked together with all that is there, its test recorded from what the sample
  * becomes, and run. Writes nothing.
+ * @throws Misconfigured E129 when the endpoint is there already
  */
 export async function planImport(directory: string, draft: Draft, command: string, options: LoadOptions): Promise<ImportPlan> {
   const base = filesOf(directory);
   const name = `${draft.system}-${draft.endpoint}`;
   const [path, samplePath] = [`${name}.yaml`, `samples/${name}.json`];
   const home = draft.make ? undefined : await homeOf(base, draft.system);
+  if (home && parseDocument(home.text).hasIn(['systems', draft.system, 'read', draft.endpoint])) {
+    throw new Misconfigured('E129', `${draft.system}.${draft.endpoint} stands in ${home.path} already`);
+  }
   const place = home && insertEndpoint(home.text, draft.system, 'read', draft.endpoint, draft.read);
   const fixed = new Map(home && place !== undefined ? [[home.path, place]] : []);
   const attempt = async (expected: ValueRecord | undefined) => {
@@ -49,7 +51,6 @@ export async function planImport(directory: string, draft: Draft, command: strin
   return {
     files,
     changed: place === undefined ? undefined : home?.path,
-    byHand: draft.make || place !== undefined ? undefined : yamlOf({ [draft.endpoint]: draft.read }),
     diagnostics,
     sources,
     tests:

@@ -10,9 +10,7 @@ import { fieldOf } from './names.js';
 const LINE = 110;
 
 export interface Rendered {
-  /** The endpoint alone, for a system that stands elsewhere. */
-  readonly endpoint: PlainMap;
-  /** All other parts as one file. */
+  /** All parts as one file, without the endpoint of a system that stands elsewhere. */
   readonly yaml: string;
   readonly sample: string;
 }
@@ -45,7 +43,7 @@ export function render(draft: Draft, command: string, samplePath: string, expect
         }),
   };
   const notes = [`Written by \`${command}\`, and yours from here on.`, ...draft.notes].map((note) => note.replace(/^/gm, '# ')).join('\n');
-  return { endpoint: draft.read, yaml: `${notes}\n${yamlOf(content)}`, sample: sampleText(draft.samples.slice(0, 1)) };
+  return { yaml: `${notes}\n${yamlOf(content)}`, sample: sampleText(draft.samples.slice(0, 1)) };
 }
 
 /** Block style, with maps and lists that fit on one line in flow style. */

@@ -1,4 +1,4 @@
-import type { Described, DescribedField, Reference } from '../../adapters/contract/index.js';
+import { type Described, type DescribedField, identifier, type Reference } from '../../adapters/contract/index.js';
 import { Misconfigured } from '../../bus/errors.js';
 import type { Value, ValueRecord } from '../../bus/value.js';
 import type { Draft, DraftField, PlainMap } from './draft.js';
@@ -52,7 +52,7 @@ export function tableDraft({ system, table, samples, children }: TableSource, wi
       table: table.name,
       ...(key.length === 0 ? {} : { key: key.length === 1 ? key[0] : key }),
       ...chosen.options,
-      columns: columnsOf(table.fields),
+      ...columnsOf(table.fields),
       ...(lists.length === 0 ? {} : { include: Object.fromEntries(lists.map(({ field, child, by }) => [field, includeOf(child, by)])) }),
     },
     type,
@@ -154,12 +154,14 @@ function includeOf(child: Described, { fields, theirs }: Reference): PlainMap {
     by: one(fields),
     ...(fields.every((name, at) => name === theirs[at]) ? {} : { parent: one(theirs) }),
     ...(order.length === 0 ? {} : { order: one(order) }),
-    columns: columnsOf(child.fields.filter(({ name }) => !fields.includes(name))),
+    ...columnsOf(child.fields.filter(({ name }) => !fields.includes(name))),
   };
 }
 
-function columnsOf(fields: readonly DescribedField[]): PlainMap {
-  return Object.fromEntries(fields.filter(({ type }) => type !== 'bytes').map(({ name, type }) => [name, type]));
+/** Only the columns that are used; all of them where the configuration cannot name one. */
+function columnsOf(fields: readonly DescribedField[]): { readonly columns?: PlainMap } {
+  const used = fields.filter(({ type }) => type !== 'bytes');
+  return used.every(({ name }) => identifier().safeParse(name).success) ? { columns: Object.fromEntries(used.map(({ name, type }) => [name, type])) } : {};
 }
 
 function fieldsOf(fields: readonly DescribedField[]): readonly DraftField[] {
