@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { duration, identifier, secret } from '../contract/index.js';
 import { columns, include, names, table } from './options.js';
 import { cursor } from './reading/cursor-options.js';
+import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
 
 export type { ColumnType } from './options.js';
@@ -73,6 +74,7 @@ export const read = z
     include: include.default({}),
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
+    snapshot: snapshot.optional(),
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;

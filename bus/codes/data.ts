@@ -187,6 +187,27 @@ export const dataCodes = {
     meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
     fix: 'Build the name from a field without such characters; the detail shows the name.',
   },
+  E353: {
+    title: 'the control totals of a file are wrong',
+    meaning:
+      'The number of records or a sum in the header or trailer is not what was read, or the header or trailer is missing. Without all_or_nothing its records were handed over.',
+    fix: 'Ask the sender for the complete file; the detail has both numbers. With all_or_nothing: true nothing of such a file is handed over.',
+  },
+  E354: {
+    title: 'a record has no place in the layout',
+    meaning: 'No kind of record fits its discriminator, or it belongs below a record that is not there.',
+    fix: 'Compare the record with `records` of the endpoint: the position and the values of `when`, and which record lists it under `children`.',
+  },
+  E355: {
+    title: 'a field does not hold what the copybook says',
+    meaning: 'The bytes of the field are no number of its PICTURE and USAGE, or no alternative of a REDEFINES fits. Nothing was guessed.',
+    fix: 'Compare the bytes in the detail with the copybook: an old copybook, a wrong code page or a file that was converted as text on its way are the usual causes.',
+  },
+  E356: {
+    title: 'the lengths between the records are wrong',
+    meaning: 'A record or block descriptor word holds a length that cannot be. Nothing after it can be told apart, so the rest of the file was not read.',
+    fix: 'Transfer the file in binary with its descriptor words, and check record_format of the endpoint.',
+  },
   E360: {
     title: 'the body of the request is not UTF-8',
     meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',

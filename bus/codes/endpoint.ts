@@ -47,6 +47,26 @@ export const endpointCodes = {
     meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
     fix: 'Try the statement in a database client with the same account.',
   },
+  E435: {
+    title: 'too many rows are gone',
+    meaning: 'A comparison with the remembered table finds more deleted rows than `snapshot.guard` lets go, or an empty table. Nothing was handed over and nothing forgotten.',
+    fix: 'Look at the table: it may be in the middle of being loaded. If the rows are really gone, set `snapshot.guard.allow` to the text of the message; it is good for this one time.',
+  },
+  E436: {
+    title: 'the remembered position cannot be used',
+    meaning: 'What an endpoint remembers of a table or of a stream of changes is lost, damaged, about another table, or older than what the database still has.',
+    fix: 'Follow the message. Resetting the checkpoint of the endpoint begins anew; changes in between are not seen, so load the table once more (`bulk`, or the first run of `snapshot`).',
+  },
+  E437: {
+    title: 'the rows cannot be read this way',
+    meaning: 'A table without a key is too large to compare, or the rows of a query have no usable watermark.',
+    fix: 'Follow the message: name a key, or change the query.',
+  },
+  E438: {
+    title: 'the stream of changes is not there',
+    meaning: 'The publication or the replication slot of `cdc` is missing, was lost, is used by another process, or the server does not write what logical replication needs.',
+    fix: 'Run the SQL of the message as an administrator of the database, or follow what it says.',
+  },
   E440: {
     title: 'a folder is missing',
     meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',
