@@ -23,7 +23,7 @@ describe('an endpoint is put into a file that people wrote; all else stays as it
 
   test('a block of text as the last value', () => {
     expect(put('systems:\n  legacy:\n    read:\n      old:\n        sql: |\n          select 1\n          from t\n\ntypes: {}\n')).toBe(
-      `systems:\n  legacy:\n    read:\n      old:\n        sql: |\n          select 1\n          from t\n\n      ${NEW}\ntypes: {}\n`,
+      `systems:\n  legacy:\n    read:\n      old:\n        sql: |\n          select 1\n          from t\n      ${NEW}\n\ntypes: {}\n`,
     );
   });
 
