@@ -207,4 +207,14 @@ export const endpointCodes = {
     meaning: 'A signing secret that can be guessed, or one with characters that cannot be sent, protects nothing.',
     fix: 'Create a new one, at least 24 random bytes, and give it to both sides.',
   },
+  E486: {
+    title: 'the collected file is full',
+    meaning: 'A file that collects messages has all it may have, and could not be written yet. Nothing more is taken until it is.',
+    fix: 'Nothing, when it passes by itself. Otherwise the log says why the file cannot be written.',
+  },
+  E487: {
+    title: 'the collected file cannot be written',
+    meaning: 'A file of the name is there with another content, or its records do not fit the format together. The messages are kept and it is tried again.',
+    fix: 'Take the other file away, or correct the options; the file is then written by itself.',
+  },
 } as const satisfies CodeTable;
