@@ -421,6 +421,8 @@ class Assembly implements Signalbox {
       if (removed > 0) this.log.debug('pruned', `${removed} rows older than their retention were removed`);
       const repaired = await this.container.get(LetterRepair).run(Date.now() - UNDER_WAY_MS);
       if (repaired > 0) this.log.info('letters-repaired', `${repaired} dead letters were out of step with the history`);
+      const finished = await this.container.get(Resolution).finish(Date.now() - UNDER_WAY_MS);
+      if (finished > 0) this.log.info('resolutions-finished', `${finished} parked deliveries had a verdict that was not carried out to its end`);
     } catch (error) {
       if (!this.stopping) this.log.warn('prune-failed', `removing old history failed: ${describe(error)}`);
     }

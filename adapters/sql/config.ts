@@ -1,22 +1,11 @@
 import { z } from 'zod';
 import { duration, identifier, secret } from '../contract/index.js';
+import { columns, include, names, table } from './options.js';
+import { cursor } from './reading/cursor-options.js';
+import { checkRead } from './reading/strategies.js';
 
-const names = (title: string, description: string) =>
-  z
-    .union([identifier(), z.array(identifier()).min(1).max(8)])
-    .transform((value) => (typeof value === 'string' ? [value] : value))
-    .meta({ title, description });
-
-const columnType = z.enum(['text', 'integer', 'decimal', 'number', 'boolean', 'date', 'timestamp', 'bytes', 'any']);
-export type ColumnType = z.output<typeof columnType>;
-
-const columns = z.record(identifier(), columnType).meta({
-  title: 'Columns',
-  description: 'Columns and their types. Only these (with key and cursor) are used, and expressions are checked against them. Without it: all columns of the table.',
-  examples: [{ ORD_NO: 'text', AMT: 'decimal', CHG_TS: 'timestamp' }],
-});
-
-const table = identifier().meta({ title: 'Table', description: 'Table or view, with its schema if it is not the default one.', examples: ['ORD_HEAD', 'sales.ord_head'] });
+export type { ColumnType } from './options.js';
+export type { Overlap } from './reading/cursor-options.js';
 
 const limits = {
   connections: z.int().min(1).max(50).default(5).meta({ title: 'Connections', description: 'Most connections to the database at a time.', advanced: true }),
@@ -76,58 +65,17 @@ export type Connect = z.output<typeof connect>;
 export type ServerConnect = Exclude<Connect, { driver: 'sqlite' }>;
 export type SqliteConnect = Extract<Connect, { driver: 'sqlite' }>;
 
-const cursor = z
-  .union([
-    z.strictObject({
-      column: identifier().meta({ title: 'Column', description: 'Column that grows with every change: a change time or an ascending number.', examples: ['CHG_TS'] }),
-      overlap: z
-        .union([
-          duration({ min: '1ms', max: '30d' }).transform((ms) => ({ ms })),
-          z
-            .int()
-            .min(1)
-            .max(1_000_000_000)
-            .transform((distance) => ({ distance })),
-        ])
-        .optional()
-        .meta({
-          title: 'Overlap',
-          description:
-            'How far every poll reads back, as time or as a distance of numbers. Longer than the longest transaction of the application. Not needed for PostgreSQL tables.',
-          examples: ['5m', 1000],
-        }),
-    }),
-    z.strictObject({
-      transaction: identifier().meta({
-        title: 'Transaction column',
-        description: 'PostgreSQL: an indexed column `xid8 DEFAULT pg_current_xact_id()` that a trigger renews on update.',
-      }),
-    }),
-  ])
-  .meta({ title: 'Cursor', description: 'How new and changed rows are found.' });
-
-const include = z
-  .record(
-    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'expected a plain field name'),
-    z.strictObject({
-      table,
-      by: names('By', 'Column or columns of the child table that hold the key of the row.'),
-      parent: names('Parent columns', 'Columns of the row they refer to, when they are named differently.').optional(),
-      order: names('Order', 'Columns of the child table that give the order of the list.').optional(),
-      columns: columns.optional(),
-    }),
-  )
-  .meta({ title: 'Include', description: 'Child rows put into the record as a list, read in the same snapshot.', examples: [{ lines: { table: 'ORD_LINE', by: 'ORD_NO' } }] });
-
-export const read = z.strictObject({
-  table,
-  key: names('Key', 'Column or columns that name one row. Must be unique and never NULL.'),
-  columns: columns.optional(),
-  cursor: cursor.optional(),
-  include: include.default({}),
-});
+export const read = z
+  .strictObject({
+    table: table.optional(),
+    key: names('Key', 'Column or columns that name one row. Must be unique and never NULL.').optional(),
+    columns: columns.optional(),
+    include: include.default({}),
+    // The ways of reading; at most one of them.
+    cursor: cursor.optional(),
+  })
+  .superRefine(checkRead);
 export type Read = z.output<typeof read>;
-export type Overlap = { readonly ms: number } | { readonly distance: number };
 
 export const write = z.strictObject({
   table,

@@ -1,34 +1,16 @@
 import type { FieldType, FieldTypes, SpecFinding } from '../contract/index.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { STRATEGIES, strategyOf } from './reading/strategies.js';
+import type { Strategy } from './reading/strategy.js';
 import { parseStatement } from './statement.js';
 
 /** What a way of reading cannot see, and what weakens the connection: said before anything runs. */
 export function lintRead(config: unknown, connect: unknown): readonly SpecFinding[] {
-  const { cursor, key, include, columns } = config as Read;
-  const { driver } = connect as Connect;
-  const findings: SpecFinding[] = [...lintTls(connect)];
-  const warn = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'warning', path, message, ...(fix === undefined ? {} : { fix }) });
-  warn(['table'], 'deleted rows are not seen: reading finds what is there', 'mark deleted rows with a status column, and read that');
-  if (cursor && 'transaction' in cursor) {
-    if (driver !== 'postgres') findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${driver} has no transaction numbers`, fix: 'name a cursor column' });
-  } else if (driver === 'postgres') {
-    if (cursor?.overlap) warn(['cursor', 'overlap'], 'not needed for a PostgreSQL table: reading never passes an open transaction; it is used for views only');
-  } else {
-    const column = cursor?.column ?? key[0] ?? '';
-    if (cursor === undefined && key.length > 1) {
-      findings.push({ severity: 'error', path: ['key'], message: `${driver} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
-    }
-    if (key.includes(column))
-      warn(['cursor'], `changes of rows that were read are not seen: ${column} does not change with the row`, 'use a column that changes with every change as cursor');
-    else warn(['cursor', 'column'], `rows whose ${column} is NULL are never read, and a change that leaves ${column} as it is may be missed`);
-    if (!cursor?.overlap && (driver === 'mariadb' || !key.includes(column))) {
-      warn(['cursor'], `a row that is committed late with a lower ${column} is missed`, 'cursor: {column: ..., overlap: 5m} with more than the longest transaction');
-    }
-    if (cursor?.overlap && 'ms' in cursor.overlap && columns?.[column] === 'integer') {
-      findings.push({ severity: 'error', path: ['cursor', 'overlap'], message: `${column} is a number: the overlap must be a distance such as 1000` });
-    }
+  const read = config as Read;
+  const findings: SpecFinding[] = [...lintTls(connect), ...STRATEGIES[strategyOf(read)].lint(read, connect as Connect)];
+  for (const name of Object.keys(read.include)) {
+    findings.push({ severity: 'warning', path: ['include', name], message: 'a change of child rows alone is not seen: the row itself has to change' });
   }
-  for (const name of Object.keys(include)) warn(['include', name], 'a change of child rows alone is not seen: the row itself has to change');
   return findings;
 }
 
@@ -55,17 +37,17 @@ export function lintCall(config: unknown, connect: unknown): readonly SpecFindin
 
 function lintTls(connect: unknown): readonly SpecFinding[] {
   const link = connect as Connect;
-  if (link.driver === 'sqlite' || link.tls !== 'off' || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(link.host)) return [];
+  if (!('tls' in link) || link.tls !== 'off' || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(link.host)) return [];
   return [{ severity: 'warning', path: [], message: `tls is off: password and data cross the network to ${link.host} in clear text`, fix: 'tls: {ca: path of the CA file}' }];
 }
 
 export function readFields(config: unknown): FieldTypes | undefined {
-  const { columns, key, cursor, include } = config as Read;
-  if (!columns) return undefined;
-  const fields: Record<string, FieldType> = {};
-  for (const name of [...key, ...(cursor ? ['column' in cursor ? cursor.column : cursor.transaction] : [])]) fields[name] = 'any';
-  Object.assign(fields, columns);
-  for (const [name, child] of Object.entries(include))
+  const read = config as Read;
+  if (!read.columns) return undefined;
+  const strategy: Strategy = STRATEGIES[strategyOf(read)];
+  const fields: Record<string, FieldType> = { ...Object.fromEntries((read.key ?? []).map((name) => [name, 'any' as const])), ...strategy.fields?.(read) };
+  Object.assign(fields, read.columns);
+  for (const [name, child] of Object.entries(read.include))
     fields[name] = child.columns ? { list: { ...Object.fromEntries(child.by.map((by) => [by, 'any' as const])), ...child.columns } } : 'any';
   return fields;
 }

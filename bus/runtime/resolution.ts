@@ -15,10 +15,12 @@ export type Verdict = 'delivered' | 'resend' | 'discard';
 
 /** By then whoever sends it has an answer, or has noted that there is none. Longer than any call may take. */
 const UNDER_WAY_MS = 900_000;
+/** Of one look for what was not ended. */
+const MOST_LANES = 1_000;
 
 /**
  * Ends what nobody knows: the ledger gets the verdict first, so that whatever comes of the delivery afterwards (a copy that still waits in the channel, a
- * crash in between) goes by it; what was parked is taken away last. Each step can be done again.
+ * crash in between) goes by it; what was parked is taken away last. Each step can be done again, and `finish` does what nobody came back to do.
  */
 @injectable()
 export class Resolution {
@@ -37,6 +39,31 @@ export class Resolution {
   ): Promise<{ readonly resolved: number; readonly failed: readonly { readonly id: string; readonly reason: string }[] }> {
     const { done: resolved, failed } = await eachOf(ids, (id) => this.one(id, verdict, `by ${wordsOf(by)}`));
     return { resolved, failed };
+  }
+
+  /**
+   * Ends what a person began and what failed half way: the ledger has the verdict, and the delivery is still parked. Call now and then; several nodes may
+   * do it at once.
+   * @param before milliseconds since the epoch: what was begun later may still be under way
+   * @returns how many there were
+   */
+  async finish(before: number): Promise<number> {
+    let finished = 0;
+    for (const { endpoint, lane } of await this.store.parked.lanes({ released: false, limit: MOST_LANES })) {
+      const [parked] = await this.store.parked.list(endpoint, lane, 1);
+      const entry = parked && (await this.store.ledger.get([parked.deliveryId])).get(parked.deliveryId);
+      if (!entry || entry.at >= before) continue;
+      if (entry.state === 'done') {
+        await this.noteEnd(entry, parked);
+        // Of one that was discarded, those behind it may have been meant to stay.
+        await (isDiscarded(entry) ? this.store.parked.remove([parked.deliveryId]) : this.letGo(parked));
+      }
+      // In the lane of a key it may have been released, sent and refused since.
+      else if (entry.state === 'released' && isAlone(parked)) await this.release(parked, entry.detail ?? '', entry.at);
+      else continue;
+      finished++;
+    }
+    return finished;
   }
 
   private async one(id: string, verdict: Verdict, words: string): Promise<void> {
@@ -64,9 +91,13 @@ export class Resolution {
     if (parked) await this.end(done, parked);
   }
 
-  private async end({ at, detail = '' }: LedgerEntry, parked: ParkedDelivery): Promise<void> {
-    await this.note(parked, detail.startsWith(DISCARDED) ? 'discarded' : 'delivered', detail, at);
+  private async end(entry: LedgerEntry, parked: ParkedDelivery): Promise<void> {
+    await this.noteEnd(entry, parked);
     await this.letGo(parked);
+  }
+
+  private noteEnd(entry: LedgerEntry, parked: ParkedDelivery): Promise<void> {
+    return this.note(parked, isDiscarded(entry) ? 'discarded' : 'delivered', entry.detail ?? '', entry.at);
   }
 
   /** Back to its channel, with the same id. */
@@ -90,6 +121,10 @@ export class Resolution {
   private note({ messageId, deliveryId, endpoint, route, rule }: ParkedDelivery, kind: EventKind, detail: string, at: number): Promise<void> {
     return this.store.history.append([{ messageId, kind, at, revision: this.routing.handler.revision, node: this.node, route, rule, endpoint, deliveryId, detail }]);
   }
+}
+
+function isDiscarded({ detail = '' }: LedgerEntry): boolean {
+  return detail.startsWith(DISCARDED);
 }
 
 function isAlone({ deliveryId, lane }: ParkedDelivery): boolean {

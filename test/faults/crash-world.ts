@@ -233,6 +233,21 @@ export class CrashWorld {
     await this.posting;
   }
 
+  /** Everything that was put is durable on the bus, or has ended. */
+  async accepted(): Promise<void> {
+    await this.posting;
+    const count = async (): Promise<number> => {
+      const { active, delivered, filtered, dead, parked } = (await this.service.status()).messages;
+      return active + delivered + filtered + dead + parked;
+    };
+    await until(
+      async () => (await count()) === this.inputs,
+      'every input is accepted',
+      LIMIT_MS,
+      async () => [this.inputs, await count()],
+    );
+  }
+
   /** Everything that was put has ended, nothing is under way. */
   async settled(): Promise<void> {
     await this.posting;

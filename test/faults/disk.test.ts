@@ -61,6 +61,7 @@ describe('a full disk: nothing is lost or doubled, the process stays, and somebo
       // These are accepted and wait for the partner when the disk becomes full.
       world.partner.mood = 'status-500';
       await world.put('flow');
+      await world.accepted();
       world.fill('state');
       await until(async () => (await detail()).includes('disk alarm'), 'the alarm is reported', 20_000);
       world.partner.mood = 'well';

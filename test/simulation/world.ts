@@ -257,7 +257,12 @@ export class World {
     const done = (): void => {
       isDone = true;
     };
-    this.nodes[0]?.up?.repair.run(Number.POSITIVE_INFINITY).then(done, (error: unknown) => this.context.violated(`repairing the letters failed: ${describe(error)}`));
+    const up = this.nodes[0]?.up;
+    const repairs = async (): Promise<void> => {
+      await up?.repair.run(Number.POSITIVE_INFINITY);
+      await up?.resolution.finish(Number.POSITIVE_INFINITY);
+    };
+    repairs().then(done, (error: unknown) => this.context.violated(`repairing failed: ${describe(error)}`));
     await scheduler.run(() => isDone, scheduler.now + 60_000);
   }
 

@@ -5,7 +5,7 @@ import { dialect as mariadb } from '../../../adapters/sql/dialects/mariadb/diale
 import { dialect as postgres } from '../../../adapters/sql/dialects/postgres/dialect.js';
 import { dialect as sqlite } from '../../../adapters/sql/dialects/sqlite/dialect.js';
 import spec from '../../../adapters/sql/index.js';
-import { readPosition, writePosition } from '../../../adapters/sql/position.js';
+import { readPosition, writePosition } from '../../../adapters/sql/reading/position.js';
 import { parseStatement } from '../../../adapters/sql/statement.js';
 
 const server = { host: 'db.corp.local', database: 'erp', user: 'signalbox', password: new Secret('db', 'x') };

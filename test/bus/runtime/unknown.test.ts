@@ -1,5 +1,5 @@
 // What happens to a delivery when nobody knows whether the target has it.
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Delivery, Outbound, Receipt, SourceRecord, Verification } from '../../../adapters/contract/index.js';
 import { InvalidMessage, NotConnected, TryAgain } from '../../../bus/errors.js';
 import { deliveryId, messageId } from '../../../bus/message.js';
@@ -418,6 +418,22 @@ describe('an outcome that is unknown', () => {
       await world.resolution.resolve([deliveryOf('1')], 'delivered', by);
       expect(await state('1')).toBe('delivered');
       await isSettled();
+    });
+
+    test.each(['delivered', 'resend', 'discard'] as const)('%s, the history was away, and nobody says it again', async (verdict) => {
+      await parked(verdict === 'delivered');
+      const { history } = world.store;
+      const append = jest.spyOn(history, 'append').mockRejectedValueOnce(new TryAgain('E560', 'database is locked'));
+      expect((await world.resolution.resolve([deliveryOf('1')], verdict, by)).failed[0]?.reason).toContain('database is locked');
+      append.mockRestore();
+      expect(await state('1')).toBe('parked');
+      expect(await world.resolution.finish(Date.now() - 60_000)).toBe(0);
+      expect(await world.resolution.finish(Date.now() + 1)).toBe(1);
+      await reaches('1', verdict === 'discard' ? 'filtered' : 'delivered');
+      await empty();
+      expect(partner.of(deliveryOf('1'))).toBe(verdict === 'discard' ? 0 : 1);
+      await isSettled();
+      expect(await world.resolution.finish(Date.now() + 1)).toBe(0);
     });
 
     test('something about what is not there, or under way', async () => {

@@ -1,4 +1,4 @@
-import { Decimal, isRecord, Misconfigured, parseJson, type Value, type ValueRecord, writeJson } from '../contract/index.js';
+import { Decimal, isRecord, Misconfigured, parseJson, type Value, type ValueRecord, writeJson } from '../../contract/index.js';
 
 /**
  * How far an inbound endpoint has come. Values are the database's own, with all digits. No watermark is the absence of a position,

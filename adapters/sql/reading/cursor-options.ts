@@ -1,0 +1,71 @@
+// `cursor`, and reading without any strategy named.
+import { z } from 'zod';
+import { duration, identifier, type SpecFinding } from '../../contract/index.js';
+import type { Connect, Read } from '../config.js';
+import { CAPABILITIES } from '../dialects/capabilities.js';
+import { type Strategy, tableRead } from './strategy.js';
+
+export const cursor = z
+  .union([
+    z.strictObject({
+      column: identifier().meta({ title: 'Column', description: 'Column that grows with every change: a change time or an ascending number.', examples: ['CHG_TS'] }),
+      overlap: z
+        .union([
+          duration({ min: '1ms', max: '30d' }).transform((ms) => ({ ms })),
+          z
+            .int()
+            .min(1)
+            .max(1_000_000_000)
+            .transform((distance) => ({ distance })),
+        ])
+        .optional()
+        .meta({
+          title: 'Overlap',
+          description:
+            'How far every poll reads back, as time or as a distance of numbers. Longer than the longest transaction of the application. Not needed for PostgreSQL tables.',
+          examples: ['5m', 1000],
+        }),
+    }),
+    z.strictObject({
+      transaction: identifier().meta({
+        title: 'Transaction column',
+        description: 'PostgreSQL: an indexed column `xid8 DEFAULT pg_current_xact_id()` that a trigger renews on update.',
+      }),
+    }),
+  ])
+  .meta({ title: 'Cursor', description: 'How new and changed rows are found.' });
+export type Overlap = { readonly ms: number } | { readonly distance: number };
+
+export const cursorStrategy: Strategy = {
+  needs: ['table', 'key'],
+  lint: lintCursor,
+  fields: ({ cursor: by }) => (by ? { ['column' in by ? by.column : by.transaction]: 'any' } : {}),
+};
+
+function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
+  const { cursor: by, key, columns } = tableRead(read);
+  const { title, watermark } = CAPABILITIES[driver];
+  const findings: SpecFinding[] = [];
+  const warn = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'warning', path, message, ...(fix === undefined ? {} : { fix }) });
+  warn(['table'], 'deleted rows are not seen: reading finds what is there', 'mark deleted rows with a status column, and read that');
+  if (by && 'transaction' in by) {
+    if (watermark === undefined) findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${title} has no transaction numbers`, fix: 'name a cursor column' });
+  } else if (watermark === 'transaction' || watermark === 'scn') {
+    if (by?.overlap) warn(['cursor', 'overlap'], `not needed for a table of ${title}: reading never passes an open transaction; it is used for views only`);
+  } else {
+    const column = by?.column ?? key[0] ?? '';
+    if (by === undefined && key.length > 1) {
+      findings.push({ severity: 'error', path: ['key'], message: `${title} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
+    }
+    if (key.includes(column))
+      warn(['cursor'], `changes of rows that were read are not seen: ${column} does not change with the row`, 'use a column that changes with every change as cursor');
+    else warn(['cursor', 'column'], `rows whose ${column} is NULL are never read, and a change that leaves ${column} as it is may be missed`);
+    if (!by?.overlap && (driver === 'mariadb' || !key.includes(column))) {
+      warn(['cursor'], `a row that is committed late with a lower ${column} is missed`, 'cursor: {column: ..., overlap: 5m} with more than the longest transaction');
+    }
+    if (by?.overlap && 'ms' in by.overlap && columns?.[column] === 'integer') {
+      findings.push({ severity: 'error', path: ['cursor', 'overlap'], message: `${column} is a number: the overlap must be a distance such as 1000` });
+    }
+  }
+  return findings;
+}

@@ -1,0 +1,15 @@
+import type { PollingInbound } from '../../contract/index.js';
+import type { Read } from '../config.js';
+import { CursorReading } from './cursor.js';
+import type { Source } from './source.js';
+import { type StrategyName, strategyOf } from './strategies.js';
+import { tableRead } from './strategy.js';
+
+const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
+  cursor: (source, read) => new CursorReading(source, tableRead(read)),
+};
+
+/** The inbound endpoint of the strategy that the configuration names. */
+export function reading(source: Source, read: Read): PollingInbound {
+  return READINGS[strategyOf(read)](source, read);
+}
