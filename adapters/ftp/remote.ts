@@ -32,7 +32,17 @@ export class Remote implements FileSpace {
     const entry = await this.stat(path, signal);
     if (entry?.kind !== 'file') return undefined;
     const chunks = this.pool.read((connection) => this.at(connection, path), signal);
-    return sized(this.explained(chunks, path, signal), entry.size, path);
+    try {
+      // The transfer begins here, so that a file that has gone meanwhile is a result.
+      const first = await chunks.next();
+      return sized(resumed(first, chunks), entry.size, path);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return this.pool.use(signal, async (connection) => {
+        if (await this.exists(connection, path, signal)) throw await this.failure(connection, path, error.reply, signal);
+        return undefined;
+      });
+    }
   }
 
   write(path: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -167,15 +177,6 @@ export class Remote implements FileSpace {
     throw await this.failure(connection, to, reply, signal);
   }
 
-  private async *explained(chunks: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    try {
-      yield* chunks;
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      throw await this.pool.use(signal, (connection) => this.failure(connection, path, error.reply, signal));
-    }
-  }
-
   /** Servers say "550" for nearly everything, in words of their own: what cannot be read from them is looked at. */
   private async failure(connection: Connection, path: string, { code, text }: Reply, signal: AbortSignal): Promise<Error> {
     const detail = `${path}: ${text}`;
@@ -186,6 +187,17 @@ export class Remote implements FileSpace {
       if (code === 553) return new Misconfigured('E441', detail);
     }
     return code === 425 || code === 426 ? new NotConnected('E400', detail) : new TryAgain('E446', detail);
+  }
+}
+
+async function* resumed(first: IteratorResult<Uint8Array>, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    if (!first.done) yield first.value;
+    yield* rest;
+  } catch (error) {
+    throw error instanceof Refused ? new TryAgain('E446', error.message, { cause: error }) : error;
+  } finally {
+    await rest.return(undefined);
   }
 }
 
