@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
 import { Client, FTPError, parseList } from 'basic-ftp';
 import { describe, Misconfigured, NotConnected, TryAgain } from '../contract/index.js';
+import { Flow } from '../files/flow.js';
 import { type ConnectOptions, portOf } from './config.js';
 
 /** What the server said to one command. */
@@ -23,8 +24,6 @@ export class Refused extends Error {
 
 /** Longest listing that is taken: more than 500,000 names. */
 const LONGEST_LISTING = 64 * 1024 * 1024;
-/** Bytes of a transfer that count as progress within one `timeout`. */
-const PROGRESS = 1024;
 const PIECE = 64 * 1024;
 
 /**
@@ -261,35 +260,5 @@ export function readListLine(line: string): ReturnType<typeof parseList>[number]
     return parseList(line)[0];
   } catch {
     return undefined; // neither Unix nor DOS
-  }
-}
-
-/** Whether bytes come, counting only the time somebody waits for them. */
-class Flow {
-  private bytes = 0;
-  private askedMs = 0;
-  private since: number | undefined = performance.now();
-
-  async asking<T>(next: Promise<T>): Promise<T> {
-    this.since = performance.now();
-    const result = await next;
-    this.askedMs += performance.now() - this.since;
-    this.since = undefined;
-    return result;
-  }
-
-  came(bytes: number): void {
-    this.bytes += bytes;
-  }
-
-  /** For the time since the last call; `ms` is how long that was. */
-  progress(ms: number): boolean {
-    const now = performance.now();
-    const asked = this.askedMs + (this.since === undefined ? 0 : now - this.since);
-    const moved = this.bytes >= PROGRESS || asked < ms * 0.8;
-    this.bytes = 0;
-    this.askedMs = 0;
-    if (this.since !== undefined) this.since = now;
-    return moved;
   }
 }

@@ -99,7 +99,7 @@ async function probe(options: ConnectOptions, working: SftpClient, folders: Fold
         try {
           await own.open(signal);
         } catch (failure) {
-          if (working.isOpen && failureOf(failure)?.name === 'NotConnected') {
+          if (working.isOpen && ['E400', 'E448'].includes(failureOf(failure)?.code ?? '')) {
             client = working;
             return 'as pinned (over the open session: the server takes no second one)';
           }

@@ -38,6 +38,7 @@ interface Session {
 export class SftpClient {
   private session: Session | undefined;
   private opening: Promise<Session> | undefined;
+  private hadSession = false;
 
   constructor(
     private readonly options: ConnectOptions,
@@ -103,6 +104,17 @@ export class SftpClient {
     });
   }
 
+  get timeout(): number {
+    return this.options.timeout;
+  }
+
+  /** Ends the session: what is read from it comes too slowly. */
+  giveUp(): NotConnected {
+    const error = new NotConnected('E445', `${this.place} made no progress within ${this.options.timeout} ms`);
+    if (this.session) this.drop(this.session, error);
+    return error;
+  }
+
   close(): void {
     const closed = new NotConnected('E400', `the connection to ${this.place} was closed`);
     if (this.session) this.drop(this.session, closed);
@@ -160,6 +172,7 @@ export class SftpClient {
         }),
         new Promise<never>((_, fail) => socket.once('close', () => fail(new Error('the connection was closed')))),
       ]);
+      this.hadSession = true;
       const session: Session = { requests, socket, waiting: new Set(), dead: false };
       const lost = (): void => this.drop(session, new NotConnected('E400', `the connection to ${this.place} was lost`, { cause: socketError }));
       socket.once('close', lost);
@@ -190,8 +203,10 @@ export class SftpClient {
       const over = legacy && this.legacy().size === 0 ? `; \`legacy\` ended on ${legacy.until}` : '';
       return new Misconfigured('E448', `${this.place}: ${text}${over}`, { cause });
     }
-    if (shown !== undefined && /unable to start subsystem|unable to exec|channel open failure/i.test(text))
-      return new Misconfigured('E448', `${this.place} offers no SFTP`, { cause });
+    // A server that had SFTP before has it still, only no room for another session.
+    if (shown && !this.hadSession && /unable to start subsystem|unable to exec|channel open failure/i.test(text) && !/resource shortage/i.test(text)) {
+      return new Misconfigured('E448', `${this.place} offers no SFTP: ${text}`, { cause });
+    }
     return new NotConnected('E400', `${this.place}: ${text || `no connection within ${this.options.connect_timeout} ms`}`, { cause });
   }
 

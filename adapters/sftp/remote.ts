@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { failureOf, Misconfigured, TryAgain } from '../contract/index.js';
+import { Flow } from '../files/flow.js';
 import { sized } from '../files/sized.js';
 import { type Entry, type FileSpace, joinPath, splitPath } from '../files/space.js';
 import { type Requests, type SftpClient, SftpStatus, STATUS } from './client.js';
@@ -8,8 +9,10 @@ import { type Requests, type SftpClient, SftpStatus, STATUS } from './client.js'
 const CHUNK = 32 * 1024;
 /** Requests under way for one upload, so that a distant server does not set the pace. */
 const AHEAD = 16;
-/** More entries than this in one folder are a server that repeats itself. */
+/** What is held of one folder. */
 const MOST_ENTRIES = 500_000;
+/** More answers than this without a new name are a server that goes round in a circle. */
+const MOST_REPEATED = 8;
 
 /** What a server tells of a file: any of it may be missing (draft-ietf-secsh-filexfer-02 section 5). */
 interface Attributes {
@@ -36,17 +39,20 @@ export class Remote implements FileSpace {
   async list(folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
     const handle = await this.handle(folder, signal, (requests, path, done) => requests.opendir(path, done));
     try {
-      const entries: Entry[] = [];
-      for (;;) {
+      const entries = new Map<string, Entry>();
+      for (let repeated = 0; ; ) {
         // Page by page: a large folder takes long as a whole, each page has the deadline of its own.
         const page = await this.answer(
           folder,
           this.client.request(signal, (requests, done: Parameters<Requests['readdir']>[1]) => requests.readdir(handle, done)),
           STATUS.EOF,
         );
-        if (!page) return entries;
-        for (const { filename, longname, attrs } of page) if (filename !== '.' && filename !== '..') entries.push(entryOf(filename, attrs, longname));
-        if (entries.length > MOST_ENTRIES) throw new TryAgain('E459', `${folder} has more than ${MOST_ENTRIES} entries`);
+        if (!page) return [...entries.values()];
+        const { size } = entries;
+        for (const { filename, longname, attrs } of page) if (filename !== '.' && filename !== '..') entries.set(filename, entryOf(filename, attrs, longname));
+        repeated = entries.size > size ? 0 : repeated + 1;
+        if (repeated > MOST_REPEATED || entries.size > MOST_ENTRIES)
+          throw new TryAgain('E459', `${folder} still listed after ${entries.size} entries, the last ${repeated} answers without a new one`);
       }
     } finally {
       await this.release(handle, signal);
@@ -229,16 +235,16 @@ export class Remote implements FileSpace {
 
   /** One request at a time: what every server can. */
   private async *chunks(handle: Buffer, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const flow = new Flow();
     try {
       for (let position = 0; ; ) {
         const buffer = Buffer.allocUnsafeSlow(CHUNK);
         const start = position;
-        const read = await this.answer(
-          path,
-          this.client.request<number>(signal, (requests, done) => requests.read(handle, buffer, 0, CHUNK, start, (error, count) => done(error, count))),
-          STATUS.EOF,
-        );
+        const answer = this.client.request<number>(signal, (requests, done) => requests.read(handle, buffer, 0, CHUNK, start, (error, count) => done(error, count)));
+        const read = await this.answer(path, flow.asking(answer), STATUS.EOF);
         if (!read) return;
+        flow.came(read);
+        if (flow.stalled(this.client.timeout)) throw this.client.giveUp();
         position += read;
         yield buffer.subarray(0, read);
       }
@@ -268,9 +274,13 @@ function fail(error: SftpStatus, path: string): never {
   throw new TryAgain('E446', detail, { cause: error });
 }
 
-/** Without a mode, the first letter of the line for people tells the kind; a size or time that is missing is none. */
 function entryOf(name: string, { mode, size, mtime }: Attributes, line = ''): Entry {
-  const letter = ({ 16807: '-', 9604: 'd', 21609: 'l' } as const)[(mode ?? 0) & 0o170000] ?? (mode === undefined ? (/^[-dlbcps]/.exec(line)?.[0] ?? '-') : '?');
-  const kind = letter === '-' ? 'file' : letter === 'd' ? 'folder' : letter === 'l' ? 'link' : 'other';
-  return { name, kind, size: size ?? -1, modified: String(mtime ?? '') };
+  return { name, kind: kindOf(mode, line), size: size ?? -1, modified: String(mtime ?? '') };
+}
+
+/** Without a mode, the first letter of the line that is meant for people tells the kind; without both it is taken for a file. */
+function kindOf(mode: number | undefined, line: string): Entry['kind'] {
+  if (mode === undefined) return line.startsWith('d') ? 'folder' : line.startsWith('l') ? 'link' : /^[bcps]/.test(line) ? 'other' : 'file';
+  const type = mode & 0o170000;
+  return type === 0o100000 ? 'file' : type === 0o040000 ? 'folder' : type === 0o120000 ? 'link' : 'other';
 }
