@@ -1,6 +1,7 @@
 import { type Adapter, CLOCK, type Clock, type ConnectedSystem, type EndpointContext, inject, injectable, LOGGER, type Logger, type PollingInbound } from '../contract/index.js';
 import { SqlCallable } from './callable.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { describeTable, listTables, sampleTable } from './describe.js';
 import type { Database, Dialect } from './dialects/dialect.js';
 import { SqlOutbound } from './outbound.js';
 import { probe } from './probe.js';
@@ -9,10 +10,10 @@ import { STRATEGIES, strategyOf } from './reading/strategies.js';
 import type { Strategy } from './reading/strategy.js';
 
 // A driver is loaded when a system needs it.
-const DIALECTS: Readonly<Record<Connect['driver'], () => Promise<{ readonly dialect: Dialect }>>> = {
-  sqlite: () => import('./dialects/sqlite/dialect.js'),
-  postgres: () => import('./dialects/postgres/dialect.js'),
-  mariadb: () => import('./dialects/mariadb/dialect.js'),
+const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
+  sqlite: async () => (await import('./dialects/sqlite/dialect.js')).dialect,
+  postgres: async () => (await import('./dialects/postgres/dialect.js')).dialect,
+  mariadb: async () => (await import('./dialects/mariadb/dialect.js')).dialect,
 };
 
 @injectable()
@@ -63,6 +64,18 @@ class SqlSystem implements ConnectedSystem {
     return probe(this.connect, this.#connected, { read: this.#read, written: this.#written }, this.clock, signal);
   }
 
+  async list(signal: AbortSignal) {
+    return listTables(await this.#connected(), signal);
+  }
+
+  async describe(name: string, signal: AbortSignal) {
+    return describeTable(await this.#connected(), name, signal);
+  }
+
+  async sample(name: string, count: number, signal: AbortSignal) {
+    return sampleTable(await this.#connected(), name, count, signal);
+  }
+
   async close(): Promise<void> {
     const link = this.#link;
     this.#link = undefined;
@@ -76,7 +89,7 @@ class SqlSystem implements ConnectedSystem {
 
   async #open() {
     try {
-      const { dialect } = await DIALECTS[this.connect.driver]();
+      const dialect = await DIALECTS[this.connect.driver](this.connect);
       return { dialect, database: dialect.connect(this.connect, this.name) };
     } catch (error) {
       this.#link = undefined;
