@@ -1,5 +1,6 @@
 import type { SourceRecord } from '../../bus/record.js';
 import type { Value, ValueRecord } from '../../bus/value.js';
+import type { Described, Listed } from './catalogue.js';
 import type { EndpointState } from './services.js';
 
 /**
@@ -153,6 +154,12 @@ export interface ConnectedSystem {
   callable?(endpoint: EndpointContext): Callable;
   /** Checks connection and credentials step by step, changes nothing. Never throws for what it finds. */
   probe(signal: AbortSignal): Promise<readonly ProbeStep[]>;
+  /** Tables and views this account sees, for somebody who starts a configuration. Changes nothing, needs no endpoint. @throws the four failures */
+  list?(signal: AbortSignal): Promise<readonly Listed[]>;
+  /** What the system knows of one of them; the name in any case where that is unambiguous. @throws Misconfigured with the names that are there */
+  describe?(name: string, signal: AbortSignal): Promise<Described>;
+  /** A few of its rows, at most `count`, with every field, as an endpoint would read them. @throws as `describe` */
+  sample?(name: string, count: number, signal: AbortSignal): Promise<readonly ValueRecord[]>;
   /** Closes what the endpoints share. After all endpoints are closed. */
   close(): Promise<void>;
 }

@@ -9,10 +9,10 @@ import { STRATEGIES, strategyOf } from './reading/strategies.js';
 import type { Strategy } from './reading/strategy.js';
 
 // A driver is loaded when a system needs it.
-const DIALECTS: Readonly<Record<Connect['driver'], () => Promise<{ readonly dialect: Dialect }>>> = {
-  sqlite: () => import('./dialects/sqlite/dialect.js'),
-  postgres: () => import('./dialects/postgres/dialect.js'),
-  mariadb: () => import('./dialects/mariadb/dialect.js'),
+const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
+  sqlite: async () => (await import('./dialects/sqlite/dialect.js')).dialect,
+  postgres: async () => (await import('./dialects/postgres/dialect.js')).dialect,
+  mariadb: async () => (await import('./dialects/mariadb/dialect.js')).dialect,
 };
 
 @injectable()
@@ -76,7 +76,7 @@ class SqlSystem implements ConnectedSystem {
 
   async #open() {
     try {
-      const { dialect } = await DIALECTS[this.connect.driver]();
+      const dialect = await DIALECTS[this.connect.driver](this.connect);
       return { dialect, database: dialect.connect(this.connect, this.name) };
     } catch (error) {
       this.#link = undefined;

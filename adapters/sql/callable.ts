@@ -12,8 +12,8 @@ export class SqlCallable implements Callable {
   ) {}
 
   async open(signal: AbortSignal): Promise<void> {
-    const { database } = await this.link();
-    await database.read((session) => session.query('SELECT 1'), signal);
+    const { dialect, database } = await this.link();
+    await database.read((session) => session.query(dialect.ping), signal);
   }
 
   async call(parameters: ValueRecord, signal: AbortSignal): Promise<Value> {

@@ -37,7 +37,7 @@ export function lintCall(config: unknown, connect: unknown): readonly SpecFindin
 
 function lintTls(connect: unknown): readonly SpecFinding[] {
   const link = connect as Connect;
-  if (link.driver === 'sqlite' || link.tls !== 'off' || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(link.host)) return [];
+  if (!('tls' in link) || link.tls !== 'off' || /^(localhost|127\.\d+\.\d+\.\d+|::1)$/.test(link.host)) return [];
   return [{ severity: 'warning', path: [], message: `tls is off: password and data cross the network to ${link.host} in clear text`, fix: 'tls: {ca: path of the CA file}' }];
 }
 

@@ -118,10 +118,8 @@ export class SqlOutbound implements Outbound {
     const done = await this.#applied(dialect, session, batch);
     const fresh = batch.filter((job) => !done.has(job.id));
     if (fresh.length > 0) {
-      const binds = fresh.flatMap((job) => [job.id, this.context.name.slice(0, 200)]);
-      const rows = fresh.map((_, at) => `(${dialect.place(2 * at + 1)}, ${dialect.place(2 * at + 2)})`);
       try {
-        await session.query(`INSERT INTO signalbox_inbox (delivery_id, endpoint) VALUES ${rows.join(', ')}`, binds);
+        await this.#remember(dialect, session, fresh);
       } catch (cause) {
         if (dialect.classify(cause)?.code !== 'E331') throw cause;
         throw new TryAgain('E424', 'another node has just applied one of these deliveries', { cause });
@@ -138,6 +136,15 @@ export class SqlOutbound implements Outbound {
     }
     reached('sql.commit.before');
     return receipts;
+  }
+
+  async #remember({ capabilities, place }: Dialect, session: Session, jobs: readonly Job[]): Promise<void> {
+    for (let from = 0; from < jobs.length; from += capabilities.rowsPerInsert) {
+      const part = jobs.slice(from, from + capabilities.rowsPerInsert);
+      const binds = part.flatMap((job) => [job.id, this.context.name.slice(0, 200)]);
+      const rows = part.map((_, at) => `(${place(2 * at + 1)}, ${place(2 * at + 2)})`);
+      await session.query(`INSERT INTO signalbox_inbox (delivery_id, endpoint) VALUES ${rows.join(', ')}`, binds);
+    }
   }
 
   async #applied(dialect: Dialect, session: Session, batch: readonly Job[]): Promise<ReadonlySet<string>> {

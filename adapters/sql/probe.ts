@@ -34,13 +34,13 @@ export async function probe(
       return false;
     }
   };
-  if (connect.driver !== 'sqlite') {
+  if ('host' in connect) {
     if (!(await step('dns', async () => (await lookup(connect.host)).address))) return steps;
     if (!(await step('tcp', () => reach(connect.host, connect.port, connect.connect_timeout, signal)))) return steps;
   }
   const opened = await step(connect.driver === 'sqlite' ? 'open' : 'login', async () => {
-    const { database } = await link();
-    await database.read((session) => session.query('SELECT 1'), signal);
+    const { dialect, database } = await link();
+    await database.read((session) => session.query(dialect.ping), signal);
     return '';
   });
   if (!opened) return steps;
@@ -49,7 +49,7 @@ export async function probe(
       const { dialect, database } = await link();
       return database.read(async (session) => {
         const table = await findTable(dialect, session, name);
-        const { rows } = await session.query(`SELECT count(*) FROM (SELECT 1 AS one FROM ${table.sql} LIMIT ${MOST + 1}) AS counted`);
+        const { rows } = await session.query(`SELECT count(*) FROM (${dialect.page({ columns: '1 AS one', from: table.sql, limit: MOST + 1 })}) counted`);
         const count = Number(rows[0]?.[0]);
         return count > MOST ? `more than ${MOST} rows` : `${count} ${count === 1 ? 'row' : 'rows'}`;
       }, signal);

@@ -85,12 +85,18 @@ export async function planIncludes(dialect: Dialect, session: Session, read: Pic
 export async function includeRows(dialect: Dialect, session: Session, plan: Included, rows: readonly Row[]): Promise<readonly Row[]> {
   if (rows.length === 0) return rows;
   const parents = rows.map((row) => plan.parent.map((column) => row.native.get(column.name) ?? null));
-  const { rows: found } = await session.query(...childQuery(dialect, plan, parents));
   const children = new Map<string, Row[]>();
-  for (const cells of found) {
-    const child = readRow(plan.shape, cells);
-    const key = keyText(plan.by.map((column) => child.native.get(column.name) ?? null));
-    children.set(key, [...(children.get(key) ?? []), child]);
+  const most = Math.max(1, Math.floor(dialect.capabilities.binds / plan.by.length));
+  const asked = [...new Map(parents.map((values) => [keyText(values), values])).values()];
+  for (let from = 0; from < asked.length; from += most) {
+    const { rows: found } = await session.query(...childQuery(dialect, plan, asked.slice(from, from + most)));
+    for (const cells of found) {
+      const child = readRow(plan.shape, cells);
+      const key = keyText(plan.by.map((column) => child.native.get(column.name) ?? null));
+      const list = children.get(key);
+      if (list) list.push(child);
+      else children.set(key, [child]);
+    }
   }
   const left = new Set(children.keys());
   const lists = parents.map((values) => {

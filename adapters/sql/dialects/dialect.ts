@@ -2,6 +2,7 @@ import type { AnyFailure } from '../../../bus/errors.js';
 import type { Value } from '../../contract/index.js';
 import type { Connect, Overlap } from '../config.js';
 import type { Kind, Raw } from '../values.js';
+import type { Capabilities } from './capabilities.js';
 
 /**
  * What differs between databases, and nothing else. Inbound, outbound, callable and probe are written once against this.
@@ -20,6 +21,10 @@ export interface Dialect {
   bind(value: Value, column: Column): Bind;
   /** A value for a parameter of a free statement. @throws InvalidMessage for lists and records */
   bindFree(value: Value): Bind;
+  /** A statement that touches no table and answers one row. */
+  readonly ping: string;
+  /** SELECT of the first rows. */
+  page(select: Select): string;
   /** `place`, moved back by the overlap: computed by the database with its own value. */
   back(place: string, overlap: Overlap): string;
   upsert(statement: Upsert): string;
@@ -37,10 +42,21 @@ export interface Dialect {
   connect(connect: Connect, system: string): Database;
 }
 
-/** Differences that are no more than a yes or no; how a watermark is read is `Dialect.watermark`. */
-interface Capabilities {
-  /** `(a, b) > (x, y)` uses an index. */
-  readonly rowValues: boolean;
+/** One SELECT in parts, since the databases disagree where the number of rows and the lock go. */
+export interface Select {
+  readonly columns: string;
+  /** A table, quoted. */
+  readonly from: string;
+  /** All of them hold. */
+  readonly where?: readonly string[];
+  /** `"a", "b" DESC` */
+  readonly order?: string;
+  readonly limit: number;
+  /**
+   * Locks the rows until the transaction ends and passes over those that others have locked (`capabilities.skipLocked`; elsewhere it locks
+   * nothing). Names the key, by which some databases find the rows again.
+   */
+  readonly lock?: readonly Column[];
 }
 
 export type Bind = null | string | bigint | number | Uint8Array;
@@ -85,8 +101,16 @@ export interface Upsert {
  * Commit-safe reading: every row version has the number of the transaction that wrote it, and all rows below `current().below` are of
  * transactions that have ended.
  */
-interface Watermark {
-  /** Of the snapshot the session reads from. */
+export interface Watermark {
+  /** Every table's rows have such a number; otherwise only tables with a column that `fits`. Views have none. */
+  readonly everyTable: boolean;
+  /** The column holds such numbers. */
+  fits(column: Column): boolean;
+  /** For people: `a column of type xid8`. */
+  readonly needs: string;
+  /** For people: where to look when an open transaction holds it back. */
+  readonly look: string;
+  /** Of the snapshot the session reads from, which it may begin anew: called before anything else is read in the session. */
   current(session: Session): Promise<{ readonly below: bigint; readonly next: bigint }>;
   /** 64-bit number of the transaction that wrote the row, as an expression; `next` is the one of the same snapshot. */
   written(next: bigint, column: Column | undefined): string;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { duration, identifier, type SpecFinding } from '../../contract/index.js';
 import type { Connect, Read } from '../config.js';
+import { CAPABILITIES } from '../dialects/capabilities.js';
 import { type Strategy, tableRead } from './strategy.js';
 
 export const cursor = z
@@ -43,17 +44,18 @@ export const cursorStrategy: Strategy = {
 
 function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
   const { cursor: by, key, columns } = tableRead(read);
+  const { title, watermark } = CAPABILITIES[driver];
   const findings: SpecFinding[] = [];
   const warn = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'warning', path, message, ...(fix === undefined ? {} : { fix }) });
   warn(['table'], 'deleted rows are not seen: reading finds what is there', 'mark deleted rows with a status column, and read that');
   if (by && 'transaction' in by) {
-    if (driver !== 'postgres') findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${driver} has no transaction numbers`, fix: 'name a cursor column' });
-  } else if (driver === 'postgres') {
-    if (by?.overlap) warn(['cursor', 'overlap'], 'not needed for a PostgreSQL table: reading never passes an open transaction; it is used for views only');
+    if (watermark === undefined) findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${title} has no transaction numbers`, fix: 'name a cursor column' });
+  } else if (watermark === 'transaction' || watermark === 'scn') {
+    if (by?.overlap) warn(['cursor', 'overlap'], `not needed for a table of ${title}: reading never passes an open transaction; it is used for views only`);
   } else {
     const column = by?.column ?? key[0] ?? '';
     if (by === undefined && key.length > 1) {
-      findings.push({ severity: 'error', path: ['key'], message: `${driver} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
+      findings.push({ severity: 'error', path: ['key'], message: `${title} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
     }
     if (key.includes(column))
       warn(['cursor'], `changes of rows that were read are not seen: ${column} does not change with the row`, 'use a column that changes with every change as cursor');

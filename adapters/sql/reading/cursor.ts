@@ -69,9 +69,14 @@ export class CursorReading implements PollingInbound {
     const { table, keyColumns } = plan;
     const column = cursor && 'column' in cursor ? findColumn(table, cursor.column) : undefined;
     const transaction = cursor && 'transaction' in cursor ? findColumn(table, cursor.transaction) : undefined;
-    const safe = dialect.watermark !== undefined && (transaction !== undefined || !table.view);
-    if (transaction && !dialect.watermark) throw new Misconfigured('E426', `cursor.transaction: ${dialect.name} has no transaction numbers`);
-    if (transaction && transaction.type !== 'xid8') throw new Misconfigured('E426', `${transaction.name} is ${transaction.type}; cursor.transaction needs a column of type xid8`);
+    const { watermark } = dialect;
+    if (transaction && !watermark) throw new Misconfigured('E426', `cursor.transaction: ${dialect.name} has no transaction numbers`);
+    if (transaction && !watermark?.fits(transaction)) {
+      throw new Misconfigured('E426', `${transaction.name} is ${transaction.type}; cursor.transaction needs ${watermark?.needs}`);
+    }
+    const fitting = watermark === undefined || watermark.everyTable ? undefined : (column ? [column] : table.columns).find((each) => watermark.fits(each));
+    const numbered = transaction ?? fitting;
+    const safe = watermark !== undefined && (numbered !== undefined || (watermark.everyTable && !table.view));
     if (!safe && !column && table.view) throw new Misconfigured('E426', `${table.name} is a view: it has no row versions, name a cursor column`);
     const lead = column ?? (safe ? undefined : keyColumns[0]);
     const nullable = column?.nullable === true;
@@ -80,7 +85,7 @@ export class CursorReading implements PollingInbound {
       this.#warnings.once('sql.cursor-nullable', message);
     }
     const order = lead && !(safe && nullable) ? [lead, ...keyColumns.filter(({ name }) => name !== lead.name)] : keyColumns;
-    return { ...plan, order, window: safe ? { column: transaction } : undefined, overlap: cursor && 'column' in cursor ? cursor.overlap : undefined };
+    return { ...plan, order, window: safe ? { column: numbered } : undefined, overlap: cursor && 'column' in cursor ? cursor.overlap : undefined };
   }
 
   async #step(dialect: Dialect, session: Session, plan: Plan, position: Position | undefined, limit: number): Promise<{ position: Position; page: Page } | undefined> {
@@ -113,7 +118,13 @@ export class CursorReading implements PollingInbound {
   /** The upper bound of a run, fixed before its first page. */
   async #greatest(dialect: Dialect, session: Session, plan: Plan, lead: Column): Promise<Value> {
     const { rows } = await session.query(
-      `SELECT ${dialect.select(lead)} FROM ${plan.table.sql} WHERE ${dialect.quote(lead.name)} IS NOT NULL ORDER BY ${dialect.quote(lead.name)} DESC LIMIT 1`,
+      dialect.page({
+        columns: dialect.select(lead),
+        from: plan.table.sql,
+        where: [`${dialect.quote(lead.name)} IS NOT NULL`],
+        order: `${dialect.quote(lead.name)} DESC`,
+        limit: 1,
+      }),
     );
     const cells = rows[0];
     return cells ? (readRow({ table: plan.table, selected: [{ column: lead, field: lead.name, declared: undefined }] }, cells).native.get(lead.name) ?? null) : null;

@@ -1,12 +1,14 @@
 import type { Value } from '../../../contract/index.js';
 import { encode, free, type Kind, utc } from '../../values.js';
+import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table, Upsert } from '../dialect.js';
+import { limited } from '../shared.js';
 import { connectMariadb } from './database.js';
 import { classifyMariadb } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'mariadb',
-  capabilities: { rowValues: false },
+  capabilities: CAPABILITIES.mariadb,
   quote: quoted,
   place: (_, column) => (column && column.type !== '' ? `CAST(? AS ${column.type})` : '?'),
   // As text, so that the driver has no part in it. BIT would come as bytes.
@@ -20,6 +22,8 @@ export const dialect: Dialect = {
     return typeof text === 'string' && column.kind === 'instant' ? utc(text) : text;
   },
   bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
+  ping: 'SELECT 1',
+  page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
   back: (place, overlap) => ('ms' in overlap ? `${place} - INTERVAL ${overlap.ms * 1000} MICROSECOND` : `CAST(${place} AS SIGNED) - ${overlap.distance}`),
   upsert,
   createInbox:

@@ -1,14 +1,15 @@
 import type { Value } from '../../../contract/index.js';
 import type { Kind } from '../../values.js';
 import { encode, free } from '../../values.js';
+import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
-import { quoted, upsertOnConflict } from '../shared.js';
+import { limited, quoted, upsertOnConflict } from '../shared.js';
 import { connectPostgres } from './database.js';
 import { classifyPostgres } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'postgres',
-  capabilities: { rowValues: true },
+  capabilities: CAPABILITIES.postgres,
   quote: quoted,
   place: (index, column) => (column ? `CAST($${index} AS ${column.type})` : `$${index}`),
   select: (column) => quoted(column.name),
@@ -17,12 +18,18 @@ export const dialect: Dialect = {
     return typeof text === 'boolean' ? String(text) : text;
   },
   bindFree: (value) => free(value, String),
+  ping: 'SELECT 1',
+  page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
   back: (place, overlap) => ('ms' in overlap ? `${place} - interval '${overlap.ms} milliseconds'` : `${place} - ${overlap.distance}`),
   upsert: (statement) => upsertOnConflict(statement, (index) => `$${index}`),
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamptz NOT NULL DEFAULT current_timestamp)',
   table: findTable,
   watermark: {
+    everyTable: true,
+    fits: (column) => column.type === 'xid8',
+    needs: 'a column of type xid8',
+    look: 'look at pg_stat_activity',
     async current(session) {
       const { rows } = await session.query('SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() AS s');
       return { below: BigInt(String(rows[0]?.[0])), next: BigInt(String(rows[0]?.[1])) };

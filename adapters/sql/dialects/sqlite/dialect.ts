@@ -1,19 +1,22 @@
 import { accessSync, constants } from 'node:fs';
 import { Decimal, InvalidMessage, type Value } from '../../../contract/index.js';
 import { encode } from '../../values.js';
+import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
-import { quoted, upsertOnConflict } from '../shared.js';
+import { limited, quoted, upsertOnConflict } from '../shared.js';
 import { connectSqlite } from './database.js';
 import { classifySqlite } from './failures.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
-  capabilities: { rowValues: true },
+  capabilities: CAPABILITIES.sqlite,
   quote: quoted,
   place: (index) => `?${index}`,
   select: (column) => quoted(column.name),
   bind: bindSqlite,
   bindFree: (value) => bindSqlite(value, { name: 'parameter', type: 'NONE', kind: 'any', nullable: true }),
+  ping: 'SELECT 1',
+  page: (select) => limited(select),
   // Text times compare as text, so the bound has the shape of the value and its zone is left alone. What is no time gives '': everything is read, nothing lost.
   back: (place, overlap) =>
     'distance' in overlap
