@@ -42,8 +42,26 @@ export function localOf(at: number, fraction: string | undefined, zone: Zone): s
 const DAY = 86_400_000;
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
+// Since 1972 no clock was changed but at a quarter of an hour.
+const QUARTER = 900_000;
+const QUARTERS_FROM = Date.UTC(1972, 0);
+const MOST_KNOWN = 20_000;
+const known = new Map<string, number>();
+
 /** Milliseconds the clock of the zone is ahead of UTC. */
 function offsetAt(name: string, at: number): number {
+  if (at < QUARTERS_FROM) return askOffset(name, at);
+  const quarter = Math.floor(at / QUARTER);
+  const key = `${quarter} ${name}`;
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  if (known.size >= MOST_KNOWN) known.clear();
+  const offset = askOffset(name, quarter * QUARTER);
+  known.set(key, offset);
+  return offset;
+}
+
+function askOffset(name: string, at: number): number {
   const parts = Object.fromEntries(
     clockOf(name)
       .formatToParts(at)
@@ -54,8 +72,8 @@ function offsetAt(name: string, at: number): number {
 }
 
 function clockOf(name: string): Intl.DateTimeFormat {
-  const known = clocks.get(name);
-  if (known) return known;
+  const ready = clocks.get(name);
+  if (ready) return ready;
   const clock = new Intl.DateTimeFormat('en-US', {
     timeZone: name,
     calendar: 'gregory',
