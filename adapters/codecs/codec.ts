@@ -13,8 +13,10 @@ export interface Codec {
    * records with the same numbers. Records come in lists, about one per chunk that was read. Throws only what `bytes` throws.
    */
   decode(bytes: AsyncIterable<Uint8Array>, source: string): AsyncIterable<readonly Decoded[]>;
-  /** A whole file or body of these payloads. @throws InvalidMessage */
-  encode(payloads: readonly ValueRecord[]): Uint8Array;
+  /** A whole file or body of these payloads. Some formats need to wait (encryption). @throws InvalidMessage */
+  encode(payloads: readonly ValueRecord[]): Uint8Array | Promise<Uint8Array>;
+  /** False: encoding the same payloads again gives other bytes (encryption, signatures), so files cannot be compared. Left out: the same bytes. */
+  readonly repeatable?: boolean;
   /** One payload as a person would look at it: no header, no separator. @throws InvalidMessage */
   preview(payload: ValueRecord): string;
 }

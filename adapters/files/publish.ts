@@ -36,7 +36,7 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
       signal.throwIfAborted();
       const name = fileName(template.render(delivery, placeText));
       const path = joinPath(folder, name);
-      const bytes = codec.encode([delivery.payload]);
+      const bytes = await codec.encode([delivery.payload]);
       const detail = `${path} ${bytes.length} B`;
       if (options.exists === 'replace' && (await same(path, bytes, signal))) return { detail, duplicate: true };
       const part = joinPath(folder, partName(name, delivery));

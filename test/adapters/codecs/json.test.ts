@@ -39,11 +39,11 @@ describe('json', () => {
     expect((await decodeAll(codec({ json: { as: 'array' } }), text, 2)).map(shown)).toEqual(expected);
   });
 
-  test('writes documents, lines and arrays', () => {
+  test('writes documents, lines and arrays', async () => {
     const payloads = [{ total: new Decimal(150n, 2) }, { total: 2n }];
-    expect(String(codec({ json: {} }).encode(payloads.slice(0, 1)))).toBe('{"total":1.50}\n');
-    expect(String(codec({ json: { as: 'lines' } }).encode(payloads))).toBe('{"total":1.50}\n{"total":2}\n');
-    expect(String(codec({ json: { as: 'array' } }).encode(payloads))).toBe('[{"total":1.50},\n{"total":2}]\n');
+    expect(String(await codec({ json: {} }).encode(payloads.slice(0, 1)))).toBe('{"total":1.50}\n');
+    expect(String(await codec({ json: { as: 'lines' } }).encode(payloads))).toBe('{"total":1.50}\n{"total":2}\n');
+    expect(String(await codec({ json: { as: 'array' } }).encode(payloads))).toBe('[{"total":1.50},\n{"total":2}]\n');
   });
 });
 
