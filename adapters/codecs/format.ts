@@ -1,4 +1,4 @@
-// The format of an endpoint that moves files or bodies: exactly one of `csv`, `json`, `fixed_width`, `text`.
+// The format of an endpoint that moves files or bodies: exactly one of the keys below.
 // There is no default: a file read in a format nobody chose is a guess.
 
 import { z } from 'zod';
@@ -7,6 +7,7 @@ import { csvCodec, csvOptions } from './csv.js';
 import { fixedWidthCodec, fixedWidthOptions } from './fixed-width.js';
 import { jsonCodec, jsonOptions } from './json.js';
 import { textCodec, textOptions } from './text.js';
+import { xmlCodec, xmlOptions } from './xml.js';
 
 /** Spread into the `strictObject` of an endpoint, together with `.superRefine(oneFormat)`. */
 export const formatOptions = {
@@ -14,11 +15,12 @@ export const formatOptions = {
   json: jsonOptions.optional().meta({ title: 'JSON', description: 'A document, lines or an array. Numbers keep all digits.' }),
   fixed_width: fixedWidthOptions.optional().meta({ title: 'Fixed width', description: 'Records of fields with a fixed number of bytes.' }),
   text: textOptions.optional().meta({ title: 'Text', description: 'The whole file as one record with the field `text`.' }),
+  xml: xmlOptions.optional().meta({ title: 'XML', description: 'Elements of a document, one record each. All values are text.' }),
 };
 
 export type FormatConfig = z.output<z.ZodObject<typeof formatOptions>>;
 
-const NAMES = ['csv', 'json', 'fixed_width', 'text'] as const;
+const NAMES = ['csv', 'json', 'fixed_width', 'text', 'xml'] as const;
 
 export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCtx): void {
   const given = NAMES.filter((name) => config[name] !== undefined);
@@ -31,5 +33,6 @@ export function codecOf(config: FormatConfig): Codec {
   if (config.json) return jsonCodec(config.json);
   if (config.fixed_width) return fixedWidthCodec(config.fixed_width);
   if (config.text) return textCodec(config.text);
+  if (config.xml) return xmlCodec(config.xml);
   throw new TypeError('an endpoint without a format passed its schema');
 }
