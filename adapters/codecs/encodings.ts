@@ -155,7 +155,7 @@ function strict(encoding: string): TextDecoder {
 }
 
 /** Length of the longest prefix that is valid; a prefix that ends inside a character counts as valid. */
-function validPrefix(buffer: Buffer, encoding: string): number {
+export function validPrefix(buffer: Buffer, encoding: string): number {
   let [good, bad] = [0, buffer.length + 1];
   while (bad - good > 1) {
     const middle = (good + bad) >>> 1;

@@ -1,7 +1,8 @@
 // Options of formats whose files hold records of several kinds.
 
 import { z } from 'zod';
-import type { FieldType, FieldTypes } from '../contract/index.js';
+import { type FieldType, type FieldTypes, InvalidMessage } from '../contract/index.js';
+import { encodeText } from './encodings.js';
 import { type Control, HEADER, type Plan, TRAILER } from './grouping.js';
 
 /** Spread into the options of one kind of record. */
@@ -97,4 +98,39 @@ function reaches(from: string, to: string, records: Readonly<Record<string, Kind
   if (seen.has(from)) return false;
   seen.add(from);
   return Object.values(records[from]?.children ?? {}).some((child) => child === to || reaches(child, to, records, seen));
+}
+
+export interface When {
+  readonly at: number;
+  readonly is: string | readonly string[];
+}
+
+/** Which kind a record of bytes is; the one without `when` takes what is left. */
+export function recogniser(kinds: readonly (readonly [string, When | undefined])[], encoding: string): (record: Buffer) => string | undefined {
+  const tests = kinds.flatMap(([name, when]) => (when ? [{ name, at: when.at - 1, texts: marks(when, encoding) }] : []));
+  const other = kinds.find(([, when]) => !when)?.[0];
+  return (record) => {
+    for (const { name, at, texts } of tests) {
+      if (texts.some((text) => at + text.length <= record.length && text.compare(record, at, at + text.length) === 0)) return name;
+    }
+    return other;
+  };
+}
+
+/** What a record is recognised by need not be mapped. @throws InvalidMessage E354 when it would not be recognised */
+export function writeMark(record: Buffer, when: When | undefined, encoding: string, kind: string): void {
+  if (!when) return;
+  const texts = marks(when, encoding);
+  const [first] = texts;
+  const there = (text: Buffer): Buffer => record.subarray(when.at - 1, when.at - 1 + text.length);
+  if (!first || texts.some((text) => text.equals(there(text)))) return;
+  const blank = encodeText(' ', encoding, '')[0];
+  if (when.at - 1 + first.length > record.length || !there(first).every((byte) => byte === blank || byte === 0)) {
+    throw new InvalidMessage('E354', `the record would not be read as ${kind}: byte ${when.at} is not ${[when.is].flat().join(' or ')}`);
+  }
+  first.copy(record, when.at - 1);
+}
+
+function marks({ is }: When, encoding: string): readonly Buffer[] {
+  return [is].flat().map((text) => encodeText(text, encoding, 'when'));
 }

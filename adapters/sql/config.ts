@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { duration, identifier, secret } from '../contract/index.js';
+import { duration, secret } from '../contract/index.js';
 import { columns, include, names, table } from './options.js';
 import { cursor } from './reading/cursor-options.js';
 import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
+import { isZone } from './zone.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
+export { type Call, call, type Write, write } from './writing/options.js';
 
 const limits = {
   connections: z.int().min(1).max(50).default(5).meta({ title: 'Connections', description: 'Most connections to the database at a time.', advanced: true }),
@@ -17,6 +19,25 @@ const limits = {
   lock_timeout: duration({ min: '10ms', max: '10m' })
     .default(10_000)
     .meta({ title: 'Lock timeout', description: 'Longest wait for a lock another session holds.', advanced: true }),
+};
+
+const times = {
+  zone: z
+    .string()
+    .refine(isZone, 'expected the IANA name of a time zone such as Europe/Berlin or UTC')
+    .optional()
+    .meta({
+      title: 'Zone',
+      description:
+        'Time zone of columns without one. With it their times are read as instants, and instants are written to them as local time. Without it they stay local times, and an instant for such a column is an invalid message.',
+      examples: ['Europe/Berlin'],
+    }),
+  repeated_hour: z.enum(['earlier', 'later', 'refuse']).default('earlier').meta({
+    title: 'Repeated hour',
+    description:
+      'With `zone`: which of the two instants a local time means that the clock shows twice when summer time ends. A time that the clock jumps over is always an error of its row.',
+    advanced: true,
+  }),
 };
 
 const tls = z
@@ -47,6 +68,7 @@ const server = (port: number) => ({
   user: z.string().min(1).meta({ title: 'User', description: 'Account to log in with; give it no more rights than the endpoints need.' }),
   password: secret().meta({ title: 'Password', description: 'Password of the account.' }),
   tls,
+  ...times,
   ...limits,
 });
 
@@ -57,6 +79,7 @@ export const connect = z.discriminatedUnion('driver', [
       .string()
       .min(1)
       .meta({ title: 'File', description: 'Path of the database file. It must exist; never on a network file system.', examples: ['/var/lib/erp/erp.db'] }),
+    ...times,
     lock_timeout: limits.lock_timeout,
   }),
   z.strictObject({ driver: z.literal('postgres').meta({ title: 'Driver', description: 'PostgreSQL 13 or later.' }), ...server(5432) }),
@@ -78,31 +101,3 @@ export const read = z
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;
-
-export const write = z.strictObject({
-  table,
-  mode: z.enum(['insert', 'upsert']).default('upsert').meta({ title: 'Mode', description: 'insert: a row that is there already is an invalid message. upsert: it is changed.' }),
-  key: names('Key', 'Column or columns that name one row; for upsert there must be a unique index on exactly these.').optional(),
-  columns: columns.optional(),
-  version: identifier().optional().meta({
-    title: 'Version',
-    description: 'upsert: column that grows with every change. A row is changed only by a greater value, so that an older message never undoes a newer one.',
-  }),
-  create_inbox: z.boolean().default(true).meta({
-    title: 'Create the inbox table',
-    description: 'Create `signalbox_inbox` in the target database when it is missing. It records which deliveries were applied.',
-    advanced: true,
-  }),
-});
-export type Write = z.output<typeof write>;
-
-export const call = z.strictObject({
-  sql: z
-    .string()
-    .min(1)
-    .max(20_000)
-    .meta({ title: 'SQL', description: 'One SELECT; parameters by name. Static text, values only as parameters.', examples: ['select qty from stock where sku = :sku'] }),
-  one: z.boolean().default(false).meta({ title: 'One row', description: 'The answer is the one row, or null, instead of a list. More than one row is an error.' }),
-  limit: z.int().min(1).max(10_000).default(1000).meta({ title: 'Limit', description: 'More rows than this are an error.', advanced: true }),
-});
-export type Call = z.output<typeof call>;

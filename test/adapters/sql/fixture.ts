@@ -45,8 +45,9 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-export async function fixture(driver: Driver, options: Record<string, unknown> = {}): Promise<Fixture> {
-  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres() : mariadb());
+/** `create`: what follows CREATE DATABASE of PostgreSQL, such as an encoding. */
+export async function fixture(driver: Driver, options: Record<string, unknown> = {}, create = ''): Promise<Fixture> {
+  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres(create) : mariadb());
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -122,12 +123,12 @@ async function sqlite(): Promise<Back> {
   };
 }
 
-async function postgres(): Promise<Back> {
+async function postgres(create: string): Promise<Back> {
   const access = await services.postgres();
   const database = `sql_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client(access);
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${database}`);
+  await admin.query(`CREATE DATABASE ${database} ${create}`);
   const client = new pg.Client({ ...access, database });
   let open = false;
   await client.connect();
