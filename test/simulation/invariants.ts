@@ -84,7 +84,8 @@ function checkMessage(world: World, { input, messageId, deliveries, dead }: Expe
     }
     // Nobody knows of a call whose process ended; that it had no effect is one of the two answers.
     const isUnknown = part === 'p' && partner?.isCareful;
-    if (effects.length === 0 && part !== 'd' && part !== 'c' && !isUnknown && !mayDie(world, input, endpoint)) context.violated(`${what}: it did not arrive, and nothing was wrong with it`);
+    if (effects.length === 0 && part !== 'd' && part !== 'c' && !isUnknown && !mayDie(world, input, endpoint))
+      context.violated(`${what}: it did not arrive, and nothing was wrong with it`);
   }
 }
 
