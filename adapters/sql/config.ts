@@ -1,53 +1,13 @@
 import { z } from 'zod';
-import { duration, identifier, secret } from '../contract/index.js';
+import { identifier } from '../contract/index.js';
+import { odbcConnect } from './dialects/odbc/options.js';
+import { limits, server } from './dialects/server.js';
 import { columns, include, names, table } from './options.js';
 import { cursor } from './reading/cursor-options.js';
 import { checkRead } from './reading/strategies.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
-
-const limits = {
-  connections: z.int().min(1).max(50).default(5).meta({ title: 'Connections', description: 'Most connections to the database at a time.', advanced: true }),
-  connect_timeout: duration({ min: '100ms', max: '5m' }).default(10_000).meta({ title: 'Connect timeout', description: 'Longest wait for a connection.', advanced: true }),
-  statement_timeout: duration({ min: '100ms', max: '1h' })
-    .default(60_000)
-    .meta({ title: 'Statement timeout', description: 'Longest time one statement may take; the server ends it and so do we.', advanced: true }),
-  lock_timeout: duration({ min: '10ms', max: '10m' })
-    .default(10_000)
-    .meta({ title: 'Lock timeout', description: 'Longest wait for a lock another session holds.', advanced: true }),
-};
-
-const tls = z
-  .union([
-    z.literal('off'),
-    z.strictObject({
-      ca: z
-        .string()
-        .min(1)
-        .optional()
-        .meta({ title: 'CA file', description: 'PEM file of the authority that signed the server certificate. Without it: the authorities of Node.' }),
-      servername: z.string().min(1).optional().meta({ title: 'Server name', description: 'Name in the certificate when it is not the host (PostgreSQL).', advanced: true }),
-    }),
-  ])
-  .default({})
-  .meta({ title: 'TLS', description: 'On and verified unless it says off; off is meant for the same machine.', examples: [{ ca: 'tls/db-ca.pem' }, 'off'] });
-
-const server = (port: number) => ({
-  host: z
-    .string()
-    .min(1)
-    .meta({ title: 'Host', description: 'Name or address of the database server.', examples: ['db.corp.local'] }),
-  port: z.int().min(1).max(65_535).default(port).meta({ title: 'Port', description: 'TCP port of the server.' }),
-  database: z
-    .string()
-    .min(1)
-    .meta({ title: 'Database', description: 'Name of the database.', examples: ['erp'] }),
-  user: z.string().min(1).meta({ title: 'User', description: 'Account to log in with; give it no more rights than the endpoints need.' }),
-  password: secret().meta({ title: 'Password', description: 'Password of the account.' }),
-  tls,
-  ...limits,
-});
 
 export const connect = z.discriminatedUnion('driver', [
   z.strictObject({
@@ -59,10 +19,12 @@ export const connect = z.discriminatedUnion('driver', [
     lock_timeout: limits.lock_timeout,
   }),
   z.strictObject({ driver: z.literal('postgres').meta({ title: 'Driver', description: 'PostgreSQL 13 or later.' }), ...server(5432) }),
+  odbcConnect,
   z.strictObject({ driver: z.literal('mariadb').meta({ title: 'Driver', description: 'MariaDB 10.6 or MySQL 8 and later.' }), ...server(3306) }),
 ]);
 export type Connect = z.output<typeof connect>;
-export type ServerConnect = Exclude<Connect, { driver: 'sqlite' }>;
+export type ServerConnect = Exclude<Connect, { driver: 'sqlite' | 'odbc' }>;
+export type OdbcConnect = Extract<Connect, { driver: 'odbc' }>;
 export type SqliteConnect = Extract<Connect, { driver: 'sqlite' }>;
 
 export const read = z

@@ -28,6 +28,8 @@ export interface Dialect {
   page(select: Select): string;
   /** `place`, moved back by the overlap: computed by the database with its own value. */
   back(place: string, overlap: Overlap): string;
+  /** Where there are no words for `back`: moves the value itself, and `back` gives its place as it is. */
+  earlier?(value: Value, overlap: Overlap): Value;
   upsert(statement: Upsert): string;
   /** DDL of the inbox table; harmless when it is there. */
   readonly createInbox: string;

@@ -1,7 +1,7 @@
-import type { Result, Session, Table, Missing } from '../dialect.js';
+import type { Missing, Result, Session, Table } from '../dialect.js';
 import { type Catalogue, countOrNone, type Facts, indexesOf, referencesOf, textOrNone } from '../facts.js';
 import { OdbcSession } from './database.js';
-import { OdbcError, type CatalogueCall } from './protocol.js';
+import { type CatalogueCall, OdbcError } from './protocol.js';
 import { kindOf } from './types.js';
 
 const MOST = 10_000;
@@ -95,7 +95,12 @@ async function facts(session: Session, table: Table): Promise<Facts> {
     columns: new Map(
       columns.map((row) => [
         String(row[3]),
-        { nativeType: String(row[5]), comment: textOrNone(row[11]), default: row[12] === 'NULL' ? undefined : textOrNone(row[12]), generated: /serial|identity|counter|autoincrement/i.test(String(row[5])) },
+        {
+          nativeType: String(row[5]),
+          comment: textOrNone(row[11]),
+          default: row[12] === 'NULL' ? undefined : textOrNone(row[12]),
+          generated: /serial|identity|counter|autoincrement/i.test(String(row[5])),
+        },
       ]),
     ),
   };

@@ -2,8 +2,8 @@
 import type { Kind, Raw } from '../../values.js';
 import type { Bind, Result } from '../dialect.js';
 import { ATTRIBUTE, C_TYPE, FREE, HANDLE, type Handle, INDICATOR, INFO, type Library, loadLibrary, type Memory, RESULT, STATEMENT } from './library.js';
-import { type CatalogueCall, OdbcError, type Opened, type Opening, type TextForm } from './protocol.js';
 import { parameterOf } from './parameters.js';
+import { type CatalogueCall, OdbcError, type Opened, type Opening, type TextForm } from './protocol.js';
 import { cTypeOf, kindOf, SQL_TYPE } from './types.js';
 
 /** A cell with more bytes is refused: it would go through memory several times. */

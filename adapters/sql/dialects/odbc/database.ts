@@ -38,6 +38,7 @@ export class OdbcSession implements Session {
   async query(sql: string, binds: readonly Bind[] = []): Promise<Result> {
     const steps = this.extras.steps(sql);
     if (steps) return steps(this, binds);
+    if (sql === '') return this.catalogue({ of: 'tables', schema: undefined, table: 'signalbox_inbox', most: 1 });
     const [text, most] = withoutMark(sql);
     return resultOf(await this.ask({ to: 'query', sql: text, binds, seconds: this.seconds, most }));
   }
@@ -160,7 +161,8 @@ class OdbcDatabase implements Database {
       return { thread, statement: answer.opened.statement, facts: answer.opened.facts, since: performance.now() };
     } catch (error) {
       this.#drop(thread);
-      if (error instanceof OdbcError && /can't open lib|cannot open shared object|Cannot find/i.test(error.message)) throw new Misconfigured('E429', error.message, { cause: error });
+      if (error instanceof OdbcError && /can't open lib|cannot open shared object|Cannot find/i.test(error.message))
+        throw new Misconfigured('E429', error.message, { cause: error });
       if (Error.isError(error) && /Failed to load shared library/i.test((error as Error).message)) {
         throw new Misconfigured('E429', `${(error as Error).message}: is unixODBC installed?`, { cause: error });
       }
@@ -177,7 +179,8 @@ class OdbcDatabase implements Database {
     } catch (error) {
       if (signal.aborted) this.#cancel(connection);
       // Drivers name a cancelled statement in many ways.
-      if (error instanceof OdbcError && error.state === 'HY008') throw new TryAgain('E424', `the statement took longer than ${this.connect.statement_timeout} ms`, { cause: error });
+      if (error instanceof OdbcError && error.state === 'HY008')
+        throw new TryAgain('E424', `the statement took longer than ${this.connect.statement_timeout} ms`, { cause: error });
       throw error;
     } finally {
       clearTimeout(timer);
@@ -221,7 +224,7 @@ class OdbcDatabase implements Database {
   }
 }
 
-const MARK = /\/\*first (\d+)\*\//;
+const MARK = /\/\*first \d+\*\//g;
 
 /** Where the database has no words for the first rows: `page` says it in a comment. Inside a subselect nobody can heed it. */
 export function marked(sql: string, most: number): string {

@@ -29,8 +29,8 @@ export function odbcDialect(connect: OdbcConnect): Dialect {
     select: (column) => quote(column.name),
     bind: bindOdbc,
     bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
-    // No words of its own: a question that every database answers.
-    ping: '/*first 1*/',
+    // No statement is known to every database: the session asks the driver.
+    ping: '',
     page: (select) => pageOf(connect.paging ?? profile.paging, select),
     earlier,
     back: (place) => place,

@@ -22,7 +22,8 @@ export function classifyOdbc(error: unknown): AnyFailure | undefined {
   return undefined;
 }
 
-const LOGIN = /authentication failed|login failed|not authorized to connect|password.*(incorrect|invalid|missing)|role ".*" does not exist|database ".*" does not exist|\bconnect failed/i;
+const LOGIN =
+  /authentication failed|login failed|not authorized to connect|password.*(incorrect|invalid|missing)|role ".*" does not exist|database ".*" does not exist|\bconnect failed/i;
 const NAME = /no such (table|column)|has no column|does not exist|not found in this statement|is an undefined name/i;
 const RIGHT = /permission denied|not authorized|readonly database|read-only/i;
 const BUSY = /database is locked|deadlock|lock (request )?time ?out|interrupted|canceling statement|could not serialize/i;

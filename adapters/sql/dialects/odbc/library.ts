@@ -148,8 +148,7 @@ export function loadLibrary(file: string) {
     drivers: (environment: Handle) => listed(listDrivers, environment, text),
     sources: (environment: Handle) => listed(listSources, environment, text),
     tables: (statement: Handle, schema: string | undefined, table: string | undefined) => tables(statement, ...names([undefined, schema, table, undefined])),
-    columns: (statement: Handle, catalogue: string | undefined, schema: string | undefined, table: string) =>
-      columns(statement, ...names([catalogue, schema, table, undefined])),
+    columns: (statement: Handle, catalogue: string | undefined, schema: string | undefined, table: string) => columns(statement, ...names([catalogue, schema, table, undefined])),
     primaryKeys: (statement: Handle, catalogue: string | undefined, schema: string | undefined, table: string) => primaryKeys(statement, ...names([catalogue, schema, table])),
     statistics: (statement: Handle, catalogue: string | undefined, schema: string | undefined, table: string) =>
       // All indexes, with what the driver knows without counting.

@@ -54,7 +54,9 @@ const TIMESTAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?$/;
 function moment(text: string, told: Told | undefined): string {
   const kind = told === undefined ? 'text' : kindOf(told.type);
   if (kind === 'timestamp') {
-    const value = utc(text).replace(/^(\d{4}-\d\d-\d\d)T/, '$1 ').replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d)$/, '$1 $2:00');
+    const value = utc(text)
+      .replace(/^(\d{4}-\d\d-\d\d)T/, '$1 ')
+      .replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d)$/, '$1 $2:00');
     if (TIMESTAMP.test(value)) return value;
     if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text} 00:00:00`;
     throw new OdbcError('22007', 0, 'the text is no date and time');

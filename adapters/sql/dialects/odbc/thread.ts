@@ -19,7 +19,8 @@ export class OdbcThread {
     this.#worker.on('message', (answer: Answer) => {
       const waiting = this.#waiting.get(answer.id);
       this.#waiting.delete(answer.id);
-      if ('error' in answer) waiting?.reject(answer.error.state === undefined ? new Error(answer.error.message) : new OdbcError(answer.error.state, answer.error.native, answer.error.message));
+      if ('error' in answer)
+        waiting?.reject(answer.error.state === undefined ? new Error(answer.error.message) : new OdbcError(answer.error.state, answer.error.native, answer.error.message));
       else waiting?.resolve(answer);
     });
     this.#worker.on('error', (error) => this.#end(new OdbcError('08S01', 0, `the connection's thread ended: ${describe(error)}`)));

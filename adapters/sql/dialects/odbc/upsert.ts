@@ -61,7 +61,6 @@ async function run({ update, there, insert }: Steps, session: OdbcSession, binds
     return await session.query(insert, binds);
   } catch (cause) {
     if (classifyOdbc(cause)?.code !== 'E331') throw cause;
-    // Another unique index says the same again at the next attempt, where the row is looked for first: then the insert is at fault.
     throw new TryAgain('E424', 'a row with this key, or another unique value of it, was written at the same moment', { cause });
   }
 }
