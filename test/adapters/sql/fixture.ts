@@ -14,10 +14,12 @@ import { services } from '../../services/services.js';
 
 export type Driver = 'sqlite' | 'postgres' | 'mariadb';
 export const DRIVERS: readonly Driver[] = ['sqlite', 'postgres', 'mariadb'];
+/** Through unixODBC, by the driver of another database. */
+export type Odbc = 'odbc-postgres' | 'odbc-sqlite';
 
 /** An empty database of its own, a way to change it behind the adapter's back, and a system on it. */
 export interface Fixture {
-  readonly driver: Driver;
+  readonly driver: Driver | Odbc;
   readonly connect: Record<string, unknown>;
   readonly system: ConnectedSystem;
   readonly warnings: string[];
@@ -32,8 +34,8 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-export async function fixture(driver: Driver, options: Record<string, unknown> = {}): Promise<Fixture> {
-  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres() : mariadb());
+export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}): Promise<Fixture> {
+  const back = await BACKS[driver]();
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -90,6 +92,21 @@ export function delivery(id: string, payload: ValueRecord): Delivery {
 }
 
 type Back = Pick<Fixture, 'connect' | 'sql' | 'rows' | 'close'>;
+
+const BACKS: Readonly<Record<Driver | Odbc, () => Promise<Back>>> = {
+  sqlite,
+  postgres,
+  mariadb,
+  'odbc-sqlite': async () => {
+    const back = await sqlite();
+    return { ...back, connect: { driver: 'odbc', odbc_driver: 'SQLite3', settings: { Database: back.connect['file'] } } };
+  },
+  'odbc-postgres': async () => {
+    const back = await postgres();
+    const { host, port, user, database, password } = back.connect;
+    return { ...back, connect: { driver: 'odbc', odbc_driver: 'PostgreSQL Unicode', settings: { Server: host, Port: String(port), Database: database }, user, password } };
+  },
+};
 
 async function sqlite(): Promise<Back> {
   const directory = mkdtempSync(join(tmpdir(), 'signalbox-sql-'));
