@@ -44,6 +44,10 @@ export const readOptions = z
       description: 'content: the same name with the same content is the same file, a second delivery is a duplicate. arrival: its time of change counts too.',
       advanced: true,
     }),
+    all_or_nothing: z.boolean().default(false).meta({
+      title: 'All or nothing',
+      description: 'The whole file is checked before its first record is handed over: one bad record, or a wrong control total, and all of it goes to the error folder.',
+    }),
     ...formatOptions,
   })
   .superRefine(oneFormat);

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { identifier } from '../contract/index.js';
 import { odbcConnect } from './dialects/odbc/options.js';
-import { limits, server } from './dialects/server.js';
+import { limits, server, times } from './dialects/server.js';
 import { columns, include, names, table } from './options.js';
 import { cursor } from './reading/cursor-options.js';
 import { checkRead } from './reading/strategies.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
+export { type Call, call, type Write, write } from './writing/options.js';
 
 export const connect = z.discriminatedUnion('driver', [
   z.strictObject({
@@ -16,6 +16,7 @@ export const connect = z.discriminatedUnion('driver', [
       .string()
       .min(1)
       .meta({ title: 'File', description: 'Path of the database file. It must exist; never on a network file system.', examples: ['/var/lib/erp/erp.db'] }),
+    ...times,
     lock_timeout: limits.lock_timeout,
   }),
   z.strictObject({ driver: z.literal('postgres').meta({ title: 'Driver', description: 'PostgreSQL 13 or later.' }), ...server(5432) }),
@@ -38,31 +39,3 @@ export const read = z
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;
-
-export const write = z.strictObject({
-  table,
-  mode: z.enum(['insert', 'upsert']).default('upsert').meta({ title: 'Mode', description: 'insert: a row that is there already is an invalid message. upsert: it is changed.' }),
-  key: names('Key', 'Column or columns that name one row; for upsert there must be a unique index on exactly these.').optional(),
-  columns: columns.optional(),
-  version: identifier().optional().meta({
-    title: 'Version',
-    description: 'upsert: column that grows with every change. A row is changed only by a greater value, so that an older message never undoes a newer one.',
-  }),
-  create_inbox: z.boolean().default(true).meta({
-    title: 'Create the inbox table',
-    description: 'Create `signalbox_inbox` in the target database when it is missing. It records which deliveries were applied.',
-    advanced: true,
-  }),
-});
-export type Write = z.output<typeof write>;
-
-export const call = z.strictObject({
-  sql: z
-    .string()
-    .min(1)
-    .max(20_000)
-    .meta({ title: 'SQL', description: 'One SELECT; parameters by name. Static text, values only as parameters.', examples: ['select qty from stock where sku = :sku'] }),
-  one: z.boolean().default(false).meta({ title: 'One row', description: 'The answer is the one row, or null, instead of a list. More than one row is an error.' }),
-  limit: z.int().min(1).max(10_000).default(1000).meta({ title: 'Limit', description: 'More rows than this are an error.', advanced: true }),
-});
-export type Call = z.output<typeof call>;

@@ -70,7 +70,7 @@ export const endpointCodes = {
   E442: {
     title: 'the host key is not the pinned one',
     meaning: 'The server showed another host key than host_key declares. Nothing was sent to it, no login was tried.',
-    fix: 'Ask the operator of the server whether the key was changed on purpose; then replace the fingerprint in host_key.',
+    fix: 'Ask the operator of the server whether the key was changed on purpose, and for its fingerprint; `signalbox systems trust <name>` shows what the server has and, with --write, replaces host_key.',
   },
   E443: {
     title: 'the login was refused',
@@ -100,7 +100,27 @@ export const endpointCodes = {
   E448: {
     title: 'the server closed the connection while connecting',
     meaning: 'The server does not offer what is needed: SFTP, or an algorithm of the allowed list.',
-    fix: 'Check that the account may use SFTP; for old servers allow their algorithms in legacy_algorithms.',
+    fix: 'Check that the account may use SFTP; for old servers allow their algorithms in `legacy`, up to a date.',
+  },
+  E456: {
+    title: 'a download is incomplete',
+    meaning: 'The number of bytes that came is not the size the server says the file has. What was read is not relied on.',
+    fix: 'Nothing: it is tried again. If it repeats, the sender is still writing the file, or the server tells wrong sizes.',
+  },
+  E457: {
+    title: 'the certificate of the server was not accepted',
+    meaning: 'The TLS certificate is signed by an unknown authority, has expired, or is for another name. Nothing was sent, no login was tried.',
+    fix: 'Ask the operator of the server for the certificate of the authority and name its file in `ca`; `servername` is for a certificate of another name.',
+  },
+  E458: {
+    title: 'the server does not offer what is needed',
+    meaning: 'The FTP server refuses TLS, encrypted transfers or passive mode, or lists folders in a form that is not known.',
+    fix: 'Follow the message. A server without TLS needs `tls: off`, which sends the password in the clear.',
+  },
+  E459: {
+    title: 'a folder lists without end',
+    meaning: 'The server names more entries in one folder than can be believed, or repeats them without end. The listing was given up.',
+    fix: 'Look at the folder at the server; move away what is not needed there any more.',
   },
   E460: {
     title: 'the adapter package is not installed',
@@ -196,5 +216,15 @@ export const endpointCodes = {
     title: 'a secret is too short or not usable',
     meaning: 'A signing secret that can be guessed, or one with characters that cannot be sent, protects nothing.',
     fix: 'Create a new one, at least 24 random bytes, and give it to both sides.',
+  },
+  E480: {
+    title: 'the SSH agent cannot be used',
+    meaning: 'agent: true asks for the keys of an SSH agent, and there is none at SSH_AUTH_SOCK, or it does not answer.',
+    fix: 'Start the agent for the user that Signalbox runs as and set SSH_AUTH_SOCK in its unit, or use `key`.',
+  },
+  E481: {
+    title: 'the system has no server to trust',
+    meaning: '`signalbox systems trust` needs the host of the server from `connect` of the system, and an adapter that pins a host key.',
+    fix: 'Write host (and port) of the system as plain values, then run the command again.',
   },
 } as const satisfies CodeTable;

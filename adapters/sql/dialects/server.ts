@@ -1,6 +1,7 @@
 // Options of `connect` that servers have in common.
 import { z } from 'zod';
 import { duration, secret } from '../../contract/index.js';
+import { isZone } from '../zone.js';
 
 /** What every server has. */
 export const limits = {
@@ -12,6 +13,25 @@ export const limits = {
   lock_timeout: duration({ min: '10ms', max: '10m' })
     .default(10_000)
     .meta({ title: 'Lock timeout', description: 'Longest wait for a lock another session holds.', advanced: true }),
+};
+
+export const times = {
+  zone: z
+    .string()
+    .refine(isZone, 'expected the IANA name of a time zone such as Europe/Berlin or UTC')
+    .optional()
+    .meta({
+      title: 'Zone',
+      description:
+        'Time zone of columns without one. With it their times are read as instants, and instants are written to them as local time. Without it they stay local times, and an instant for such a column is an invalid message.',
+      examples: ['Europe/Berlin'],
+    }),
+  repeated_hour: z.enum(['earlier', 'later', 'refuse']).default('earlier').meta({
+    title: 'Repeated hour',
+    description:
+      'With `zone`: which of the two instants a local time means that the clock shows twice when summer time ends. A time that the clock jumps over is always an error of its row.',
+    advanced: true,
+  }),
 };
 
 const tls = z
@@ -42,5 +62,6 @@ export const server = (port: number) => ({
   user: z.string().min(1).meta({ title: 'User', description: 'Account to log in with; give it no more rights than the endpoints need.' }),
   password: secret().meta({ title: 'Password', description: 'Password of the account.' }),
   tls,
+  ...times,
   ...limits,
 });

@@ -34,8 +34,9 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}): Promise<Fixture> {
-  const back = await BACKS[driver]();
+/** `create`: what follows CREATE DATABASE of PostgreSQL, such as an encoding. */
+export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}, create = ''): Promise<Fixture> {
+  const back = await BACKS[driver](create);
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -93,7 +94,7 @@ export function delivery(id: string, payload: ValueRecord): Delivery {
 
 type Back = Pick<Fixture, 'connect' | 'sql' | 'rows' | 'close'>;
 
-const BACKS: Readonly<Record<Driver | Odbc, () => Promise<Back>>> = {
+const BACKS: Readonly<Record<Driver | Odbc, (create: string) => Promise<Back>>> = {
   sqlite,
   postgres,
   mariadb,
@@ -101,8 +102,8 @@ const BACKS: Readonly<Record<Driver | Odbc, () => Promise<Back>>> = {
     const back = await sqlite();
     return { ...back, connect: { driver: 'odbc', odbc_driver: 'SQLite3', settings: { Database: back.connect['file'] } } };
   },
-  'odbc-postgres': async () => {
-    const back = await postgres();
+  'odbc-postgres': async (create) => {
+    const back = await postgres(create);
     const { host, port, user, database, password } = back.connect;
     return { ...back, connect: { driver: 'odbc', odbc_driver: 'PostgreSQL Unicode', settings: { Server: host, Port: String(port), Database: database }, user, password } };
   },
@@ -126,12 +127,12 @@ async function sqlite(): Promise<Back> {
   };
 }
 
-async function postgres(): Promise<Back> {
+async function postgres(create: string): Promise<Back> {
   const access = await services.postgres();
   const database = `sql_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client(access);
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${database}`);
+  await admin.query(`CREATE DATABASE ${database} ${create}`);
   const client = new pg.Client({ ...access, database });
   let open = false;
   await client.connect();

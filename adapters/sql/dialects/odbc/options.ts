@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { secret } from '../../../contract/index.js';
-import { limits } from '../server.js';
+import { limits, times } from '../server.js';
 
 export const PAGINGS = ['limit', 'fetch_first', 'top', 'skip_first', 'none'] as const;
 export type Paging = (typeof PAGINGS)[number];
@@ -106,6 +106,7 @@ export const odbcConnect = z
       .enum(['libodbc.so.2', 'libodbc.so.1', 'libodbc.so', 'libodbc.2.dylib', 'odbc32.dll'])
       .default('libodbc.so.2')
       .meta({ title: 'Driver manager', description: 'Library of the driver manager of this machine.', advanced: true }),
+    ...times,
     connections: limits.connections,
     connect_timeout: limits.connect_timeout,
     statement_timeout: limits.statement_timeout,
