@@ -47,6 +47,16 @@ export const endpointCodes = {
     meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
     fix: 'Try the statement in a database client with the same account.',
   },
+  E428: {
+    title: 'the database has no transactions',
+    meaning: 'The ODBC driver says that its database cannot do several statements as one. An effect and the record that it was made could come apart, so nothing is written.',
+    fix: 'Read from this database only, or write to it through another system that has transactions (journal the files on DB2 for i).',
+  },
+  E429: {
+    title: 'the database client cannot be loaded',
+    meaning: 'The ODBC driver manager, or the driver it is to load, is not on this machine or does not fit it.',
+    fix: 'Install unixODBC and the driver of the database for this processor; `odbcinst -q -d` lists the installed drivers.',
+  },
   E435: {
     title: 'too many rows are gone',
     meaning: 'A comparison with the remembered table finds more deleted rows than `snapshot.guard` lets go, or an empty table. Nothing was handed over and nothing forgotten.',
