@@ -10,7 +10,7 @@ const problem = (options: object): string =>
     .safeParse(options)
     .error?.issues.map((issue) => issue.message)
     .join('; ') ?? 'none';
-const hex = (bytes: Uint8Array | Promise<Uint8Array>): string => Buffer.from(bytes as Uint8Array).toString('hex');
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 // As a programmer would send it: sequence numbers, comments, condition names, the identification area.
 const ORDER = [
@@ -51,13 +51,13 @@ const payload = JSON.parse(JSON.stringify(order), (_, value: unknown) => (typeof
 describe('copybook', () => {
   test('F28 an order of variable length in EBCDIC, bytes written down by hand', async () => {
     const options = codec({ layout: ORDER, encoding: 'cp273', record_format: 'variable' });
-    const bytes = options.encode([payload]);
+    const bytes = await options.encode([payload]);
     const text = (ebcdic: string): string => spawnSync('iconv', ['-f', 'UTF-8', '-t', 'IBM273'], { input: ebcdic }).stdout.toString('hex');
     expect(hex(bytes)).toBe(
-      ['00500000', text('00004711O'), '0000815d', text('MÜLLER      '), '000123450d', 'f0f0f1f2d5', '0002', text('A1  007+0015-0020'), text('B   100+0000+0000')].join(''),
+      ['004b0000', text('00004711O'), '0000815d', text('MÜLLER      '), '000123450d', 'f0f0f1f2d5', '0002', text('A1  007+0015-0020'), text('B   100+0000+0000')].join(''),
     );
     for (const size of [1, 3, 7, 1000]) {
-      const two = await decodeAll(options, Buffer.concat([bytes as Uint8Array, bytes as Uint8Array]), size);
+      const two = await decodeAll(options, Buffer.concat([bytes, bytes]), size);
       expect(two.map(shown)).toEqual([order, order]);
     }
     expect(options.fields).toMatchObject({ ORD_NO: 'text', CUSTOMER: { record: { CUST_NO: 'integer' } }, TOTAL: 'decimal', LINES_T: { list: { PRICES: 'any' } } });
@@ -66,7 +66,7 @@ describe('copybook', () => {
   test('the same in ASCII: overpunched signs as both kinds of compilers write them', async () => {
     const layout = '01 R.\n 05 A PIC S9(3).\n 05 B PIC S99V9 SIGN LEADING.\n 05 C PIC 9(3).';
     const options = codec({ layout, record_format: 'lines' });
-    expect(Buffer.from(options.encode([{ A: -120n, B: '-1.5', C: '7' }]) as Uint8Array).toString()).toBe('12}}15007\n');
+    expect(Buffer.from(await options.encode([{ A: -120n, B: '-1.5', C: '7' }])).toString()).toBe('12}}15007\n');
     expect((await decodeAll(options, '12}}15007\n12pp15007\n12{{15007\n120015007\n         \n')).map(shown)).toEqual([
       { A: -120, B: '-1.5', C: '007' },
       { A: -120, B: '-1.5', C: '007' },
@@ -74,7 +74,7 @@ describe('copybook', () => {
       { A: 120, B: '1.5', C: '007' },
       { A: null, B: null, C: null },
     ]);
-    expect(Buffer.from(codec({ layout, record_format: 'lines', overpunch: 'micro_focus' }).encode([{ A: -120n, B: '0', C: null }]) as Uint8Array).toString()).toBe('12p000000\n');
+    expect(Buffer.from(await codec({ layout, record_format: 'lines', overpunch: 'micro_focus' }).encode([{ A: -120n, B: '0', C: null }])).toString()).toBe('12p000000\n');
   });
 
   test('binary numbers, scaling, floats', async () => {
@@ -86,9 +86,9 @@ describe('copybook', () => {
         05 G COMPUTATIONAL-2.    05 H PIC Z,ZZ9.99-.`;
     const options = codec({ layout, byte_order: 'little', record_format: 'fixed' });
     const value = { A: -2n, B: 4000000000n - 3999999999n, C: -3n, D: 12000n, E: '0.00123', F: '1.5', G: '0.1', H: '1,234.50-' };
-    const bytes = options.encode([value as never]);
+    const bytes = await options.encode([value as never]);
     expect(hex(bytes)).toBe('fffe' + '00000001' + 'fdffffffffffffff' + '00012c' + '313233' + '0000c03f' + '9a9999999999b93f' + '312c3233342e35302d');
-    expect((await decodeAll(options, bytes as Uint8Array, 4)).map(shown)).toEqual([{ A: -2, B: 1, C: -3, D: 12000, E: '0.00123', F: '1.5', G: '0.1', H: '1,234.50-' }]);
+    expect((await decodeAll(options, bytes, 4)).map(shown)).toEqual([{ A: -2, B: 1, C: -3, D: 12000, E: '0.00123', F: '1.5', G: '0.1', H: '1,234.50-' }]);
     expect(() => options.encode([{ ...value, D: 12001n } as never])).toThrow('more digits behind the point');
     expect(() => options.encode([{ ...value, F: '0.1000000001' } as never])).toThrow('cannot be written exactly as COMP-1');
     const hexadecimal = codec({ layout: '01 R.\n 05 F COMP-1.\n 05 G COMP-2.', encoding: 'cp037' });
@@ -128,7 +128,8 @@ describe('copybook', () => {
        01 HDR. 05 K PIC X. 05 DAY-D PIC 9(8).
        01 ORD. 05 K PIC X. 05 NO-D PIC X(4).
        01 LIN. 05 K PIC X. 05 AMT PIC S9(5)V99 COMP-3.
-       01 TRL. 05 K PIC X. 05 CNT PIC 9(3). 05 SUM-D PIC S9(9)V99 COMP-3.`,
+       01 TRL. 05 K PIC X. 05 CNT PIC 9(3).
+        05 SUM-D PIC S9(9)V99 COMP-3.`,
       header_record: { level: 'HDR', when: { at: 1, is: 'H' }, as: 'file' },
       records: { order: { level: 'ORD', when: { at: 1, is: 'O' }, children: { lines: 'line' } }, line: { level: 'LIN', when: { at: 1, is: 'L' } } },
       trailer_record: { level: 'TRL', when: { at: 1, is: 'T' }, count: { CNT: 'all' }, sum: { SUM_D: 'line.AMT' } },
@@ -143,10 +144,10 @@ describe('copybook', () => {
         ],
       },
     ];
-    const bytes = Buffer.from(options.encode(orders) as Uint8Array);
+    const bytes = Buffer.from(await options.encode(orders));
     expect((await decodeAll(options, bytes, 5)).map(shown)).toEqual([{ ...orders[0], file: { K: 'H', DAY_D: '00000000' } }]);
     bytes[bytes.length - 1] = 0x0d;
-    expect((await decodeAll(options, bytes)).map((record) => record.failure?.message ?? 'read')).toEqual(['read', 'orders.csv:5: SUM_D says -1.25, the sum of line.AMT is 1.25']);
+    expect((await decodeAll(options, bytes)).map((record) => record.failure?.message ?? 'read')).toEqual(['read', 'orders.csv:5: SUM_D says -1.20, the sum of line.AMT is 1.25']);
   });
 
   test('bytes that are no number are named with item, place and hex; the records around go on', async () => {
