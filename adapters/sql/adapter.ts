@@ -31,6 +31,8 @@ export class SqlAdapter implements Adapter {
 class SqlSystem implements ConnectedSystem {
   readonly #read = new Set<string>();
   readonly #written = new Set<string>();
+  /** What a way of reading changes, by table. */
+  readonly #needed = new Map<string, string>();
   #link: Promise<{ readonly dialect: Dialect; readonly database: Database }> | undefined;
 
   constructor(
@@ -44,7 +46,7 @@ class SqlSystem implements ConnectedSystem {
     const config = endpoint.config as Read;
     const strategy: Strategy = STRATEGIES[strategyOf(config)];
     if (config.table !== undefined) this.#read.add(config.table);
-    for (const table of strategy.written?.(config) ?? []) this.#written.add(table);
+    for (const { table, right } of strategy.rights?.(config) ?? []) this.#needed.set(table, right);
     for (const child of Object.values(config.include)) this.#read.add(child.table);
     return reading({ endpoint, link: this.#connected, log: this.log, clock: this.clock }, config);
   }
@@ -60,7 +62,7 @@ class SqlSystem implements ConnectedSystem {
   }
 
   probe(signal: AbortSignal) {
-    return probe(this.connect, this.#connected, { read: this.#read, written: this.#written }, this.clock, signal);
+    return probe(this.connect, this.#connected, { read: this.#read, written: this.#written, needed: this.#needed }, this.clock, signal);
   }
 
   async close(): Promise<void> {

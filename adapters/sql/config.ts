@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { duration, identifier, secret } from '../contract/index.js';
 import { columns, include, names, table } from './options.js';
+import { claim } from './reading/claim-options.js';
 import { cursor } from './reading/cursor-options.js';
+import { outbox } from './reading/outbox-options.js';
 import { checkRead } from './reading/strategies.js';
 
 export type { ColumnType } from './options.js';
@@ -73,6 +75,8 @@ export const read = z
     include: include.default({}),
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
+    claim: claim.optional(),
+    outbox: outbox.optional(),
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect as dial } from 'node:net';
-import { type Clock, describe, failureOf, type ProbeStep } from '../contract/index.js';
+import { type Clock, describe, failureOf, Misconfigured, type ProbeStep } from '../contract/index.js';
 import { findTable } from './catalogue.js';
 import type { Connect } from './config.js';
 import type { Database, Dialect } from './dialects/dialect.js';
@@ -11,6 +11,8 @@ const MOST = 10_000;
 export interface Tables {
   readonly read: ReadonlySet<string>;
   readonly written: ReadonlySet<string>;
+  /** The right a way of reading needs, by table. */
+  readonly needed: ReadonlyMap<string, string>;
 }
 
 /** Goes through a connection step by step and stops where going on makes no sense. Never throws. */
@@ -44,7 +46,7 @@ export async function probe(
     return '';
   });
   if (!opened) return steps;
-  for (const name of new Set([...tables.read, ...tables.written])) {
+  for (const name of new Set([...tables.read, ...tables.written, ...tables.needed.keys()])) {
     await step(`read ${name}`, async () => {
       const { dialect, database } = await link();
       return database.read(async (session) => {
@@ -58,7 +60,12 @@ export async function probe(
       const { dialect, database } = await link();
       const rights = await database.read(async (session) => dialect.writeRights(session, await findTable(dialect, session, name)), signal);
       const list = rights === undefined || rights.length === 0 ? 'none' : rights.join(', ');
-      return tables.written.has(name) ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
+      const needed = tables.needed.get(name);
+      // Where rights are not told one by one (a file), any is enough.
+      if (needed !== undefined && (list === 'none' || (/INSERT|UPDATE|DELETE/.test(list) && !list.includes(needed)))) {
+        throw new Misconfigured('E423', `${list === 'none' ? 'no right to write is seen' : list}; this way of reading needs ${needed}`);
+      }
+      return tables.written.has(name) || needed !== undefined ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
     });
   }
   return steps;

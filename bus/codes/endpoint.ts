@@ -47,6 +47,21 @@ export const endpointCodes = {
     meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
     fix: 'Try the statement in a database client with the same account.',
   },
+  E431: {
+    title: 'rows changed while they were read',
+    meaning: 'Fewer or more rows were marked or removed at the source than were read: others changed, removed or claimed them meanwhile. What was read is on the bus.',
+    fix: 'Look who else writes to the table; rows that are open again are read again. A key that is not unique also shows like this.',
+  },
+  E432: {
+    title: 'the triggers of an endpoint are missing',
+    meaning: 'The endpoint reads what triggers write down about a table, and the triggers or their outbox table are not there: changes are not noted.',
+    fix: '`signalbox systems install-triggers <endpoint>` prints the statements; an administrator runs them, or `--apply` does.',
+  },
+  E433: {
+    title: 'the triggers of an endpoint are of another shape',
+    meaning: 'The outbox table was made by another version, or for another key of the table.',
+    fix: 'Let the endpoint read what is there, then `signalbox systems remove-triggers <endpoint>` and `install-triggers` again.',
+  },
   E440: {
     title: 'a folder is missing',
     meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',

@@ -25,6 +25,8 @@ export interface Dialect {
   readonly ping: string;
   /** SELECT of the first rows. */
   page(select: Select): string;
+  /** The time now, by the database's clock, for comparing with and writing to a time column; UTC where the column has no zone. Absent: no leases. */
+  readonly now?: string;
   /** `place`, moved back by the overlap: computed by the database with its own value. */
   back(place: string, overlap: Overlap): string;
   upsert(statement: Upsert): string;

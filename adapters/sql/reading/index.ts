@@ -1,12 +1,16 @@
 import type { PollingInbound } from '../../contract/index.js';
 import type { Read } from '../config.js';
+import { ClaimReading } from './claim.js';
 import { CursorReading } from './cursor.js';
+import { OutboxReading } from './outbox.js';
 import type { Source } from './source.js';
 import { type StrategyName, strategyOf } from './strategies.js';
-import { tableRead } from './strategy.js';
+import { chosen, tableRead } from './strategy.js';
 
 const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
   cursor: (source, read) => new CursorReading(source, tableRead(read)),
+  claim: (source, read) => new ClaimReading(source, tableRead(read), chosen(read.claim)),
+  outbox: (source, read) => new OutboxReading(source, tableRead(read), chosen(read.outbox)),
 };
 
 /** The inbound endpoint of the strategy that the configuration names. */

@@ -1,11 +1,15 @@
 import type { z } from 'zod';
 import type { Read } from '../config.js';
+import { claimStrategy } from './claim-options.js';
 import { cursorStrategy } from './cursor-options.js';
+import { outboxStrategy } from './outbox-options.js';
 import type { Strategy } from './strategy.js';
 
 /** By the key of `read:` that chooses it. */
 export const STRATEGIES = {
   cursor: cursorStrategy,
+  claim: claimStrategy,
+  outbox: outboxStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
 export type StrategyName = keyof typeof STRATEGIES;

@@ -24,6 +24,7 @@ export const dialect: Dialect = {
   bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
   ping: 'SELECT 1',
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
+  now: 'utc_timestamp(6)',
   back: (place, overlap) => ('ms' in overlap ? `${place} - INTERVAL ${overlap.ms * 1000} MICROSECOND` : `CAST(${place} AS SIGNED) - ${overlap.distance}`),
   upsert,
   createInbox:

@@ -20,6 +20,7 @@ export const dialect: Dialect = {
   bindFree: (value) => free(value, String),
   ping: 'SELECT 1',
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
+  now: 'clock_timestamp()',
   back: (place, overlap) => ('ms' in overlap ? `${place} - interval '${overlap.ms} milliseconds'` : `${place} - ${overlap.distance}`),
   upsert: (statement) => upsertOnConflict(statement, (index) => `$${index}`),
   createInbox:

@@ -17,6 +17,7 @@ export const dialect: Dialect = {
   bindFree: (value) => bindSqlite(value, { name: 'parameter', type: 'NONE', kind: 'any', nullable: true }),
   ping: 'SELECT 1',
   page: (select) => limited(select),
+  now: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
   // Text times compare as text, so the bound has the shape of the value and its zone is left alone. What is no time gives '': everything is read, nothing lost.
   back: (place, overlap) =>
     'distance' in overlap
