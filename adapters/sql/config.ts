@@ -5,6 +5,7 @@ import { claim } from './reading/claim-options.js';
 import { cursor } from './reading/cursor-options.js';
 import { outbox } from './reading/outbox-options.js';
 import { checkRead } from './reading/strategies.js';
+import { triggers } from './reading/triggers-options.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
@@ -77,6 +78,7 @@ export const read = z
     cursor: cursor.optional(),
     claim: claim.optional(),
     outbox: outbox.optional(),
+    triggers: triggers.optional(),
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;

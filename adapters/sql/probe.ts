@@ -3,8 +3,11 @@ import { once } from 'node:events';
 import { connect as dial } from 'node:net';
 import { type Clock, describe, failureOf, Misconfigured, type ProbeStep } from '../contract/index.js';
 import { findTable } from './catalogue.js';
-import type { Connect } from './config.js';
+import type { Connect, Read } from './config.js';
 import type { Database, Dialect } from './dialects/dialect.js';
+import { planTable } from './reading/page.js';
+import { tableRead } from './reading/strategy.js';
+import { checkTriggers, planTriggers } from './reading/triggers.js';
 
 const MOST = 10_000;
 
@@ -13,6 +16,8 @@ export interface Tables {
   readonly written: ReadonlySet<string>;
   /** The right a way of reading needs, by table. */
   readonly needed: ReadonlyMap<string, string>;
+  /** Endpoints that read by triggers. */
+  readonly triggers: ReadonlyMap<string, Read>;
 }
 
 /** Goes through a connection step by step and stops where going on makes no sense. Never throws. */
@@ -66,6 +71,20 @@ export async function probe(
         throw new Misconfigured('E423', `${list === 'none' ? 'no right to write is seen' : list}; this way of reading needs ${needed}`);
       }
       return tables.written.has(name) || needed !== undefined ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
+    });
+  }
+  for (const [endpoint, config] of tables.triggers) {
+    await step(`triggers ${endpoint}`, async () => {
+      const { dialect, database } = await link();
+      const read = tableRead(config);
+      return database.read(async (session) => {
+        const { table, keyColumns } = await planTable(dialect, session, { ...read, include: {} });
+        let seen = 'installed';
+        await checkTriggers(dialect, session, planTriggers(dialect, table, keyColumns, read), read, endpoint, () => {
+          seen = 'this account may not see triggers';
+        });
+        return seen;
+      }, signal);
     });
   }
   return steps;

@@ -62,6 +62,11 @@ export const endpointCodes = {
     meaning: 'The outbox table was made by another version, or for another key of the table.',
     fix: 'Let the endpoint read what is there, then `signalbox systems remove-triggers <endpoint>` and `install-triggers` again.',
   },
+  E434: {
+    title: 'the endpoint needs nothing at its system',
+    meaning: 'Triggers are installed for endpoints that read by triggers, and this one reads in another way.',
+    fix: 'Name an endpoint whose configuration has `read: {triggers: {}}`.',
+  },
   E440: {
     title: 'a folder is missing',
     meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',

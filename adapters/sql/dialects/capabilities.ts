@@ -17,6 +17,8 @@ export interface Capabilities {
    * (every table), a rowversion column (tables that have one), the SCN of a row (every table).
    */
   readonly watermark: 'transaction' | 'rowversion' | 'scn' | undefined;
+  /** False where no triggers that note changes can be generated. */
+  readonly triggers?: false;
   /** The tests run it against a real server. */
   readonly tested: boolean;
 }

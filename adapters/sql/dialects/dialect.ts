@@ -3,6 +3,7 @@ import type { Value } from '../../contract/index.js';
 import type { Connect, Overlap } from '../config.js';
 import type { Kind, Raw } from '../values.js';
 import type { Capabilities } from './capabilities.js';
+import type { Triggers } from './triggers.js';
 
 /**
  * What differs between databases, and nothing else. Inbound, outbound, callable and probe are written once against this.
@@ -36,6 +37,8 @@ export interface Dialect {
   table(session: Session, name: string): Promise<Table | Missing>;
   /** Present when the database can tell a transaction number below which nothing is open any more. */
   readonly watermark?: Watermark;
+  /** Present where triggers that note changes can be generated. */
+  readonly triggers?: Triggers;
   /** Rights of this account on a table other than reading, for the probe; empty means none. */
   writeRights(session: Session, table: Table): Promise<readonly string[] | undefined>;
   /** One of the four failures for what the driver threw; anything else is a bug. */

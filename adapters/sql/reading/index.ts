@@ -6,11 +6,13 @@ import { OutboxReading } from './outbox.js';
 import type { Source } from './source.js';
 import { type StrategyName, strategyOf } from './strategies.js';
 import { chosen, tableRead } from './strategy.js';
+import { TriggersReading } from './triggers.js';
 
 const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
   cursor: (source, read) => new CursorReading(source, tableRead(read)),
   claim: (source, read) => new ClaimReading(source, tableRead(read), chosen(read.claim)),
   outbox: (source, read) => new OutboxReading(source, tableRead(read), chosen(read.outbox)),
+  triggers: (source, read) => new TriggersReading(source, tableRead(read), chosen(read.triggers)),
 };
 
 /** The inbound endpoint of the strategy that the configuration names. */

@@ -4,12 +4,14 @@ import { claimStrategy } from './claim-options.js';
 import { cursorStrategy } from './cursor-options.js';
 import { outboxStrategy } from './outbox-options.js';
 import type { Strategy } from './strategy.js';
+import { triggersStrategy } from './triggers-options.js';
 
 /** By the key of `read:` that chooses it. */
 export const STRATEGIES = {
   cursor: cursorStrategy,
   claim: claimStrategy,
   outbox: outboxStrategy,
+  triggers: triggersStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
 export type StrategyName = keyof typeof STRATEGIES;

@@ -5,6 +5,7 @@ import type { Bind, Column, Dialect, Missing, Session, Table, Upsert } from '../
 import { limited } from '../shared.js';
 import { connectMariadb } from './database.js';
 import { classifyMariadb } from './failures.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'mariadb',
@@ -30,6 +31,7 @@ export const dialect: Dialect = {
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamp NOT NULL DEFAULT current_timestamp) ENGINE=InnoDB',
   table: findTable,
+  triggers,
   async writeRights(session, table) {
     const { rows } = await session.query('SHOW GRANTS');
     const [schema = '', name = ''] = table.sql.replaceAll('`', '').split('.');

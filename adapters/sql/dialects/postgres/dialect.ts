@@ -6,6 +6,7 @@ import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.
 import { limited, quoted, upsertOnConflict } from '../shared.js';
 import { connectPostgres } from './database.js';
 import { classifyPostgres } from './failures.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'postgres',
@@ -40,6 +41,7 @@ export const dialect: Dialect = {
     version: (column) => (column ? `${quoted(column.name)}::text` : 'xmin::text'),
     number: (value, column) => (column ? `'${value}'::xid8` : `${value}::bigint`),
   },
+  triggers,
   async writeRights(session, table) {
     const { rows } = await session.query("SELECT r FROM unnest(array['INSERT','UPDATE','DELETE']) AS r WHERE has_table_privilege(CAST($1 AS text)::regclass, r) ORDER BY r", [
       table.sql,

@@ -6,6 +6,7 @@ import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.
 import { limited, quoted, upsertOnConflict } from '../shared.js';
 import { connectSqlite } from './database.js';
 import { classifySqlite } from './failures.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
@@ -27,6 +28,7 @@ export const dialect: Dialect = {
   createInbox:
     "CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))) WITHOUT ROWID, STRICT",
   table: findTable,
+  triggers,
   async writeRights(session) {
     const { rows } = await session.query("SELECT file FROM pragma_database_list WHERE name = 'main'");
     try {
