@@ -15,6 +15,7 @@ import {
 } from '../contract/index.js';
 import { SqlCallable } from './callable.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { describeTable, listTables, sampleTable } from './describe.js';
 import type { Database, Dialect } from './dialects/dialect.js';
 import { SqlOutbound } from './outbound.js';
 import { probe } from './probe.js';
@@ -86,6 +87,18 @@ class SqlSystem implements ConnectedSystem {
     const read = this.#triggers.get(endpoint);
     if (!read) throw new Misconfigured('E434', `${endpoint} is no endpoint that reads by triggers: it has no \`read: {triggers: {}}\``);
     return provision(await this.#connected(), tableRead(read), request, signal);
+  }
+
+  async list(signal: AbortSignal) {
+    return listTables(await this.#connected(), signal);
+  }
+
+  async describe(name: string, signal: AbortSignal) {
+    return describeTable(await this.#connected(), name, signal);
+  }
+
+  async sample(name: string, count: number, signal: AbortSignal) {
+    return sampleTable(await this.#connected(), name, count, signal);
   }
 
   async close(): Promise<void> {
