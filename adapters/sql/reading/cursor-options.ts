@@ -29,7 +29,9 @@ export const cursor = z
         .union([
           z.literal('off'),
           z.strictObject({
-            for: duration({ min: '1s', max: '30d' }).default(3_600_000).meta({ title: 'For', description: 'How long a missing number is asked for. Longer than the longest transaction.' }),
+            for: duration({ min: '1s', max: '30d' })
+              .default(3_600_000)
+              .meta({ title: 'For', description: 'How long a missing number is asked for. Longer than the longest transaction.' }),
             most: z.int().min(1).max(100_000).default(10_000).meta({ title: 'Most', description: 'Most gaps that are remembered; then the lowest are given up.' }),
           }),
         ])
@@ -82,12 +84,17 @@ function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
       findings.push({
         severity: 'error',
         path: ['cursor', 'gap_memory'],
-        message: CAPABILITIES[driver].oneWriter ? `${title} has one writer at a time: there are no gaps` : `gaps are remembered of a key of one whole number: ${column} is not the key`,
+        message: CAPABILITIES[driver].oneWriter
+          ? `${title} has one writer at a time: there are no gaps`
+          : `gaps are remembered of a key of one whole number: ${column} is not the key`,
       });
     }
     if (!by?.overlap && remembers) {
       const ms = by?.gap_memory === undefined || by.gap_memory === 'off' ? GAP_MEMORY.for : by.gap_memory.for;
-      warn(['cursor'], `a row that is committed late with a lower ${column} is missed when ${column} is no whole number, or its transaction is longer than ${Math.round(ms / 1000)} s`);
+      warn(
+        ['cursor'],
+        `a row that is committed late with a lower ${column} is missed when ${column} is no whole number, or its transaction is longer than ${Math.round(ms / 1000)} s`,
+      );
     } else if (!by?.overlap && (!CAPABILITIES[driver].oneWriter || !key.includes(column))) {
       warn(['cursor'], `a row that is committed late with a lower ${column} is missed`, 'cursor: {column: ..., overlap: 5m} with more than the longest transaction');
     }

@@ -53,7 +53,13 @@ function windowOf(saved: ValueRecord): WindowPosition {
 function cursorOf(saved: ValueRecord): CursorPosition {
   const [high, upto, after] = [listOf(saved['high']), saved['upto'], listOf(saved['after'])];
   const gaps = saved['gaps'];
-  return { by: 'cursor', ...(typeof gaps === 'string' ? { gaps } : {}), ...(high ? { high } : {}), ...(upto === undefined ? {} : { upto: unwrap(upto) }), ...(after ? { after } : {}) };
+  return {
+    by: 'cursor',
+    ...(typeof gaps === 'string' ? { gaps } : {}),
+    ...(high ? { high } : {}),
+    ...(upto === undefined ? {} : { upto: unwrap(upto) }),
+    ...(after ? { after } : {}),
+  };
 }
 
 function listOf(value: Value | undefined): readonly Value[] | undefined {
