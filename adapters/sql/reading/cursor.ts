@@ -103,7 +103,9 @@ export class CursorReading implements PollingInbound {
     }
     const order = lead && !(safe && nullable) ? [lead, ...keyColumns.filter(({ name }) => name !== lead.name)] : keyColumns;
     const by = cursor && 'column' in cursor ? cursor : undefined;
-    const isNumber = order.length === 1 && order[0]?.kind === 'integer' && by?.gap_memory !== 'off' && !safe && !dialect.capabilities.oneWriter;
+    // An overlap that is long enough finds the same rows.
+    const wanted = by?.gap_memory === undefined ? by?.overlap === undefined : by.gap_memory !== 'off';
+    const isNumber = order.length === 1 && order[0]?.kind === 'integer' && wanted && !safe && !dialect.capabilities.oneWriter;
     return { ...plan, order, window: safe ? { column: numbered } : undefined, overlap: by?.overlap, gaps: isNumber ? (memory(by?.gap_memory) ?? GAP_MEMORY) : undefined };
   }
 

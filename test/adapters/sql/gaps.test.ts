@@ -46,7 +46,11 @@ describe('the memory of gaps', () => {
 
   test('survives the checkpoint, in few bytes', () => {
     const gaps = new Gaps(undefined);
-    gaps.note(9007199254740993n, Array.from({ length: 1_000 }, (_, at) => 9007199254740993n + 3n * BigInt(at + 1)), 1_770_000_000_000);
+    gaps.note(
+      9007199254740993n,
+      Array.from({ length: 1_000 }, (_, at) => 9007199254740993n + 3n * BigInt(at + 1)),
+      1_770_000_000_000,
+    );
     gaps.note(9007199254750000n, [9007199254750002n], 1_770_000_001_000);
     const text = gaps.toString();
     expect(text.length).toBeLessThan(5_000);
@@ -62,7 +66,13 @@ describe('cursor of MariaDB by a whole number', () => {
   /** A second application, whose transaction stays open. */
   async function other(of: Fixture) {
     const { host, port, user, database, password } = of.connect;
-    return mysql.createConnection({ host: String(host), port: Number(port), user: String(user), database: String(database), password: password instanceof Secret ? password.reveal() : '' });
+    return mysql.createConnection({
+      host: String(host),
+      port: Number(port),
+      user: String(user),
+      database: String(database),
+      password: password instanceof Secret ? password.reveal() : '',
+    });
   }
 
   test('D1, D4, D5: a lower number that is committed after a higher one is read, without an overlap, and not twice', async () => {
@@ -147,7 +157,8 @@ describe('an overlap', () => {
 
 test('lint: where gaps are remembered, and where not', () => {
   const server = { host: 'db', database: 'erp', user: 'u', password: undefined, tls: {} };
-  const lint = (driver: string, read: object) => spec.read.lint(spec.read.config.parse(read), driver === 'sqlite' ? { driver, file: 'x' } : { driver, ...server }).map(({ message }) => message);
+  const lint = (driver: string, read: object) =>
+    spec.read.lint(spec.read.config.parse(read), driver === 'sqlite' ? { driver, file: 'x' } : { driver, ...server }).map(({ message }) => message);
   expect(lint('mariadb', { table: 'T', key: 'ID' }).join()).toContain('no whole number, or its transaction is longer than 3600 s');
   expect(lint('mariadb', { table: 'T', key: 'ID', cursor: { column: 'ID', gap_memory: 'off' } }).join()).toMatch(/committed late with a lower ID is missed(,|$)/);
   expect(lint('mariadb', { table: 'T', key: 'ID', cursor: { column: 'TS', gap_memory: {} } }).join()).toContain('TS is not the key');
