@@ -70,7 +70,9 @@ export async function race({ database, access, way, rows, crashEvery }: RacePlan
     if (way === 'xid8') await setup.run('CREATE INDEX t_tx ON t (tx)');
     const inbound = way === 'naive' ? undefined : await opened(system, way);
     const committed = new Set<string>();
-    const writing = Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(database, own, { writer, rows: Math.ceil(rows / WRITERS), changes: way === 'triggers', committed })));
+    const writing = Promise.all(
+      Array.from({ length: WRITERS }, (_, writer) => write(database, own, { writer, rows: Math.ceil(rows / WRITERS), changes: way === 'triggers', committed })),
+    );
     const state = { done: false };
     const ended = writing.finally(() => {
       state.done = true;
