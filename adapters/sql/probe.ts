@@ -64,7 +64,8 @@ export async function probe(
     await step(`write right ${name}`, async () => {
       const { dialect, database } = await link();
       const rights = await database.read(async (session) => dialect.writeRights(session, await findTable(dialect, session, name)), signal);
-      const list = rights === undefined || rights.length === 0 ? 'none' : rights.join(', ');
+      if (rights === undefined) return 'the driver does not tell';
+      const list = rights.length === 0 ? 'none' : rights.join(', ');
       const needed = tables.needed.get(name);
       // Where rights are not told one by one (a file), any is enough.
       if (needed !== undefined && (list === 'none' || (/INSERT|UPDATE|DELETE/.test(list) && !list.includes(needed)))) {

@@ -8,6 +8,7 @@ import { actor, connect, globals, named } from '../session.js';
 import { pairs, table } from '../table.js';
 import { age, duration, paint, plural, safe, stateWord } from '../text.js';
 import { endpointDetail, systemsTable } from './status.js';
+import { trustCommand } from './trust.js';
 
 export function systemsCommand(): Command {
   const systems = new Command('systems').description('The systems outside: state, connection tests, pause');
@@ -41,6 +42,7 @@ export function systemsCommand(): Command {
       if (steps.some((step) => !step.ok)) process.exitCode = EXIT.problem;
     });
   for (const action of ['install', 'remove'] as const) systems.addCommand(triggersCommand(action));
+  systems.addCommand(trustCommand());
   for (const verb of ['pause', 'resume'] as const) {
     systems
       .command(verb)

@@ -12,6 +12,8 @@ export interface Strategy {
   readonly lint: (read: Read, connect: Connect) => readonly SpecFinding[];
   /** Fields the record has besides key, `columns` and `include`; of type `any` where `columns` does not say. */
   readonly fields?: (read: Read) => FieldTypes;
+  /** A change of child rows (`include`) alone is seen. */
+  readonly seesChildren?: boolean;
   /** What it changes at the source; `systems test` looks whether the account may. Left out: it only reads. */
   readonly rights?: (read: Read) => readonly NeededRight[];
 }
