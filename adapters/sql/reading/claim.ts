@@ -1,4 +1,4 @@
-import { type Batch, Misconfigured, NotConnected, type PollingInbound, type PollRequest, type Value } from '../../contract/index.js';
+import { type Batch, Misconfigured, NotConnected, type PollingInbound, type PollRequest, TryAgain, type Value } from '../../contract/index.js';
 import { findColumn } from '../catalogue.js';
 import { type Column, CommitUnknown, type Dialect, type Session } from '../dialects/dialect.js';
 import { includeRows, type Row, readRow, selectList, toRecord } from '../rows.js';
@@ -100,7 +100,7 @@ export class ClaimReading implements PollingInbound {
     { which, last, limit }: { readonly which: 'open' | 'again'; readonly last: readonly Value[] | undefined; readonly limit: number },
   ): Promise<Taken> {
     const binds = new Binds(dialect);
-    const where = which === 'open' ? [this.#in(dialect, plan.column, this.claim.open, binds)] : this.#unfinished(dialect, plan, binds);
+    const where = this.#which(dialect, plan, which, binds);
     if (last) where.push(after(dialect, plan.order, last, binds));
     const order = plan.order.map(({ name }) => dialect.quote(name)).join(', ');
     const sql = dialect.page({ columns: selectList(dialect, plan.shape), from: plan.table.sql, where, order, limit, lock: plan.keyColumns });
@@ -114,12 +114,18 @@ export class ClaimReading implements PollingInbound {
       const set = [`${dialect.quote(plan.column.name)} = ${values.written(exact(this.claim.claimed), plan.column)}`];
       if (plan.owner) set.push(`${dialect.quote(plan.owner.name)} = ${values.written(this.#name(plan.owner), plan.owner)}`);
       if (plan.since) set.push(`${dialect.quote(plan.since.name)} = ${dialect.now}`);
-      return `UPDATE ${plan.table.sql} SET ${set.join(', ')} WHERE ${exactly()}`;
+      // Where rows cannot be locked, another may have claimed them between the two statements.
+      return `UPDATE ${plan.table.sql} SET ${set.join(', ')} WHERE ${[exactly(), ...this.#which(dialect, plan, which, values)].join(' AND ')}`;
     });
-    // More: the key is not unique, and rows were claimed that are not handed over. Less: the lock does not hold. Nothing is committed.
-    if (changed !== keys.length) throw new Misconfigured('E426', `${plan.table.name}: ${changed} rows were claimed for ${keys.length} keys: the key is not unique`);
+    // Nothing of it is committed.
+    if (changed < keys.length) throw new TryAgain('E424', `${plan.table.name}: another reader has just claimed ${keys.length - changed} of ${keys.length} rows`);
+    if (changed > keys.length) throw new Misconfigured('E426', `${plan.table.name}: ${changed} rows were claimed for ${keys.length} keys: the key is not unique`);
     for (const include of plan.includes) rows = await includeRows(dialect, session, include, rows);
     return { rows, keys, last: places.at(-1) };
+  }
+
+  #which(dialect: Dialect, plan: Plan, which: 'open' | 'again', binds: Binds): string[] {
+    return which === 'open' ? [this.#in(dialect, plan.column, this.claim.open, binds)] : this.#unfinished(dialect, plan, binds);
   }
 
   /** Claimed rows of a poll that broke off: by this endpoint, which only one process reads at a time; by others when their lease is over. */
