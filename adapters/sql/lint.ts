@@ -7,7 +7,9 @@ import { parseStatement } from './statement.js';
 /** What a way of reading cannot see, and what weakens the connection: said before anything runs. */
 export function lintRead(config: unknown, connect: unknown): readonly SpecFinding[] {
   const read = config as Read;
-  const findings: SpecFinding[] = [...lintTls(connect), ...STRATEGIES[strategyOf(read)].lint(read, connect as Connect)];
+  const strategy: Strategy = STRATEGIES[strategyOf(read)];
+  const findings: SpecFinding[] = [...lintTls(connect), ...strategy.lint(read, connect as Connect)];
+  if (strategy.seesChildren) return findings;
   for (const name of Object.keys(read.include)) {
     findings.push({ severity: 'warning', path: ['include', name], message: 'a change of child rows alone is not seen: the row itself has to change' });
   }

@@ -209,6 +209,27 @@ export const dataCodes = {
     meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
     fix: 'Build the name from a field without such characters; the detail shows the name.',
   },
+  E353: {
+    title: 'the control totals of a file are wrong',
+    meaning:
+      'The number of records or a sum in the header or trailer is not what was read, or the header or trailer is missing. Without all_or_nothing its records were handed over.',
+    fix: 'Ask the sender for the complete file; the detail has both numbers. With all_or_nothing: true nothing of such a file is handed over.',
+  },
+  E354: {
+    title: 'a record has no place in the layout',
+    meaning: 'No kind of record fits its discriminator, or it belongs below a record that is not there.',
+    fix: 'Compare the record with `records` of the endpoint: the position and the values of `when`, and which record lists it under `children`.',
+  },
+  E355: {
+    title: 'a field does not hold what the copybook says',
+    meaning: 'The bytes of the field are no number of its PICTURE and USAGE, or no alternative of a REDEFINES fits. Nothing was guessed.',
+    fix: 'Compare the bytes in the detail with the copybook: an old copybook, a wrong code page or a file that was converted as text on its way are the usual causes.',
+  },
+  E356: {
+    title: 'the lengths between the records are wrong',
+    meaning: 'A record or block descriptor word holds a length that cannot be. Nothing after it can be told apart, so the rest of the file was not read.',
+    fix: 'Transfer the file in binary with its descriptor words, and check record_format of the endpoint.',
+  },
   E360: {
     title: 'the body of the request is not UTF-8',
     meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',
@@ -223,5 +244,61 @@ export const dataCodes = {
     title: 'a parameter of the call is no text and no number',
     meaning: 'The parameters of a call become part of the address, so they are text, numbers or booleans.',
     fix: 'Give a plain value in the call.',
+  },
+  E363: {
+    title: 'the input is not the XML that is expected',
+    meaning: 'The document is not well-formed XML 1.0, has a document type, or its root is another one. The records before the place were taken over.',
+    fix: 'Correct the document at its source; the detail names file, line and column. Document types (DTD) and entities are never read.',
+  },
+  E364: {
+    title: 'an element of the XML has no clear form',
+    meaning: 'An element is repeated without being declared a list, has text beside elements, or its name is in two namespaces. Only this record failed.',
+    fix: 'Add the path to xml: lists, or the namespace to xml: namespaces; the detail names file, line and column.',
+  },
+  E365: {
+    title: 'the input is not the EDI interchange that is expected',
+    meaning: 'A segment, a message or the envelope around it is broken, so that where it ends cannot be told for certain.',
+    fix: 'Compare the file with its standard; the detail names the segment, its number and the byte it starts at.',
+  },
+  E366: {
+    title: 'the control numbers or counts of an interchange do not fit',
+    meaning: 'A count (segments, messages, groups) or a control number at the end differs from the one that was counted or given at the beginning: something is missing.',
+    fix: 'Ask the sender for the complete interchange. The messages that fit were taken over; the rest is in the dead letters.',
+  },
+  E367: {
+    title: 'the workbook cannot be read',
+    meaning: 'The file is no .xlsx workbook, is protected by a password, has not the sheet or the header that is asked for, or is larger than allowed.',
+    fix: 'Save it as .xlsx (Excel workbook) without a password, or correct sheet and header_row.',
+  },
+  E368: {
+    title: 'a cell of the workbook has no value',
+    meaning: 'The cell holds an error such as #N/A, or a date that does not exist. Only this row failed.',
+    fix: 'Correct the cell or its formula; the detail names sheet and cell.',
+  },
+  E369: {
+    title: 'the compressed data is damaged',
+    meaning: 'The file ends too early, its checksum differs, or it is not of the declared kind. Nothing behind the damaged place was read.',
+    fix: 'Let the sender send it again, and under a temporary name until it is complete.',
+  },
+  E370: {
+    title: 'the archive is refused',
+    meaning:
+      'It has more entries or bytes than allowed, grows more than 100 times, or has an entry that is encrypted, a link, there twice, an archive itself, or named to lead elsewhere. Such archives are made to do harm.',
+    fix: 'Have a look at it by hand. Raise the limit under compression only when the sender really needs it.',
+  },
+  E371: {
+    title: 'the file cannot be decrypted, or its signature is not accepted',
+    meaning: 'It is not encrypted for the key, was changed, or has no valid signature of a configured key. Nothing of it was taken over.',
+    fix: 'Check with the sender which keys were used; the detail names the key. Never read the file without verifying instead.',
+  },
+  E372: {
+    title: 'the OpenPGP key cannot be used',
+    meaning: 'The key is no OpenPGP key of the expected kind, is expired or revoked, or its passphrase is wrong.',
+    fix: 'Export it with gpg --armor --export (or --export-secret-keys) and check the passphrase and the expiry date.',
+  },
+  E373: {
+    title: 'the file needs more room than allowed',
+    meaning: 'To read it, its content has to be kept beside it first, and it has more bytes than max_size.',
+    fix: 'Raise max_size, and see that the folder for temporary files (TMPDIR) has room for it.',
   },
 } as const satisfies CodeTable;

@@ -29,6 +29,8 @@ export interface Dialect {
   page(select: Select): string;
   /** `place`, moved back by the overlap: computed by the database with its own value. */
   back(place: string, overlap: Overlap): string;
+  /** Where there are no words for `back`: moves the value itself, and `back` gives its place as it is. */
+  earlier?(value: Value, overlap: Overlap): Value;
   upsert(statement: Upsert): string;
   /** The INSERT, changed so that rows whose key is there are left out without an error. Without it such a row is an error of the whole statement. */
   skipDuplicates?(insert: string): string;
