@@ -47,7 +47,7 @@ const slice = async (): Promise<number> => {
       const record: Record<string, string> = {};
       let from = at;
       for (const { name, width } of fields) {
-        record[name] = rest.latin1Slice(from, from + width).trim();
+        record[name] = rest.toString('latin1', from, from + width).trim();
         from += width;
       }
       count++;
