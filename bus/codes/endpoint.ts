@@ -110,7 +110,7 @@ export const endpointCodes = {
   E442: {
     title: 'the host key is not the pinned one',
     meaning: 'The server showed another host key than host_key declares. Nothing was sent to it, no login was tried.',
-    fix: 'Ask the operator of the server whether the key was changed on purpose; then replace the fingerprint in host_key.',
+    fix: 'Ask the operator of the server whether the key was changed on purpose, and for its fingerprint; `signalbox systems trust <name>` shows what the server has and, with --write, replaces host_key.',
   },
   E443: {
     title: 'the login was refused',
