@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { odbcConnect } from './dialects/odbc/options.js';
 import { limits, server, times } from './dialects/server.js';
 import { columns, include, names, table } from './options.js';
+import { claim } from './reading/claim-options.js';
 import { cursor } from './reading/cursor-options.js';
+import { outbox } from './reading/outbox-options.js';
 import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
+import { triggers } from './reading/triggers-options.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
@@ -37,6 +40,9 @@ export const read = z
     include: include.default({}),
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
+    claim: claim.optional(),
+    outbox: outbox.optional(),
+    triggers: triggers.optional(),
     snapshot: snapshot.optional(),
   })
   .superRefine(checkRead);
