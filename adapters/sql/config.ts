@@ -28,7 +28,7 @@ export const connect = z.discriminatedUnion('driver', [
   z.strictObject({ driver: z.literal('mariadb').meta({ title: 'Driver', description: 'MariaDB 10.6 or MySQL 8 and later.' }), ...server(3306) }),
 ]);
 export type Connect = z.output<typeof connect>;
-export type ServerConnect = Exclude<Connect, { driver: 'sqlite' | 'odbc' }>;
+export type ServerConnect = Exclude<Connect, { driver: 'sqlite' | 'odbc' | 'oracle' }>;
 export type OracleConnect = Extract<Connect, { driver: 'oracle' }>;
 export type SqlServerConnect = Extract<Connect, { driver: 'sqlserver' }>;
 export type OdbcConnect = Extract<Connect, { driver: 'odbc' }>;
