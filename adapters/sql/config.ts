@@ -4,8 +4,12 @@ import { oracleConnect } from './dialects/oracle/options.js';
 import { limits, server, times } from './dialects/server.js';
 import { sqlserverConnect } from './dialects/sqlserver/options.js';
 import { columns, include, names, table } from './options.js';
+import { claim } from './reading/claim-options.js';
 import { cursor } from './reading/cursor-options.js';
+import { outbox } from './reading/outbox-options.js';
+import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
+import { triggers } from './reading/triggers-options.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
@@ -42,6 +46,10 @@ export const read = z
     include: include.default({}),
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
+    claim: claim.optional(),
+    outbox: outbox.optional(),
+    triggers: triggers.optional(),
+    snapshot: snapshot.optional(),
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;

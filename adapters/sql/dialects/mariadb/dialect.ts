@@ -10,6 +10,7 @@ import { classifyMariadb } from './failures.js';
 import { procedures } from './procedures.js';
 import { quoted } from './quoted.js';
 import { rightsOn } from './rights.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'mariadb',
@@ -33,6 +34,7 @@ export const dialect: Dialect = {
   bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
   ping: 'SELECT 1',
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
+  now: 'utc_timestamp(6)',
   back: (place, overlap) => ('ms' in overlap ? `${place} - INTERVAL ${overlap.ms * 1000} MICROSECOND` : `CAST(${place} AS SIGNED) - ${overlap.distance}`),
   upsert,
   skipDuplicates: (insert) => insert.replace('INSERT', 'INSERT IGNORE'),
@@ -40,6 +42,7 @@ export const dialect: Dialect = {
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamp NOT NULL DEFAULT current_timestamp) ENGINE=InnoDB',
   table: findTable,
+  triggers,
   catalogue,
   writeRights: (session, table) => rightsOn(session, table, ['INSERT', 'UPDATE', 'DELETE']),
   classify: classifyMariadb,
