@@ -3,10 +3,12 @@
 
 import { z } from 'zod';
 import type { Codec } from './codec.js';
+import { compressed, compressionOption } from './compression.js';
 import { csvCodec, csvOptions } from './csv.js';
 import { edifactCodec, edifactOptions } from './edifact.js';
 import { fixedWidthCodec, fixedWidthOptions } from './fixed-width.js';
 import { jsonCodec, jsonOptions } from './json.js';
+import { type PgpOptions, pgpCodec, pgpReadOptions, pgpWriteOptions } from './pgp.js';
 import { textCodec, textOptions } from './text.js';
 import { x12Codec, x12Options } from './x12.js';
 import { xmlCodec, xmlOptions } from './xml.js';
@@ -24,7 +26,18 @@ export const formatOptions = {
   x12: x12Options.optional().meta({ title: 'X12', description: 'Transaction sets of ANSI X12 interchanges, one record each, checked against counts and control numbers.' }),
 };
 
-export type FormatConfig = z.output<z.ZodObject<typeof formatOptions>>;
+/** What is around the format, when reading and when writing. Spread beside `formatOptions`. */
+const wrapperOptions = { compression: compressionOption.optional() };
+export const readWrappers = {
+  ...wrapperOptions,
+  pgp: pgpReadOptions.optional().meta({ title: 'PGP', description: 'The file is encrypted or signed (OpenPGP), around compression and format.' }),
+};
+export const writeWrappers = {
+  ...wrapperOptions,
+  pgp: pgpWriteOptions.optional().meta({ title: 'PGP', description: 'The file is encrypted or signed (OpenPGP), around compression and format. Its name needs {id}.' }),
+};
+
+export type FormatConfig = z.output<z.ZodObject<typeof formatOptions & typeof wrapperOptions>> & { readonly pgp?: PgpOptions | undefined };
 
 const NAMES = ['csv', 'json', 'fixed_width', 'text', 'xml', 'edifact', 'x12'] as const;
 
@@ -35,6 +48,12 @@ export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCt
 }
 
 export function codecOf(config: FormatConfig): Codec {
+  const format = formatCodec(config);
+  const packed = config.compression ? compressed(format, config.compression, false) : format;
+  return config.pgp ? pgpCodec(packed, config.pgp) : packed;
+}
+
+function formatCodec(config: FormatConfig): Codec {
   if (config.csv) return csvCodec(config.csv);
   if (config.json) return jsonCodec(config.json);
   if (config.fixed_width) return fixedWidthCodec(config.fixed_width);

@@ -1,7 +1,7 @@
 // Options that every adapter for files has in common.
 
 import { z } from 'zod';
-import { codecOf, type FormatConfig, formatOptions, oneFormat } from '../codecs/format.js';
+import { codecOf, type FormatConfig, formatOptions, oneFormat, readWrappers, writeWrappers } from '../codecs/format.js';
 import { duration, type FieldTypes, parseTemplate, type SpecFinding, type ValueRecord } from '../contract/index.js';
 import { splitPath } from './space.js';
 
@@ -45,6 +45,7 @@ export const readOptions = z
       advanced: true,
     }),
     ...formatOptions,
+    ...readWrappers,
   })
   .superRefine(oneFormat);
 
@@ -67,6 +68,7 @@ export const writeOptions = z
       .default('fail')
       .meta({ title: 'Exists', description: 'When a file of the name is there with another content. With the same content it counts as written.' }),
     ...formatOptions,
+    ...writeWrappers,
   })
   .superRefine(oneFormat);
 
@@ -82,7 +84,7 @@ export function formatPreview(config: unknown, payload: ValueRecord): string {
 }
 
 export function lintWrite(config: unknown): readonly SpecFinding[] {
-  const { path, exists, csv } = config as WriteOptions;
+  const { path, exists, csv, pgp } = config as WriteOptions;
   const findings: SpecFinding[] = [];
   if (!/\{(id|message\.id|key|payload\.\w+)\}/.test(path)) {
     findings.push({
@@ -90,6 +92,14 @@ export function lintWrite(config: unknown): readonly SpecFinding[] {
       path: ['path'],
       message: exists === 'fail' ? 'every message writes the same file; the second one fails' : 'every message replaces the file of the one before',
       fix: 'add {id} or {key} to the name',
+    });
+  }
+  if (pgp && !path.includes('{id}')) {
+    findings.push({
+      severity: 'error',
+      path: ['path'],
+      message: 'an encrypted or signed file is different each time, so that a repeat is only known by its name',
+      fix: 'add {id} to the name',
     });
   }
   if (csv && !csv.columns)

@@ -15,6 +15,9 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
   const template = parseTemplate(pattern);
   if (typeof template === 'string') throw new Misconfigured('E440', template);
 
+  // What differs each time is known by the delivery's id in its name.
+  const isNamed = codec.repeatable === false && pattern.includes('{id}');
+
   const same = async (path: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> => {
     const entry = await space.stat(path, signal);
     if (entry?.kind !== 'file' || entry.size !== bytes.length) return false;
@@ -36,6 +39,7 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
       signal.throwIfAborted();
       const name = fileName(template.render(delivery, placeText));
       const path = joinPath(folder, name);
+      if (isNamed && (await space.stat(path, signal))?.kind === 'file') return { detail: path, duplicate: true };
       const bytes = await codec.encode([delivery.payload]);
       const detail = `${path} ${bytes.length} B`;
       if (options.exists === 'replace' && (await same(path, bytes, signal))) return { detail, duplicate: true };
@@ -49,7 +53,7 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
         return { detail };
       }
       // Someone else renamed the same part (two nodes with one delivery), or a file is there already.
-      const duplicate = await same(path, bytes, signal);
+      const duplicate = isNamed || (await same(path, bytes, signal));
       await space.remove(part, signal);
       if (duplicate) return { detail, duplicate: true };
       if (result === 'missing') throw new TryAgain('E447', `${joinPath(folder, partName(name, delivery))} disappeared before it was renamed`);
