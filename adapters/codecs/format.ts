@@ -6,6 +6,7 @@ import type { Codec } from './codec.js';
 import { compressed, compressionOption } from './compression.js';
 import { csvCodec, csvOptions } from './csv.js';
 import { edifactCodec, edifactOptions } from './edifact.js';
+import { excelCodec, excelOptions } from './excel.js';
 import { fixedWidthCodec, fixedWidthOptions } from './fixed-width.js';
 import { jsonCodec, jsonOptions } from './json.js';
 import { type PgpOptions, pgpCodec, pgpReadOptions, pgpWriteOptions } from './pgp.js';
@@ -24,6 +25,7 @@ export const formatOptions = {
     .optional()
     .meta({ title: 'EDIFACT', description: 'Messages of UN/EDIFACT interchanges (ISO 9735), one record each, checked against counts and references.' }),
   x12: x12Options.optional().meta({ title: 'X12', description: 'Transaction sets of ANSI X12 interchanges, one record each, checked against counts and control numbers.' }),
+  excel: excelOptions.optional().meta({ title: 'Excel', description: 'Rows of a sheet of an .xlsx workbook. Numbers are text, as they stand in the file.' }),
 };
 
 /** What is around the format, when reading and when writing. Spread beside `formatOptions`. */
@@ -39,7 +41,7 @@ export const writeWrappers = {
 
 export type FormatConfig = z.output<z.ZodObject<typeof formatOptions & typeof wrapperOptions>> & { readonly pgp?: PgpOptions | undefined };
 
-const NAMES = ['csv', 'json', 'fixed_width', 'text', 'xml', 'edifact', 'x12'] as const;
+const NAMES = ['csv', 'json', 'fixed_width', 'text', 'xml', 'edifact', 'x12', 'excel'] as const;
 
 export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCtx): void {
   const given = NAMES.filter((name) => config[name] !== undefined);
@@ -49,7 +51,7 @@ export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCt
 
 export function codecOf(config: FormatConfig): Codec {
   const format = formatCodec(config);
-  const packed = config.compression ? compressed(format, config.compression, false) : format;
+  const packed = config.compression ? compressed(format, config.compression, config.excel !== undefined) : format;
   return config.pgp ? pgpCodec(packed, config.pgp) : packed;
 }
 
@@ -61,5 +63,6 @@ function formatCodec(config: FormatConfig): Codec {
   if (config.xml) return xmlCodec(config.xml);
   if (config.edifact) return edifactCodec(config.edifact);
   if (config.x12) return x12Codec(config.x12);
+  if (config.excel) return excelCodec(config.excel);
   throw new TypeError('an endpoint without a format passed its schema');
 }
