@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { Codec } from './codec.js';
 import { compressed, compressionOption } from './compression.js';
+import { copybookCodec, copybookOptions } from './copybook/codec.js';
 import { csvCodec, csvOptions } from './csv.js';
 import { edifactCodec, edifactOptions } from './edifact.js';
 import { excelCodec, excelOptions } from './excel.js';
@@ -19,6 +20,7 @@ export const formatOptions = {
   csv: csvOptions.optional().meta({ title: 'CSV', description: 'Rows of fields between delimiters (RFC 4180). All values are text.' }),
   json: jsonOptions.optional().meta({ title: 'JSON', description: 'A document, lines or an array. Numbers keep all digits.' }),
   fixed_width: fixedWidthOptions.optional().meta({ title: 'Fixed width', description: 'Records of fields with a fixed number of bytes.' }),
+  copybook: copybookOptions.optional().meta({ title: 'Copybook', description: 'Records laid out by a COBOL copybook: EBCDIC or ASCII, packed, zoned and binary numbers.' }),
   text: textOptions.optional().meta({ title: 'Text', description: 'The whole file as one record with the field `text`.' }),
   xml: xmlOptions.optional().meta({ title: 'XML', description: 'Elements of a document, one record each. All values are text.' }),
   edifact: edifactOptions
@@ -36,12 +38,14 @@ export const readWrappers = {
 };
 export const writeWrappers = {
   ...wrapperOptions,
-  pgp: pgpWriteOptions.optional().meta({ title: 'PGP', description: 'The file is encrypted or signed (OpenPGP), around compression and format. Its name needs {id}.' }),
+  pgp: pgpWriteOptions
+    .optional()
+    .meta({ title: 'PGP', description: 'The file is encrypted or signed (OpenPGP), around compression and format. Its name needs {id}, collected {batch.id}.' }),
 };
 
 export type FormatConfig = z.output<z.ZodObject<typeof formatOptions & typeof wrapperOptions>> & { readonly pgp?: PgpOptions | undefined };
 
-const NAMES = ['csv', 'json', 'fixed_width', 'text', 'xml', 'edifact', 'x12', 'excel'] as const;
+const NAMES = ['csv', 'json', 'fixed_width', 'copybook', 'text', 'xml', 'edifact', 'x12', 'excel'] as const;
 
 export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCtx): void {
   const given = NAMES.filter((name) => config[name] !== undefined);
@@ -59,6 +63,7 @@ function formatCodec(config: FormatConfig): Codec {
   if (config.csv) return csvCodec(config.csv);
   if (config.json) return jsonCodec(config.json);
   if (config.fixed_width) return fixedWidthCodec(config.fixed_width);
+  if (config.copybook) return copybookCodec(config.copybook);
   if (config.text) return textCodec(config.text);
   if (config.xml) return xmlCodec(config.xml);
   if (config.edifact) return edifactCodec(config.edifact);

@@ -1,5 +1,6 @@
 import type { SourceRecord } from '../../bus/record.js';
 import type { Value, ValueRecord } from '../../bus/value.js';
+import type { Described, Listed } from './catalogue.js';
 import type { EndpointState } from './services.js';
 
 /**
@@ -146,6 +147,21 @@ export interface ProbeStep {
   readonly fix?: string;
 }
 
+export interface ProvisionRequest {
+  readonly action: 'install' | 'remove';
+  /** Run the statements; without it they are only told. */
+  readonly apply: boolean;
+}
+
+/** What an endpoint needs at its system and an administrator reviews first: the triggers of a table. */
+export interface Provision {
+  /** In the order they are run, as the system's own tools take them. */
+  readonly statements: readonly string[];
+  /** For people: rights to grant, what goes with a removal. */
+  readonly notes: readonly string[];
+  readonly applied: boolean;
+}
+
 /** One system of the configuration, as its adapter runs it. Endpoints of a system may share its connection. */
 export interface ConnectedSystem {
   inbound?(endpoint: EndpointContext): Inbound;
@@ -153,6 +169,17 @@ export interface ConnectedSystem {
   callable?(endpoint: EndpointContext): Callable;
   /** Checks connection and credentials step by step, changes nothing. Never throws for what it finds. */
   probe(signal: AbortSignal): Promise<readonly ProbeStep[]>;
+  /** Tables and views this account sees, for somebody who starts a configuration. Changes nothing, needs no endpoint. @throws the four failures */
+  list?(signal: AbortSignal): Promise<readonly Listed[]>;
+  /** What the system knows of one of them; the name in any case where that is unambiguous. @throws Misconfigured with the names that are there */
+  describe?(name: string, signal: AbortSignal): Promise<Described>;
+  /** A few of its rows, at most `count`, with every field, as an endpoint would read them. @throws as `describe` */
+  sample?(name: string, count: number, signal: AbortSignal): Promise<readonly ValueRecord[]>;
+  /**
+   * Installs or removes what an endpoint of the system needs there, on request of a person; harmless when it was done before. Absent: endpoints of this
+   * adapter need nothing. @throws Misconfigured when this endpoint needs nothing or the account may not; else the four failures
+   */
+  provision?(endpoint: string, request: ProvisionRequest, signal: AbortSignal): Promise<Provision>;
   /** Closes what the endpoints share. After all endpoints are closed. */
   close(): Promise<void>;
 }
@@ -163,4 +190,6 @@ export interface EndpointContext {
   /** What the schema of the spec made of the configuration. */
   readonly config: unknown;
   readonly state: EndpointState;
+  /** Name of this node, the same after a restart: what an endpoint keeps in `state` for one of several nodes. Absent where there is no runtime. */
+  readonly node?: string;
 }

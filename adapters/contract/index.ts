@@ -7,6 +7,7 @@ export { JsonError, type JsonLimits, parseJson, writeJson } from '../../bus/json
 export { deriveId, type WireHeaders } from '../../bus/message.js';
 export type { SourceRecord } from '../../bus/record.js';
 export { isRecord, newRecord, type Value, type ValueList, type ValueRecord } from '../../bus/value.js';
+export type { CursorCandidate, Described, DescribedField, DescribedIndex, Listed, Reference } from './catalogue.js';
 export type {
   Accept,
   Accepted,
@@ -21,6 +22,8 @@ export type {
   PollingInbound,
   PollRequest,
   ProbeStep,
+  Provision,
+  ProvisionRequest,
   Receipt,
   Settlement,
   Verification,
@@ -40,6 +43,7 @@ export {
   type FieldTypes,
   type InboundSpec,
   type OutboundSpec,
+  type ServerIdentity,
   type SpecFinding,
 } from './spec.js';
 export { parseTemplate, type Template } from './template.js';

@@ -4,7 +4,7 @@ import { findColumn, findTable } from './catalogue.js';
 import type { ColumnType, Read } from './config.js';
 import type { Column, Dialect, Session, Table } from './dialects/dialect.js';
 import { Binds } from './statement.js';
-import { conform, type Raw, readCell, textOf, Unreadable } from './values.js';
+import { fitCell, type Raw, readCell, textOf, Unreadable } from './values.js';
 
 /** A column of the result: where it is, what the record calls it, what the configuration says it is. */
 export interface Selected {
@@ -47,9 +47,9 @@ export function readRow(shape: Shape, cells: readonly Raw[]): Row {
   const problems: string[] = [];
   shape.selected.forEach(({ column, field, declared }, at) => {
     const cell = readCell(cells[at] ?? null, column.kind);
-    const fitted = cell instanceof Unreadable || declared === undefined ? cell : conform(cell, declared);
+    const fitted = fitCell(cell, column, declared);
     native.set(column.name, cell instanceof Unreadable ? cell.text : cell);
-    if (fitted instanceof Unreadable) problems.push(`${field}: ${fitted.text.slice(0, 60)} ${fitted.reason}`);
+    if (fitted instanceof Unreadable) problems.push(`${shape.table.name}.${field}: ${fitted.text === '' ? '' : `${fitted.text.slice(0, 60)} `}${fitted.reason}`);
     value[field] = fitted instanceof Unreadable ? fitted.text : fitted;
   });
   return { value, native, problem: problems.length === 0 ? undefined : problems.join('; ') };
@@ -85,12 +85,18 @@ export async function planIncludes(dialect: Dialect, session: Session, read: Pic
 export async function includeRows(dialect: Dialect, session: Session, plan: Included, rows: readonly Row[]): Promise<readonly Row[]> {
   if (rows.length === 0) return rows;
   const parents = rows.map((row) => plan.parent.map((column) => row.native.get(column.name) ?? null));
-  const { rows: found } = await session.query(...childQuery(dialect, plan, parents));
   const children = new Map<string, Row[]>();
-  for (const cells of found) {
-    const child = readRow(plan.shape, cells);
-    const key = keyText(plan.by.map((column) => child.native.get(column.name) ?? null));
-    children.set(key, [...(children.get(key) ?? []), child]);
+  const most = Math.max(1, Math.floor(dialect.capabilities.binds / plan.by.length));
+  const asked = [...new Map(parents.map((values) => [keyText(values), values])).values()];
+  for (let from = 0; from < asked.length; from += most) {
+    const { rows: found } = await session.query(...childQuery(dialect, plan, asked.slice(from, from + most)));
+    for (const cells of found) {
+      const child = readRow(plan.shape, cells);
+      const key = keyText(plan.by.map((column) => child.native.get(column.name) ?? null));
+      const list = children.get(key);
+      if (list) list.push(child);
+      else children.set(key, [child]);
+    }
   }
   const left = new Set(children.keys());
   const lists = parents.map((values) => {

@@ -92,10 +92,22 @@ export const dataCodes = {
     meaning: 'The file name or URL of the target is built from the message, and a part it needs is missing or empty.',
     fix: 'Map the field in the rule, or use a place that always has a value, such as {id}.',
   },
+  E326: {
+    title: 'a time does not fit the zone of the column',
+    meaning:
+      'A time with a zone is for a column without one, or the other way round, and the configuration does not say in which zone the column is; or the local time is one that its clocks jump over or show twice.',
+    fix: 'Set `zone` in `connect` to the time zone the application writes its local times in, or map the time to the form of the column.',
+  },
+  E327: {
+    title: 'a time of day would be lost',
+    meaning: 'The target column keeps a date alone, and the value has a time of day. Nothing was cut and nothing was written.',
+    fix: 'Map the date: `date(...)` of the time in the zone that counts.',
+  },
   E330: {
     title: 'a cell of the row cannot be read as its type',
-    meaning: 'A value in the row has no exact form, such as NaN, or does not fit the type the configuration declares. The row was set aside, the rows around it went on.',
-    fix: 'Correct the value in the source system, or declare another type for the column.',
+    meaning:
+      'A value in the row has no exact form, such as NaN or the date 0000-00-00, does not fit the type the configuration declares, is no text in its encoding, is a local time that does not exist, or is too large for a message and was not loaded. The row was set aside, the rows around it went on.',
+    fix: 'Correct the value in the source system, declare another type for the column (`text` takes a date as it is), or leave the column out of `columns`.',
   },
   E331: {
     title: 'the row breaks a constraint of the target table',
@@ -115,12 +127,22 @@ export const dataCodes = {
   E334: {
     title: 'a list or record cannot be written to a column',
     meaning: 'A column or parameter takes one value.',
-    fix: 'Map single fields, or write the lines with a split.',
+    fix: 'Map single fields, write lists to a child table with `include`, or write the lines with a split.',
   },
   E335: {
     title: 'a parameter of the call does not fit its statement',
     meaning: 'The call gives no value for a parameter of the SQL, gives one it does not have, or the answer has more rows than allowed.',
     fix: 'Give exactly the parameters the SQL names with a colon, and narrow the statement.',
+  },
+  E336: {
+    title: 'the row to change is not there',
+    meaning: 'The target has no row with the key of the message, and the mode is update.',
+    fix: 'Use mode: upsert if the row may be missing, or `missing: ignore` if that is no error; otherwise replay the message when the row is there.',
+  },
+  E337: {
+    title: 'a procedure or trigger of the database refused the row',
+    meaning: 'Code in the database raised an error of its own for this row. The transaction of the row was undone.',
+    fix: 'The message is the text of that code: correct the data, or the mapping, and replay.',
   },
   E340: {
     title: 'a CSV row is malformed',
@@ -186,6 +208,27 @@ export const dataCodes = {
     title: 'a file name is refused',
     meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
     fix: 'Build the name from a field without such characters; the detail shows the name.',
+  },
+  E353: {
+    title: 'the control totals of a file are wrong',
+    meaning:
+      'The number of records or a sum in the header or trailer is not what was read, or the header or trailer is missing. Without all_or_nothing its records were handed over.',
+    fix: 'Ask the sender for the complete file; the detail has both numbers. With all_or_nothing: true nothing of such a file is handed over.',
+  },
+  E354: {
+    title: 'a record has no place in the layout',
+    meaning: 'No kind of record fits its discriminator, or it belongs below a record that is not there.',
+    fix: 'Compare the record with `records` of the endpoint: the position and the values of `when`, and which record lists it under `children`.',
+  },
+  E355: {
+    title: 'a field does not hold what the copybook says',
+    meaning: 'The bytes of the field are no number of its PICTURE and USAGE, or no alternative of a REDEFINES fits. Nothing was guessed.',
+    fix: 'Compare the bytes in the detail with the copybook: an old copybook, a wrong code page or a file that was converted as text on its way are the usual causes.',
+  },
+  E356: {
+    title: 'the lengths between the records are wrong',
+    meaning: 'A record or block descriptor word holds a length that cannot be. Nothing after it can be told apart, so the rest of the file was not read.',
+    fix: 'Transfer the file in binary with its descriptor words, and check record_format of the endpoint.',
   },
   E360: {
     title: 'the body of the request is not UTF-8',

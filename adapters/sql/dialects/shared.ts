@@ -1,12 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { describe, Misconfigured } from '../../contract/index.js';
 import type { ServerConnect } from '../config.js';
-import type { Upsert } from './dialect.js';
+import type { Select, Upsert } from './dialect.js';
 
 // What two dialects have in common. Standard SQL names; the tls option.
 
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** `LIMIT n`. */
+export function limited(select: Select, lock = ''): string {
+  return `${unlimited(select)} LIMIT ${select.limit}${select.lock ? lock : ''}`;
+}
+
+export function unlimited({ columns, from, where = [], order }: Omit<Select, 'limit'>, first = '', hint = ''): string {
+  return `SELECT ${first}${columns} FROM ${from}${hint}${where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`}${order === undefined ? '' : ` ORDER BY ${order}`}`;
 }
 
 /** PostgreSQL and SQLite. A version guard keeps a newer row; a row without a version is older than any. */

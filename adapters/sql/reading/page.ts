@@ -48,7 +48,7 @@ export async function readPage(dialect: Dialect, session: Session, plan: TablePl
   const by = order.map((column) => dialect.quote(column.name)).join(', ');
   const list = version === undefined ? selectList(dialect, plan.shape) : `${selectList(dialect, plan.shape)}, ${version}`;
   // One row more tells whether there is another page.
-  const sql = `SELECT ${list} FROM ${plan.table.sql} WHERE ${where.join(' AND ')} ORDER BY ${by} LIMIT ${limit + 1}`;
+  const sql = dialect.page({ columns: list, from: plan.table.sql, where, order: by, limit: limit + 1 });
   const { rows: cells } = await session.query(sql, binds.values);
   const taken = cells.slice(0, limit);
   let rows: readonly Row[] = taken.map((row) => readRow(plan.shape, row));

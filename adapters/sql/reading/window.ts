@@ -33,7 +33,7 @@ export class WindowPages {
     const { below, next } = await watermark.current(session);
     if (position.from > next) throw new Misconfigured('E426', `transaction ${position.from} was read, but the database is at ${next}: it was restored or is another one`);
     const to = position.to ?? below;
-    this.#watch(below, next);
+    this.#watch(below, next, watermark.look);
     if (to <= position.from) return undefined;
     const written = watermark.written(next, column);
     const binds = new Binds(dialect);
@@ -44,11 +44,10 @@ export class WindowPages {
   }
 
   /** An open write transaction anywhere in the cluster holds the watermark back: nothing is lost, but nothing comes either. */
-  #watch(below: bigint, next: bigint): void {
+  #watch(below: bigint, next: bigint, look: string): void {
     const now = this.clock.monotonic();
     if (this.#held?.below !== below || next === below) this.#held = { below, since: now };
     const minutes = Math.floor((now - this.#held.since) / 60_000);
-    if (minutes >= STALLED_MINUTES)
-      this.warnings.once('sql.watermark-held', `a transaction open for more than ${STALLED_MINUTES} minutes holds back all newer rows: look at pg_stat_activity`);
+    if (minutes >= STALLED_MINUTES) this.warnings.once('sql.watermark-held', `a transaction open for more than ${STALLED_MINUTES} minutes holds back all newer rows: ${look}`);
   }
 }

@@ -70,6 +70,48 @@ describe('lint', () => {
     expect(spec.call.lint(spec.call.config.parse({ sql: 'delete from t' }), postgresAt())).toContainEqual(expect.objectContaining({ severity: 'error', path: ['sql'] }));
   });
 
+  describe('writing', () => {
+    const lint = (write: object, connect: unknown = postgresAt()) =>
+      spec.write.lint(spec.write.config.parse(write), connect).map(({ severity, path, message }) => `${severity} ${path.join('.')}: ${message}`);
+
+    test.each([
+      [{ table: 't', mode: 'update' }, 'error mode: update needs the key of the row'],
+      [{ table: 't', mode: 'delete' }, 'error mode: delete needs the key of the row'],
+      [{ table: 't', mode: 'insert', version: 'v' }, 'error version: version guards changes'],
+      [{ table: 't', key: 'id', missing: 'ignore' }, 'error missing: only an update'],
+      [{ table: 't', key: 'id', mode: 'update' }, 'warning mode: an older message that arrives late overwrites'],
+      [{ table: 't', key: 'id', mode: 'delete' }, 'warning mode: an older message that arrives late brings a deleted row back'],
+      [{ table: 't', key: 'id', include: { l: { table: 'c', by: 'id', mode: 'upsert' } } }, 'error include.l: upsert needs the key of a child'],
+      [{ table: 't', key: 'id', include: { l: { table: 'c', by: 'id', key: 'x' } } }, 'error include.l.key: replace writes all children anew'],
+      [{ table: 't', key: 'id', include: { l: { table: 'c', by: ['a', 'b'], parent: 'id' } } }, 'error include.l.parent: by and parent need the same number'],
+    ])('%j: %s', (write, expected) => {
+      expect(lint(write)).toContainEqual(expect.stringContaining(expected));
+    });
+
+    test('a procedure needs its name and no table, and a database that has any', () => {
+      const problems = (write: object) => spec.write.config.safeParse(write).error?.issues.map(({ message }) => message) ?? [];
+      expect(problems({ mode: 'procedure' })).toEqual(['procedure is missing: mode procedure needs it']);
+      expect(problems({ mode: 'procedure', procedure: 'p', table: 't' })).toEqual(['mode procedure writes no table: leave it out']);
+      expect(problems({ table: 't', procedure: 'p' })).toEqual(['mode upsert calls no procedure: mode: procedure does']);
+      expect(problems({})).toEqual(['table is missing']);
+      expect(lint({ mode: 'procedure', procedure: 'p' })).toEqual([]);
+      expect(lint({ mode: 'procedure', procedure: 'p' }, spec.connect.parse({ driver: 'sqlite', file: 'x' }))).toEqual([
+        'error mode: stored procedures of SQLite cannot be called',
+      ]);
+    });
+
+    test('fields are the declared columns and lists', () => {
+      const write = spec.write.config.parse({
+        table: 't',
+        key: 'id',
+        columns: { id: 'integer' },
+        include: { lines: { table: 'l', by: 'id', columns: { art: 'text' } }, notes: { table: 'n', by: 'id' } },
+      });
+      expect(spec.write.fields(write)).toEqual({ id: 'integer', lines: { list: { art: 'text' } }, notes: 'any' });
+      expect(spec.write.fields(spec.write.config.parse({ table: 't', key: 'id' }))).toBeUndefined();
+    });
+  });
+
   test('fields are the declared columns, with key, cursor and lists', () => {
     const read = spec.read.config.parse({
       table: 't',
@@ -123,8 +165,13 @@ describe('values', () => {
     expect(() => sqlite.bind(2n ** 63n, column({ type: 'INTEGER' }))).toThrow('out of range');
   });
 
-  test('a time with a zone is stored as UTC where the column has none', () => {
-    expect(postgres.bind('2026-03-01T08:00:00.123456+02:00', column({ kind: 'timestamp' }))).toBe('2026-03-01T06:00:00.123456');
+  test('D8 a time gets into a column without a zone, or out of one, only where the configuration names the zone', () => {
+    const zone = { name: 'Europe/Berlin', repeated: 'earlier' } as const;
+    expect(() => postgres.bind('2026-03-01T08:00:00+02:00', column({ kind: 'timestamp' }))).toThrow('AMT: a time with a zone for a column without one');
+    expect(() => mariadb.bind('2026-03-01T08:00:00', column({ kind: 'instant' }))).toThrow('AMT: a time without a zone for a column with one');
+    expect(postgres.bind('2026-03-01T08:00:00.123456+02:00', column({ kind: 'timestamp', zone }))).toBe('2026-03-01T07:00:00.123456');
+    expect(postgres.bind('2026-07-01T08:00:00.1Z', column({ kind: 'timestamp', zone }))).toBe('2026-07-01T10:00:00.1');
+    expect(mariadb.bind('2026-07-01T08:00:00', column({ kind: 'instant', zone }))).toBe('2026-07-01T06:00:00');
     expect(postgres.bind('2026-03-01T08:00:00+02:00', column({ kind: 'instant' }))).toBe('2026-03-01T08:00:00+02:00');
     expect(mariadb.bind('2026-03-01T00:30:00+02:00', column({ kind: 'instant' }))).toBe('2026-02-28T22:30:00');
     expect(mariadb.bind('2026-03-01T08:00:00', column({ kind: 'timestamp' }))).toBe('2026-03-01T08:00:00');
