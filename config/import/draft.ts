@@ -10,6 +10,8 @@ export interface Draft {
   /** A system that is to be made; absent when it stands in the configuration. */
   readonly make?: { readonly adapter: string; readonly connect: PlainMap };
   readonly endpoint: string;
+  /** What the names of its routes begin with. */
+  readonly route: string;
   /** Options of the endpoint. */
   readonly read: PlainMap;
   /** Name of the canonical type. */
@@ -34,4 +36,21 @@ export interface DraftField {
   readonly map?: PlainMap;
   /** Fields of the elements, when it is a list of records or a record. */
   readonly each?: { readonly type: string; readonly fields: readonly DraftField[]; readonly isList: boolean };
+}
+
+/** Names that the configuration has. */
+export interface Taken {
+  readonly types: ReadonlySet<string>;
+  readonly routes: ReadonlySet<string>;
+}
+
+/** `orders`, or `shop-orders` where a route of the name is there already. */
+export function routeName(system: string, endpoint: string, { routes }: Taken): string {
+  const isTaken = (name: string): boolean => routes.has(`${name}-in`) || routes.has(`${name}-out`);
+  if (!isTaken(endpoint)) return endpoint;
+  const longer = `${system}-${endpoint}`;
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? longer : `${longer}-${number}`;
+    if (!isTaken(name)) return name;
+  }
 }

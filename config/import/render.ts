@@ -26,13 +26,13 @@ export function render(draft: Draft, command: string, samplePath: string, expect
     ...(make ? { systems: { [system]: { adapter: make.adapter, connect: make.connect, read: { [endpoint]: draft.read } } } } : {}),
     types: typesOf(type, draft.fields),
     routes: {
-      [`${endpoint}-in`]: {
+      [`${draft.route}-in`]: {
         from: source,
         publish: type,
         ...(keyField === undefined ? {} : { key: keyField.words.startsWith('required text') ? `${variable}.${keyField.as}` : `text(${variable}.${keyField.as})` }),
         map: mapOf('record', draft.fields),
       },
-      [`${endpoint}-out`]: { subscribe: type, deliver: [], otherwise: { to: 'drop', reason: `nobody takes ${type} yet` } },
+      [`${draft.route}-out`]: { subscribe: type, deliver: [], otherwise: { to: 'drop', reason: `nobody takes ${type} yet` } },
     },
     ...(expected === undefined
       ? {}

@@ -21,7 +21,7 @@ const described = (more: Partial<Described> = {}): Described => ({
   ...more,
 });
 const draftOf = (table: Described, strategy?: Strategy) =>
-  tableDraft({ system: 'legacy', table, samples: [], children: [] }, { ...(strategy === undefined ? {} : { strategy }) }, new Set());
+  tableDraft({ system: 'legacy', table, samples: [], children: [] }, { ...(strategy === undefined ? {} : { strategy }) }, { types: new Set(), routes: new Set() });
 const strategyOf = (table: Described): readonly string[] => Object.keys(draftOf(table).read).filter((name) => ['cursor', 'triggers', 'snapshot'].includes(name));
 
 describe('the safest way to read a table that asks least', () => {
