@@ -26,16 +26,18 @@ export interface Draft {
 }
 
 export interface DraftField {
-  /** In the record. */
-  readonly name: string;
+  /** Where it stands in the record: its name, or those of the records around it and its own. */
+  readonly path: readonly string[];
   /** In the canonical type. */
   readonly as: string;
-  /** `required text 8`, `decimal 12.2`; of a list, whether it is `required`. */
+  /** `required text 8`, `decimal 12.2`; of a list of records, whether it is `required`. */
   readonly words: string;
+  /** Some records do not have it. */
+  readonly mayBeAbsent?: boolean;
   /** Parts of the long form of a mapping: `{decimal: comma}`. */
   readonly map?: PlainMap;
-  /** Fields of the elements, when it is a list of records or a record. */
-  readonly each?: { readonly type: string; readonly fields: readonly DraftField[]; readonly isList: boolean };
+  /** Fields of the elements, when it is a list of records. */
+  readonly each?: { readonly type: string; readonly fields: readonly DraftField[] };
 }
 
 /** Names that the configuration has. */

@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { codecOf, formatOptions, oneFormat } from '../../adapters/codecs/format.js';
 import { copybookToOptions } from '../../adapters/codecs/infer/copybook.js';
 import { inferCsv } from '../../adapters/codecs/infer/csv.js';
+import { inferEdi } from '../../adapters/codecs/infer/edi.js';
 import { inferFixed } from '../../adapters/codecs/infer/fixed.js';
 import { inferType } from '../../adapters/codecs/infer/types.js';
+import { inferXml } from '../../adapters/codecs/infer/xml.js';
 import { Decimal } from '../../bus/decimal.js';
 import { describe, Misconfigured } from '../../bus/errors.js';
 import { isRecord, type Value, type ValueRecord } from '../../bus/value.js';
@@ -38,7 +40,7 @@ const MOST = 1_000;
 
 /** @throws Misconfigured E127 when the sample holds no record that can be read */
 export async function fileDraft(source: FileSource, wishes: FileWishes, taken: Taken): Promise<Draft> {
-  const { format, notes } = inferred(source);
+  const { format, notes } = await inferred(source);
   const { records, problems } = await decoded(format, source);
   if (records.length === 0) throw new Misconfigured('E127', `${source.name} holds no record that can be read${problems[0] === undefined ? '' : `: ${problems[0]}`}`);
   const stem = source.name.replace(/\.[^.]*$/, '');
@@ -46,7 +48,7 @@ export async function fileDraft(source: FileSource, wishes: FileWishes, taken: T
   const endpoint = wishes.endpoint ?? endpointName(stem.replace(/[\d_-]+$/, '') || stem);
   const type = unique(wishes.type ?? typeName(endpoint), taken.types);
   const types = new Set([...taken.types, type]);
-  const fields = fieldsOf(records, types);
+  const fields = fieldsOf(records, { path: [], names: new Set(), types });
   const [first] = records;
   return {
     system: wishes.system,
@@ -69,7 +71,8 @@ export async function fileDraft(source: FileSource, wishes: FileWishes, taken: T
 const formatConfig = z.strictObject(formatOptions).superRefine(oneFormat);
 type Format = z.input<typeof formatConfig>;
 
-function inferred({ format, bytes, layout = '' }: FileSource): { readonly format: Format; readonly notes: readonly string[] } {
+async function inferred({ name, format, bytes, layout = '' }: FileSource): Promise<{ readonly format: Format; readonly notes: readonly string[] }> {
+  if (bytes.length === 0) throw new Misconfigured('E127', `${name} is empty`);
   switch (format) {
     case 'csv': {
       const { options, notes } = inferCsv(bytes);
@@ -83,16 +86,24 @@ function inferred({ format, bytes, layout = '' }: FileSource): { readonly format
       const { options, notes } = copybookToOptions(layout, bytes.length > 0 ? bytes : undefined);
       return { format: { copybook: options }, notes };
     }
-    case 'xml':
-    case 'edi':
-      throw new Misconfigured('E127', `${format} is not there yet`);
+    case 'xml': {
+      const { options, notes } = await inferXml(bytes);
+      return { format: { xml: options }, notes };
+    }
+    case 'edi': {
+      const found = await inferEdi(bytes);
+      if (!found) throw new Misconfigured('E127', `${name} begins neither like EDIFACT (UNA, UNB) nor like X12 (ISA)`);
+      return { format: found.format === 'edifact' ? { edifact: found.options } : { x12: found.options }, notes: found.notes };
+    }
   }
 }
 
 async function decoded(format: Format, { name, bytes }: FileSource): Promise<{ readonly records: readonly ValueRecord[]; readonly problems: readonly string[] }> {
   const records: ValueRecord[] = [];
   const problems: string[] = [];
-  const codec = codecOf(formatConfig.parse(format));
+  const checked = formatConfig.safeParse(format);
+  if (!checked.success) throw new Misconfigured('E127', `${name}: ${checked.error.issues[0]?.message ?? 'nothing was recognised'}`);
+  const codec = codecOf(checked.data);
   for await (const list of codec.decode(once(bytes), name)) {
     for (const { value, failure } of list) {
       if (failure) problems.push(describe(failure));
@@ -107,51 +118,70 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-/** Every field any of the records has, in the order they came. */
-function fieldsOf(records: readonly ValueRecord[], types: Set<string>): readonly DraftField[] {
+interface Around {
+  readonly path: readonly string[];
+  readonly names: Set<string>;
+  readonly types: Set<string>;
+}
+
+/** Every field any of the records has, in the order they came; the fields of records within them stand beside the others. */
+function fieldsOf(records: readonly ValueRecord[], { path, names, types }: Around): readonly DraftField[] {
   const values = new Map<string, Value[]>();
-  for (const record of records) for (const [name, value] of Object.entries(record)) values.set(name, [...(values.get(name) ?? []), value]);
-  const names = new Set<string>();
-  return [...values].flatMap(([name, all]): DraftField[] => {
-    const as = unique(fieldName(name), names);
-    names.add(as);
+  for (const record of records) {
+    for (const [name, value] of Object.entries(record)) {
+      const all = values.get(name);
+      if (all) all.push(value);
+      else values.set(name, [value]);
+    }
+  }
+  return [...values].flatMap(([name, all]): readonly DraftField[] => {
+    const own = [...path, name];
+    const mayBeAbsent = all.length < records.length;
     const present = all.filter((value) => value !== null);
     const isAlways = present.length === records.length;
-    const lists = present.filter((value) => Array.isArray(value));
-    const below = lists.length > 0 ? lists.flatMap((list) => list as readonly Value[]) : present;
-    if (below.some(isRecord)) {
+    if (isAlways && present.every(isRecord)) return fieldsOf(present, { path: own, names, types });
+    const as = unique(fieldName(name), names);
+    names.add(as);
+    const field = { path: own, as, ...(mayBeAbsent ? { mayBeAbsent } : {}) };
+    const required = isAlways ? 'required ' : '';
+    const lists = present.filter((value): value is readonly Value[] => Array.isArray(value));
+    const below = lists.flat();
+    if (lists.length > 0 && lists.length === present.length && below.length > 0 && below.every(isRecord)) {
       const type = unique(typeName(name), types);
       types.add(type);
-      return [{ name, as, words: isAlways ? 'required' : '', each: { type, fields: fieldsOf(below.filter(isRecord), types), isList: lists.length > 0 } }];
+      return [{ ...field, words: required.trim(), each: { type, fields: fieldsOf(below, { path: [], names: new Set(), types }) } }];
     }
-    if (lists.length > 0) return [{ name, as, words: `${isAlways ? 'required ' : ''}list of text` }];
-    if (present.some((value) => value instanceof Uint8Array)) return [];
-    return [leaf(name, as, present, isAlways)];
+    if (lists.length > 0 && lists.length === present.length && below.every((value) => typeof value === 'string')) return [{ ...field, words: `${required}list of text` }];
+    // Text here and a list there: whoever maps it says what it is.
+    if (present.some((value) => Array.isArray(value) || isRecord(value))) return [{ ...field, words: `${required}any` }];
+    return present.some((value) => value instanceof Uint8Array) ? [] : [{ ...field, ...leaf(present, isAlways) }];
   });
 }
 
-function leaf(name: string, as: string, present: readonly Value[], isAlways: boolean): DraftField {
+function leaf(present: readonly Value[], isAlways: boolean): Pick<DraftField, 'words' | 'map'> {
   const required = isAlways ? 'required ' : '';
-  if (present.length > 0 && present.every((value) => typeof value === 'bigint')) return { name, as, words: `${required}integer` };
-  if (present.length > 0 && present.every((value) => typeof value === 'bigint' || value instanceof Decimal)) return { name, as, words: `${required}decimal` };
-  if (present.length > 0 && present.every((value) => typeof value === 'boolean')) return { name, as, words: `${required}boolean` };
+  const some = present.length > 0;
+  if (some && present.every((value) => typeof value === 'bigint')) return { words: `${required}integer` };
+  if (some && present.every((value) => typeof value === 'bigint' || value instanceof Decimal)) return { words: `${required}decimal` };
+  if (some && present.every((value) => typeof value === 'boolean')) return { words: `${required}boolean` };
   const texts = present.map((value) => (typeof value === 'string' ? value : String(value)));
   const filled = texts.filter((text) => text.trim() !== '');
   const { type, decimal = 'point', date } = inferType(filled);
-  if (type === 'text') return { name, as, words: `${required}text` };
+  // Two numbers that happen to be digits prove nothing.
+  if (type === 'text' || (type === 'integer' && filled.length < 3)) return { words: `${required}text` };
   const isFilled = isAlways && filled.length === texts.length;
   const conversion: PlainMap = type === 'date' ? { date: date ?? 'yyyy-MM-dd' } : { decimal };
-  return { name, as, words: `${isFilled ? 'required ' : ''}${type}`, map: { ...(isFilled ? {} : { empty: '' }), ...conversion } };
+  return { words: `${isFilled ? 'required ' : ''}${type}`, map: { ...(isFilled ? {} : { empty: '' }), ...conversion } };
 }
 
 /** The first field whose values are all there and all different. */
 function keyOf(records: readonly ValueRecord[], fields: readonly DraftField[]): readonly string[] {
   if (records.length < 2) return [];
-  const found = fields.find(({ name, each, words }) => {
-    if (each || !words.startsWith('required') || /decimal|date|list/.test(words)) return false;
-    return new Set(records.map((record) => String(record[name]))).size === records.length;
-  });
-  return found ? [found.name] : [];
+  const name = fields.find(({ path, words }) => {
+    if (path.length > 1 || !/^required (text|integer)/.test(words)) return false;
+    return new Set(records.map((record) => String(record[path[0] ?? '']))).size === records.length;
+  })?.path[0];
+  return name === undefined ? [] : [name];
 }
 
 function plain(format: Format): PlainMap {

@@ -41,9 +41,7 @@ export function tableDraft({ system, table, samples, children }: TableSource, wi
   });
   const fields = fieldsOf(table.fields.filter(({ type: kind }) => kind !== 'bytes'));
   const names = new Set(fields.map(({ as }) => as));
-  const nested = lists.map(
-    ({ field, type: own, fields: each }): DraftField => ({ name: field, as: unique(field, names), words: 'required', each: { type: own, fields: each, isList: true } }),
-  );
+  const nested = lists.map(({ field, type: own, fields: each }): DraftField => ({ path: [field], as: unique(field, names), words: 'required', each: { type: own, fields: each } }));
   const key = table.key.length > 0 ? table.key : (table.indexes.find(({ unique: isUnique }) => isUnique)?.fields ?? []);
   return {
     system,
@@ -170,7 +168,7 @@ function fieldsOf(fields: readonly DescribedField[]): readonly DraftField[] {
   return fields.map((field) => {
     const as = unique(fieldName(field.name), taken);
     taken.add(as);
-    return { name: field.name, as, words: `${field.nullable ? '' : 'required '}${wordsOf(field)}` };
+    return { path: [field.name], as, words: `${field.nullable ? '' : 'required '}${wordsOf(field)}` };
   });
 }
 

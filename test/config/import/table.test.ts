@@ -68,8 +68,8 @@ test('bytes are left out and said, columns that cannot be named leave `columns` 
   const fields = [field('A', 'decimal', { precision: 12, scale: 2 }), field('B C', 'text', { nullable: true, length: 20 }), field('IMG', 'bytes')];
   const draft = draftOf(described({ fields, key: ['A'] }));
   expect(draft.fields).toEqual([
-    { name: 'A', as: 'a', words: 'required decimal 12.2' },
-    { name: 'B C', as: 'bC', words: 'text 20' },
+    { path: ['A'], as: 'a', words: 'required decimal 12.2' },
+    { path: ['B C'], as: 'bC', words: 'text 20' },
   ]);
   expect(draft.read).not.toHaveProperty('columns');
   expect(draft.notes.join('\n')).toContain('IMG holds bytes');
