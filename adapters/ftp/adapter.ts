@@ -5,8 +5,8 @@ import { type Adapter, CLOCK, type Clock, type ConnectedSystem, failureOf, injec
 import type { ReadOptions, WriteOptions } from '../files/options.js';
 import { Pickup } from '../files/pickup.js';
 import { type Folders, type ProbeTask, probeFiles } from '../files/probe.js';
-import { publish } from '../files/publish.js';
 import { splitPath } from '../files/space.js';
+import { writeFiles } from '../files/write.js';
 import { type ConnectOptions, portOf } from './config.js';
 import { Pool } from './pool.js';
 import { Remote } from './remote.js';
@@ -33,7 +33,7 @@ export class FtpAdapter implements Adapter {
       outbound: (endpoint) => {
         const config = endpoint.config as WriteOptions;
         folders.written.add(splitPath(config.path).folder);
-        return publish(space, config);
+        return writeFiles(space, endpoint, this.clock, logger);
       },
       probe: (signal) => probe(options, pool, folders, this.clock, signal),
       close: async () => pool.close(),

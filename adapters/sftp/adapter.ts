@@ -18,8 +18,8 @@ import {
 import type { ReadOptions, WriteOptions } from '../files/options.js';
 import { Pickup } from '../files/pickup.js';
 import { type Folders, type ProbeTask, probeFiles } from '../files/probe.js';
-import { publish } from '../files/publish.js';
 import { splitPath } from '../files/space.js';
+import { writeFiles } from '../files/write.js';
 import { SftpClient } from './client.js';
 import { type ConnectOptions, legacyNow } from './config.js';
 import { scanHostKeys } from './host-keys.js';
@@ -48,7 +48,7 @@ export class SftpAdapter implements Adapter {
       outbound: (endpoint) => {
         const config = endpoint.config as WriteOptions;
         folders.written.add(splitPath(config.path).folder);
-        return publish(space, config);
+        return writeFiles(space, endpoint, this.clock, logger);
       },
       probe: (signal) => probe(options, client, folders, this.clock, signal),
       close: async () => client.close(),

@@ -57,6 +57,46 @@ export const endpointCodes = {
     meaning: 'The ODBC driver manager, or the driver it is to load, is not on this machine or does not fit it.',
     fix: 'Install unixODBC and the driver of the database for this processor; `odbcinst -q -d` lists the installed drivers.',
   },
+  E431: {
+    title: 'rows changed while they were read',
+    meaning: 'Fewer or more rows were marked or removed at the source than were read: others changed, removed or claimed them meanwhile. What was read is on the bus.',
+    fix: 'Look who else writes to the table; rows that are open again are read again. A key that is not unique also shows like this.',
+  },
+  E432: {
+    title: 'the triggers of an endpoint are missing',
+    meaning: 'The endpoint reads what triggers write down about a table, and the triggers or their outbox table are not there: changes are not noted.',
+    fix: '`signalbox systems install-triggers <endpoint>` prints the statements; an administrator runs them, or `--apply` does.',
+  },
+  E433: {
+    title: 'the triggers of an endpoint are of another shape',
+    meaning: 'The outbox table was made by another version, or for another key of the table.',
+    fix: 'Let the endpoint read what is there, then `signalbox systems remove-triggers <endpoint>` and `install-triggers` again.',
+  },
+  E434: {
+    title: 'the endpoint needs nothing at its system',
+    meaning: 'Triggers are installed for endpoints that read by triggers, and this one reads in another way.',
+    fix: 'Name an endpoint whose configuration has `read: {triggers: {}}`.',
+  },
+  E435: {
+    title: 'too many rows are gone',
+    meaning: 'A comparison with the remembered table finds more deleted rows than `snapshot.guard` lets go, or an empty table. Nothing was handed over and nothing forgotten.',
+    fix: 'Look at the table: it may be in the middle of being loaded. If the rows are really gone, set `snapshot.guard.allow` to the text of the message; it is good for this one time.',
+  },
+  E436: {
+    title: 'the remembered position cannot be used',
+    meaning: 'What an endpoint remembers of a table or of a stream of changes is lost, damaged, about another table, or older than what the database still has.',
+    fix: 'Follow the message. Resetting the checkpoint of the endpoint begins anew; changes in between are not seen, so load the table once more (`bulk`, or the first run of `snapshot`).',
+  },
+  E437: {
+    title: 'the rows cannot be read this way',
+    meaning: 'A table without a key is too large to compare, or the rows of a query have no usable watermark.',
+    fix: 'Follow the message: name a key, or change the query.',
+  },
+  E438: {
+    title: 'the stream of changes is not there',
+    meaning: 'The publication or the replication slot of `cdc` is missing, was lost, is used by another process, or the server does not write what logical replication needs.',
+    fix: 'Run the SQL of the message as an administrator of the database, or follow what it says.',
+  },
   E440: {
     title: 'a folder is missing',
     meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',
@@ -100,7 +140,7 @@ export const endpointCodes = {
   E448: {
     title: 'the server closed the connection while connecting',
     meaning: 'The server does not offer what is needed: SFTP, or an algorithm of the allowed list.',
-    fix: 'Check that the account may use SFTP; for old servers allow their algorithms in `legacy`, up to a date.',
+    fix: 'Check that the account may use SFTP; for old servers allow their algorithms in legacy_algorithms.',
   },
   E456: {
     title: 'a download is incomplete',
@@ -226,5 +266,15 @@ export const endpointCodes = {
     title: 'the system has no server to trust',
     meaning: '`signalbox systems trust` needs the host of the server from `connect` of the system, and an adapter that pins a host key.',
     fix: 'Write host (and port) of the system as plain values, then run the command again.',
+  },
+  E486: {
+    title: 'the collected file is full',
+    meaning: 'A file that collects messages has all it may have, and could not be written yet. Nothing more is taken until it is.',
+    fix: 'Nothing, when it passes by itself. Otherwise the log says why the file cannot be written.',
+  },
+  E487: {
+    title: 'the collected file cannot be written',
+    meaning: 'A file of the name is there with another content, or its records do not fit the format together. The messages are kept and it is tried again.',
+    fix: 'Take the other file away, or correct the options; the file is then written by itself.',
   },
 } as const satisfies CodeTable;

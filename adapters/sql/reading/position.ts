@@ -20,6 +20,8 @@ export interface CursorPosition {
   readonly high?: readonly Value[];
   readonly upto?: Value;
   readonly after?: readonly Value[];
+  /** Numbers below that were not there, as `Gaps` writes them. */
+  readonly gaps?: string;
 }
 
 /** `order`: the columns the position is about; another configuration cannot use it. */
@@ -50,7 +52,14 @@ function windowOf(saved: ValueRecord): WindowPosition {
 
 function cursorOf(saved: ValueRecord): CursorPosition {
   const [high, upto, after] = [listOf(saved['high']), saved['upto'], listOf(saved['after'])];
-  return { by: 'cursor', ...(high ? { high } : {}), ...(upto === undefined ? {} : { upto: unwrap(upto) }), ...(after ? { after } : {}) };
+  const gaps = saved['gaps'];
+  return {
+    by: 'cursor',
+    ...(typeof gaps === 'string' ? { gaps } : {}),
+    ...(high ? { high } : {}),
+    ...(upto === undefined ? {} : { upto: unwrap(upto) }),
+    ...(after ? { after } : {}),
+  };
 }
 
 function listOf(value: Value | undefined): readonly Value[] | undefined {
@@ -58,13 +67,13 @@ function listOf(value: Value | undefined): readonly Value[] | undefined {
 }
 
 // JSON has no bytes, and a whole Decimal would come back as an integer.
-function wrap(value: Value): Value {
+export function wrap(value: Value): Value {
   if (value instanceof Uint8Array) return { bytes: value };
   if (value instanceof Decimal) return { decimal: value.toString() };
   return Array.isArray(value) ? value.map(wrap) : value;
 }
 
-function unwrap(value: Value): Value {
+export function unwrap(value: Value): Value {
   if (!isRecord(value)) return value;
   if (typeof value['bytes'] === 'string') return new Uint8Array(Buffer.from(value['bytes'], 'base64'));
   return typeof value['decimal'] === 'string' ? (Decimal.parse(value['decimal']) ?? null) : null;

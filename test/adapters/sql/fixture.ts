@@ -6,10 +6,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import type { Batch, Callable, ConnectedSystem, Delivery, EndpointContext, Logger, Outbound, PollingInbound, SourceRecord, ValueRecord } from '../../../adapters/contract/index.js';
+import type {
+  Batch,
+  Callable,
+  ConnectedSystem,
+  Delivery,
+  EndpointContext,
+  EndpointState,
+  Logger,
+  Outbound,
+  PollingInbound,
+  SourceRecord,
+  ValueRecord,
+} from '../../../adapters/contract/index.js';
 import { Secret } from '../../../adapters/contract/index.js';
 import { SqlAdapter } from '../../../adapters/sql/adapter.js';
 import spec from '../../../adapters/sql/index.js';
+import { memoryState } from '../../kit/fakes.js';
 import { services } from '../../services/services.js';
 
 export type Driver = 'sqlite' | 'postgres' | 'mariadb';
@@ -26,7 +39,7 @@ export interface Fixture {
   /** Runs statements as another application would. */
   readonly sql: (...statements: readonly string[]) => Promise<void>;
   readonly rows: (statement: string) => Promise<readonly unknown[][]>;
-  readonly inbound: (config: Record<string, unknown>) => Promise<PollingInbound>;
+  readonly inbound: (config: Record<string, unknown>, state?: EndpointState) => Promise<PollingInbound>;
   readonly outbound: (config: Record<string, unknown>) => Promise<Outbound>;
   readonly callable: (config: Record<string, unknown>) => Promise<Callable>;
   close(): Promise<void>;
@@ -55,7 +68,7 @@ export async function fixture(driver: Driver | Odbc, options: Record<string, unk
     connect,
     system,
     warnings,
-    inbound: async (config) => opened(system.inbound?.(context('legacy.orders', spec.read.config.parse(config))) as PollingInbound),
+    inbound: async (config, state) => opened(system.inbound?.(context('legacy.orders', spec.read.config.parse(config), state)) as PollingInbound),
     outbound: async (config) => opened(system.outbound?.(context('legacy.report', spec.write.config.parse(config)))),
     callable: async (config) => opened(system.callable?.(context('legacy.stock', spec.call.config.parse(config)))),
     async close() {
@@ -66,8 +79,8 @@ export async function fixture(driver: Driver | Odbc, options: Record<string, unk
   };
 }
 
-export function context(name: string, config: unknown): EndpointContext {
-  return { name, config, state: { get: async () => undefined, put: async () => undefined, list: async () => new Map() } };
+export function context(name: string, config: unknown, state: EndpointState = memoryState()): EndpointContext {
+  return { name, config, state };
 }
 
 /** Everything one poll gives. */
