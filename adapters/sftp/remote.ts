@@ -23,9 +23,14 @@ export class Remote implements FileSpace {
   }
 
   async list(folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
+    const entries: Entry[] = [];
+    for await (const page of this.names(folder, signal)) entries.push(...page);
+    return entries;
+  }
+
+  async *names(folder: string, signal: AbortSignal): AsyncGenerator<readonly Entry[]> {
     const handle = await this.handle(folder, signal, (requests, path, done) => requests.opendir(path, done));
     try {
-      const entries: Entry[] = [];
       for (;;) {
         // Page by page: a large folder takes long as a whole, each page has the deadline of its own.
         const page = await this.answer(
@@ -33,8 +38,8 @@ export class Remote implements FileSpace {
           this.client.request(signal, (requests, done: Parameters<Requests['readdir']>[1]) => requests.readdir(handle, done)),
           STATUS.EOF,
         );
-        if (!page) return entries;
-        for (const { filename, attrs } of page) if (filename !== '.' && filename !== '..') entries.push(entryOf(filename, attrs));
+        if (!page) return;
+        yield page.filter(({ filename }) => filename !== '.' && filename !== '..').map(({ filename, attrs }) => entryOf(filename, attrs));
       }
     } finally {
       await this.release(handle, signal);
