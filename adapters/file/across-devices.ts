@@ -51,7 +51,8 @@ export class AcrossDevices {
   /** The target is the copy of an earlier attempt. */
   async isCopied(): Promise<boolean> {
     const [source, target] = await this.call(() => Promise.all([lstat(this.source), lstat(this.target)]));
-    if (source.dev === target.dev || !target.isFile() || source.size !== target.size || Math.abs(source.mtimeMs - target.mtimeMs) > COARSEST_MS) return false;
+    const isSameTime = Math.abs(source.mtimeMs - target.mtimeMs) <= (target.mtimeMs % 1_000 === 0 ? COARSEST_MS : 1);
+    if (source.dev === target.dev || !target.isFile() || source.size !== target.size || !isSameTime) return false;
     return this.opened(this.source, constants.O_RDONLY, (one) => this.opened(this.target, constants.O_RDONLY, (other) => this.areEqual(one, other)));
   }
 

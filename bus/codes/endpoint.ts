@@ -112,6 +112,11 @@ export const endpointCodes = {
     meaning: 'A file of this name with another content was read before, and `same_name` says `reject`. It lies in the error folder and nothing of it was read.',
     fix: 'If it is right after all, read it with `signalbox files release`.',
   },
+  E455: {
+    title: 'the file cannot be released or read again now',
+    meaning: '`release` is for a file that is held or was rejected, `reprocess` for one that lies in the archive or the error folder. Nothing was done.',
+    fix: 'Look at its state with `signalbox files show`.',
+  },
   E460: {
     title: 'the adapter package is not installed',
     meaning: 'A package named under `adapters:` was not found in a node_modules folder at or above the configuration directory, or its name is no package name.',
