@@ -3,7 +3,7 @@ import { CUSTODY_NOTES, type CustodyRequest, type FileCustody, type Sighting } f
 import { Misconfigured } from '../bus/errors.js';
 import { type By, wordsOf } from '../bus/runtime/operator.js';
 import type { Store, StoredEvent } from '../bus/store/contract.js';
-import { type FileLine, type FileReconciliation, type FilesQuery, type FileStory, type ReconcileQuery, type TargetCount, UnknownName } from './service.js';
+import { type FileLine, type FileReconciliation, type FileStory, type FilesQuery, type ReconcileQuery, type TargetCount, UnknownName } from './service.js';
 
 /** Asked for in one go before the time is looked through bucket by bucket. */
 const ALL_AT_ONCE = 2_000;
@@ -52,8 +52,7 @@ export class CustodyBook {
     const isPutAway = (line.state === 'archived' || line.state === 'failed') && line.place !== '';
     if (action === 'release' && line.state !== 'held' && !(isPutAway && line.unread === 'rejected'))
       throw new Misconfigured('E455', `${line.name} is ${line.state}: only a file that is held or was rejected can be released`);
-    if (action === 'reprocess' && !isPutAway)
-      throw new Misconfigured('E455', `${line.name} is ${line.state}: only a file in the archive or the error folder can be read again`);
+    if (action === 'reprocess' && !isPutAway) throw new Misconfigured('E455', `${line.name} is ${line.state}: only a file in the archive or the error folder can be read again`);
     const now = Date.now();
     const request: CustodyRequest = { action, id, by: wordsOf(by), at: now };
     const key = `${CUSTODY_NOTES.requests}${now.toString(36).padStart(9, '0')}${randomBytes(6).toString('hex')}`;
@@ -88,8 +87,7 @@ export class CustodyBook {
   }
 
   private async eventsOf({ endpoint, identity = '', records }: FileLine, number: number): Promise<readonly (readonly StoredEvent[])[]> {
-    const read = (recordId: string): Promise<readonly (readonly StoredEvent[])[]> =>
-      Promise.all(this.messageIds(endpoint, recordId).map((id) => this.store.history.events(id)));
+    const read = (recordId: string): Promise<readonly (readonly StoredEvent[])[]> => Promise.all(this.messageIds(endpoint, recordId).map((id) => this.store.history.events(id)));
     const events = await read(`${identity}:${number}`);
     // The last record may stand for the discovery that the file had changed.
     return number === records && events.every((of) => of.length === 0) ? read(`${identity}:changed`) : events;

@@ -1,6 +1,5 @@
 import type { HistoryQuery, MessageSummary, ParkedDelivery, ParkedLane, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
-import {
-  type FileLine, type Actor, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
+import { type Actor, type FileLine, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
 
 export interface Change {
   readonly what: string;
@@ -198,7 +197,20 @@ const routes: readonly RouteStatus[] = [
 ];
 
 const files: readonly FileLine[] = [
-  { endpoint: 'legacy.files', id: 'ORD_9.csv', name: 'ORD_9.csv', state: 'held', place: 'ORD_9.csv', size: 12, records: 0, accepted: 0, filtered: 0, dead: 0, reason: 'number 8 missing', seenAt: AT },
+  {
+    endpoint: 'legacy.files',
+    id: 'ORD_9.csv',
+    name: 'ORD_9.csv',
+    state: 'held',
+    place: 'ORD_9.csv',
+    size: 12,
+    records: 0,
+    accepted: 0,
+    filtered: 0,
+    dead: 0,
+    reason: 'number 8 missing',
+    seenAt: AT,
+  },
   {
     endpoint: 'legacy.files',
     id: '0mg9x2',
@@ -311,7 +323,17 @@ export function fakeService(): FakeService {
     reconcile: async ({ endpoint }) =>
       files
         .filter((file) => file.claimedAt !== undefined && (endpoint === undefined || file.endpoint === endpoint))
-        .map((file) => ({ file, delivered: 1, filtered: 0, dead: 1, parked: 0, pending: 0, missing: 1, targets: [target], problems: [`1 of 3 records have no message ${HOSTILE}`] })),
+        .map((file) => ({
+          file,
+          delivered: 1,
+          filtered: 0,
+          dead: 1,
+          parked: 0,
+          pending: 0,
+          missing: 1,
+          targets: [target],
+          problems: [`1 of 3 records have no message ${HOSTILE}`],
+        })),
     reload: async (by) => {
       change('reload', [], by);
       return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [], waited: [] };
