@@ -9,6 +9,7 @@ import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { filesCommand } from './commands/files.js';
+import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
 import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
@@ -29,6 +30,7 @@ import { complain, formats, talk } from './output.js';
 
 const commands = [
   initCommand,
+  importCommand,
   checkCommand,
   testCommand,
   runCommand,

@@ -88,7 +88,8 @@ export class Claims {
   /** All its records are on the bus. From here on its name and content are known. */
   async done(taken: Noted, claim: Claim, more: MoreNotes): Promise<void> {
     const { id, hash, unread, doneAt = 0 } = claim;
-    const before = hash === undefined || unread ? undefined : JSON.stringify({ id, name: taken.name, hash, at: doneAt } satisfies Before);
+    const isUnread = unread !== undefined || (claim.records === 0 && hasFailed(claim));
+    const before = hash === undefined || isUnread ? undefined : JSON.stringify({ id, name: taken.name, hash, at: doneAt } satisfies Before);
     const known: Notes = before === undefined || hash === undefined ? new Map() : new Map([nameKey(taken.name), hashKey(hash)].map((each) => [each, before]));
     await this.put(taken, claim, 'done', new Map([...known, ...more]));
   }

@@ -56,7 +56,7 @@ export async function* records(
   const again = { hash: createHash('sha256'), ended: false };
   const bytes = content.kept ?? (await space.read(taken.path, signal)) ?? [];
   let number = after;
-  for await (const list of codec.decode(hashed(bytes, again, progress), taken.name)) {
+  for await (const list of codec.decode(bytesOf(bytes, progress, again), taken.name)) {
     number = list.at(-1)?.number ?? number;
     if (number > after) yield list.filter((decoded) => decoded.number > after).map((decoded) => ({ record: sourceRecord(decoded, id, taken), number: decoded.number }));
   }
@@ -68,13 +68,18 @@ export async function* changedRecord(taken: Taken, id: string, number = 1): Asyn
   yield [{ number, record: { id: `${id}:changed`, value: null, failure, position: taken.name } }];
 }
 
-async function* hashed(bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, sum: { readonly hash: Hash; ended: boolean }, progress?: () => void): AsyncGenerator<Uint8Array> {
+/** The bytes of a file while they are decoded, added up in `sum`. */
+export async function* bytesOf(
+  bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  progress?: () => void,
+  sum?: { readonly hash: Hash; ended: boolean },
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
-    sum.hash.update(chunk);
+    sum?.hash.update(chunk);
     progress?.();
     yield chunk;
   }
-  sum.ended = true;
+  if (sum) sum.ended = true;
 }
 
 function sourceRecord(decoded: Decoded, id: string, { name, size }: Taken): SourceRecord {

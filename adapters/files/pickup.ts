@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { reached } from '../../bus/failpoint.js';
 import type { Codec } from '../codecs/codec.js';
 import { codecOf } from '../codecs/format.js';
+import { problemsOf } from '../codecs/validate.js';
 import {
   type Batch,
   type Clock,
@@ -16,7 +17,7 @@ import {
   TryAgain,
 } from '../contract/index.js';
 import { type Claim, Claims, counted, hasFailed, type Progress, readProgress, writeProgress } from './claims.js';
-import { changedRecord, readContent, records, type Taken } from './content.js';
+import { bytesOf, changedRecord, readContent, records, type Taken } from './content.js';
 import { Lookout } from './lookout.js';
 import { pathOfWork, pathProblem, workName } from './names.js';
 import type { ReadOptions } from './options.js';
@@ -212,6 +213,13 @@ export class Pickup implements PollingInbound {
     }
     if (claim.state === 'held') return;
     if (claim.unread) return this.finish(taken, claim, request);
+    if (this.options.all_or_nothing && !changed && !progress) {
+      const reason = await problemsOf(this.codec, bytesOf(content.kept ?? (await this.space.read(taken.path, signal)) ?? [], request.progress), taken.name);
+      if (reason !== undefined) {
+        this.logger.warn('file.rejected', reason);
+        return this.finish(taken, { ...claim, reason }, request);
+      }
+    }
     const id = claim.identity ?? this.identityOf(taken, claim);
     const settled = { claim, notedAt: Number.NEGATIVE_INFINITY };
     const lists = changed ? changedRecord(taken, id) : records(this.space, this.codec, taken, id, content, progress?.records ?? 0, request);

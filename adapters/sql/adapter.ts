@@ -1,17 +1,23 @@
 import { type Adapter, CLOCK, type Clock, type ConnectedSystem, type EndpointContext, inject, injectable, LOGGER, type Logger, type PollingInbound } from '../contract/index.js';
 import { SqlCallable } from './callable.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { describeTable, listTables, sampleTable } from './describe.js';
 import type { Database, Dialect } from './dialects/dialect.js';
 import { SqlOutbound } from './outbound.js';
 import { probe } from './probe.js';
 import { reading } from './reading/index.js';
 import { STRATEGIES, strategyOf } from './reading/strategies.js';
 import type { Strategy } from './reading/strategy.js';
+import type { Zone } from './zone.js';
 
 // A driver is loaded when a system needs it.
 const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
   sqlite: async () => (await import('./dialects/sqlite/dialect.js')).dialect,
   postgres: async () => (await import('./dialects/postgres/dialect.js')).dialect,
+  odbc: async (connect) => {
+    if (connect.driver !== 'odbc') throw new TypeError('not an ODBC connection');
+    return (await import('./dialects/odbc/dialect.js')).odbcDialect(connect);
+  },
   mariadb: async () => (await import('./dialects/mariadb/dialect.js')).dialect,
 };
 
@@ -51,16 +57,28 @@ class SqlSystem implements ConnectedSystem {
 
   outbound(endpoint: EndpointContext): SqlOutbound {
     const config = endpoint.config as Write;
-    this.#written.add(config.table);
+    for (const { table } of [config, ...Object.values(config.include)]) if (table !== undefined) this.#written.add(table);
     return new SqlOutbound(endpoint, config, this.#connected);
   }
 
   callable(endpoint: EndpointContext): SqlCallable {
-    return new SqlCallable(endpoint.config as Call, this.#connected);
+    return new SqlCallable(endpoint.config as Call, this.#connected, this.clock);
   }
 
   probe(signal: AbortSignal) {
     return probe(this.connect, this.#connected, { read: this.#read, written: this.#written }, this.clock, signal);
+  }
+
+  async list(signal: AbortSignal) {
+    return listTables(await this.#connected(), signal);
+  }
+
+  async describe(name: string, signal: AbortSignal) {
+    return describeTable(await this.#connected(), name, signal);
+  }
+
+  async sample(name: string, count: number, signal: AbortSignal) {
+    return sampleTable(await this.#connected(), name, count, signal);
   }
 
   async close(): Promise<void> {
@@ -77,10 +95,24 @@ class SqlSystem implements ConnectedSystem {
   async #open() {
     try {
       const dialect = await DIALECTS[this.connect.driver](this.connect);
-      return { dialect, database: dialect.connect(this.connect, this.name) };
+      return { dialect: zoned(dialect, this.connect), database: dialect.connect(this.connect, this.name) };
     } catch (error) {
       this.#link = undefined;
       throw error;
     }
   }
+}
+
+/** The dialect with the zone of the configuration at every column that may hold a time. */
+function zoned(dialect: Dialect, { zone, repeated_hour }: Connect): Dialect {
+  if (zone === undefined) return dialect;
+  const known: Zone = { name: zone, repeated: repeated_hour };
+  const withZone: Pick<Dialect, 'table'> = {
+    async table(session, name) {
+      const found = await dialect.table(session, name);
+      if ('candidates' in found) return found;
+      return { ...found, columns: found.columns.map((column) => (/^(timestamp|instant|any)$/.test(column.kind) ? { ...column, zone: known } : column)) };
+    },
+  };
+  return Object.assign(Object.create(dialect) as Dialect, withZone);
 }

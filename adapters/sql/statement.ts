@@ -13,6 +13,12 @@ export class Binds {
     return this.dialect.place(this.values.length, column);
   }
 
+  /** Adds a value to write to `column`. */
+  written(value: Value, column: Column): string {
+    this.values.push(this.dialect.bind(value, column));
+    return this.dialect.place(this.values.length);
+  }
+
   /** Adds a parameter nobody told the type of. */
   free(value: Value): string {
     this.values.push(this.dialect.bindFree(value));
@@ -33,6 +39,20 @@ export function after(dialect: Dialect, columns: readonly Column[], values: read
   // The first comparison alone lets the database use an index.
   const cases = columns.map((_, at) => [...columns.slice(0, at).map((__, before) => `${names[before]} = ${place(before)}`), `${names[at]} > ${place(at)}`].join(' AND '));
   return `(${cases.map((each) => `(${each})`).join(' OR ')}) AND ${names[0]} >= ${place(0)}`;
+}
+
+/** Rows up to and with `values` in the total order of `columns`. */
+export function upTo(dialect: Dialect, columns: readonly Column[], values: readonly Value[], binds: Binds): string {
+  const names = columns.map((column) => dialect.quote(column.name));
+  const place = (column: Column, at: number) => binds.compared(values[at] ?? null, column);
+  if (columns.length > 1 && dialect.capabilities.rowValues) return `(${names.join(', ')}) <= (${columns.map(place).join(', ')})`;
+  const cases = columns.map((column, at) => {
+    const equal = columns.slice(0, at).map((before, index) => `${names[index]} = ${place(before, index)}`);
+    return [...equal, `${names[at]} ${at === columns.length - 1 ? '<=' : '<'} ${place(column, at)}`].join(' AND ');
+  });
+  const [first] = columns;
+  if (cases.length === 1 || !first) return cases.join('');
+  return `(${cases.map((each) => `(${each})`).join(' OR ')}) AND ${names[0]} <= ${place(first, 0)}`;
 }
 
 export interface NamedStatement {

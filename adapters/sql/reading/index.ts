@@ -1,12 +1,19 @@
 import type { PollingInbound } from '../../contract/index.js';
 import type { Read } from '../config.js';
 import { CursorReading } from './cursor.js';
+import { SnapshotReading } from './snapshot.js';
+import { KeylessReading } from './snapshot-keyless.js';
+import { snapshot } from './snapshot-options.js';
 import type { Source } from './source.js';
 import { type StrategyName, strategyOf } from './strategies.js';
 import { tableRead } from './strategy.js';
 
 const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
   cursor: (source, read) => new CursorReading(source, tableRead(read)),
+  snapshot: (source, read) => {
+    const options = read.snapshot ?? snapshot.parse({});
+    return read.key ? new SnapshotReading(source, read, options) : new KeylessReading(source, read, options);
+  },
 };
 
 /** The inbound endpoint of the strategy that the configuration names. */

@@ -58,13 +58,13 @@ function listOf(value: Value | undefined): readonly Value[] | undefined {
 }
 
 // JSON has no bytes, and a whole Decimal would come back as an integer.
-function wrap(value: Value): Value {
+export function wrap(value: Value): Value {
   if (value instanceof Uint8Array) return { bytes: value };
   if (value instanceof Decimal) return { decimal: value.toString() };
   return Array.isArray(value) ? value.map(wrap) : value;
 }
 
-function unwrap(value: Value): Value {
+export function unwrap(value: Value): Value {
   if (!isRecord(value)) return value;
   if (typeof value['bytes'] === 'string') return new Uint8Array(Buffer.from(value['bytes'], 'base64'));
   return typeof value['decimal'] === 'string' ? (Decimal.parse(value['decimal']) ?? null) : null;

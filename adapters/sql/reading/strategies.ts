@@ -1,11 +1,13 @@
 import type { z } from 'zod';
 import type { Read } from '../config.js';
 import { cursorStrategy } from './cursor-options.js';
+import { snapshotStrategy } from './snapshot-options.js';
 import type { Strategy } from './strategy.js';
 
 /** By the key of `read:` that chooses it. */
 export const STRATEGIES = {
   cursor: cursorStrategy,
+  snapshot: snapshotStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
 export type StrategyName = keyof typeof STRATEGIES;

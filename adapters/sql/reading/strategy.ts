@@ -12,6 +12,8 @@ export interface Strategy {
   readonly lint: (read: Read, connect: Connect) => readonly SpecFinding[];
   /** Fields the record has besides key, `columns` and `include`; of type `any` where `columns` does not say. */
   readonly fields?: (read: Read) => FieldTypes;
+  /** A change of child rows (`include`) alone is seen. */
+  readonly seesChildren?: boolean;
   /** Tables it writes to at the source: their rights are probed. Left out: it only reads. */
   readonly written?: (read: Read) => readonly string[];
 }

@@ -6,25 +6,40 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import type { Batch, Callable, ConnectedSystem, Delivery, EndpointContext, Logger, Outbound, PollingInbound, SourceRecord, ValueRecord } from '../../../adapters/contract/index.js';
+import type {
+  Batch,
+  Callable,
+  ConnectedSystem,
+  Delivery,
+  EndpointContext,
+  EndpointState,
+  Logger,
+  Outbound,
+  PollingInbound,
+  SourceRecord,
+  ValueRecord,
+} from '../../../adapters/contract/index.js';
 import { Secret } from '../../../adapters/contract/index.js';
 import { SqlAdapter } from '../../../adapters/sql/adapter.js';
 import spec from '../../../adapters/sql/index.js';
+import { memoryState } from '../../kit/fakes.js';
 import { services } from '../../services/services.js';
 
 export type Driver = 'sqlite' | 'postgres' | 'mariadb';
 export const DRIVERS: readonly Driver[] = ['sqlite', 'postgres', 'mariadb'];
+/** Through unixODBC, by the driver of another database. */
+export type Odbc = 'odbc-postgres' | 'odbc-sqlite';
 
 /** An empty database of its own, a way to change it behind the adapter's back, and a system on it. */
 export interface Fixture {
-  readonly driver: Driver;
+  readonly driver: Driver | Odbc;
   readonly connect: Record<string, unknown>;
   readonly system: ConnectedSystem;
   readonly warnings: string[];
   /** Runs statements as another application would. */
   readonly sql: (...statements: readonly string[]) => Promise<void>;
   readonly rows: (statement: string) => Promise<readonly unknown[][]>;
-  readonly inbound: (config: Record<string, unknown>) => Promise<PollingInbound>;
+  readonly inbound: (config: Record<string, unknown>, state?: EndpointState) => Promise<PollingInbound>;
   readonly outbound: (config: Record<string, unknown>) => Promise<Outbound>;
   readonly callable: (config: Record<string, unknown>) => Promise<Callable>;
   close(): Promise<void>;
@@ -32,8 +47,9 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-export async function fixture(driver: Driver, options: Record<string, unknown> = {}): Promise<Fixture> {
-  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres() : mariadb());
+/** `create`: what follows CREATE DATABASE of PostgreSQL, such as an encoding. */
+export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}, create = ''): Promise<Fixture> {
+  const back = await BACKS[driver](create);
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -52,7 +68,7 @@ export async function fixture(driver: Driver, options: Record<string, unknown> =
     connect,
     system,
     warnings,
-    inbound: async (config) => opened(system.inbound?.(context('legacy.orders', spec.read.config.parse(config))) as PollingInbound),
+    inbound: async (config, state) => opened(system.inbound?.(context('legacy.orders', spec.read.config.parse(config), state)) as PollingInbound),
     outbound: async (config) => opened(system.outbound?.(context('legacy.report', spec.write.config.parse(config)))),
     callable: async (config) => opened(system.callable?.(context('legacy.stock', spec.call.config.parse(config)))),
     async close() {
@@ -63,8 +79,8 @@ export async function fixture(driver: Driver, options: Record<string, unknown> =
   };
 }
 
-export function context(name: string, config: unknown): EndpointContext {
-  return { name, config, state: { get: async () => undefined, put: async () => undefined, list: async () => new Map() } };
+export function context(name: string, config: unknown, state: EndpointState = memoryState()): EndpointContext {
+  return { name, config, state };
 }
 
 /** Everything one poll gives. */
@@ -91,6 +107,21 @@ export function delivery(id: string, payload: ValueRecord): Delivery {
 
 type Back = Pick<Fixture, 'connect' | 'sql' | 'rows' | 'close'>;
 
+const BACKS: Readonly<Record<Driver | Odbc, (create: string) => Promise<Back>>> = {
+  sqlite,
+  postgres,
+  mariadb,
+  'odbc-sqlite': async () => {
+    const back = await sqlite();
+    return { ...back, connect: { driver: 'odbc', odbc_driver: 'SQLite3', settings: { Database: back.connect['file'] } } };
+  },
+  'odbc-postgres': async (create) => {
+    const back = await postgres(create);
+    const { host, port, user, database, password } = back.connect;
+    return { ...back, connect: { driver: 'odbc', odbc_driver: 'PostgreSQL Unicode', settings: { Server: host, Port: String(port), Database: database }, user, password } };
+  },
+};
+
 async function sqlite(): Promise<Back> {
   const directory = mkdtempSync(join(tmpdir(), 'signalbox-sql-'));
   const file = join(directory, 'erp.db');
@@ -109,12 +140,12 @@ async function sqlite(): Promise<Back> {
   };
 }
 
-async function postgres(): Promise<Back> {
+async function postgres(create: string): Promise<Back> {
   const access = await services.postgres();
   const database = `sql_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client(access);
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${database}`);
+  await admin.query(`CREATE DATABASE ${database} ${create}`);
   const client = new pg.Client({ ...access, database });
   let open = false;
   await client.connect();

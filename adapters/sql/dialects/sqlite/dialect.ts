@@ -1,18 +1,24 @@
-import { accessSync, constants } from 'node:fs';
 import { Decimal, InvalidMessage, type Value } from '../../../contract/index.js';
-import { encode } from '../../values.js';
+import { encode, MOST_BYTES, MOST_TEXT, TOO_LARGE } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
 import { limited, quoted, upsertOnConflict } from '../shared.js';
+import { catalogue } from './catalogue.js';
 import { connectSqlite } from './database.js';
 import { classifySqlite } from './failures.js';
+import { mayWrite } from './rights.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
   capabilities: CAPABILITIES.sqlite,
   quote: quoted,
   place: (index) => `?${index}`,
-  select: (column) => quoted(column.name),
+  // A column of any type may hold anything.
+  select({ name, large }) {
+    const column = quoted(name);
+    if (!large) return column;
+    return `CASE WHEN octet_length(${column}) > CASE typeof(${column}) WHEN 'blob' THEN ${MOST_BYTES} ELSE ${MOST_TEXT} END THEN '${TOO_LARGE}' || octet_length(${column}) ELSE ${column} END`;
+  },
   bind: bindSqlite,
   bindFree: (value) => bindSqlite(value, { name: 'parameter', type: 'NONE', kind: 'any', nullable: true }),
   ping: 'SELECT 1',
@@ -23,18 +29,12 @@ export const dialect: Dialect = {
       ? `${place} - ${overlap.distance}`
       : `coalesce(strftime(CASE WHEN instr(${place}, 'T') THEN '%Y-%m-%dT%H:%M:%f' ELSE '%Y-%m-%d %H:%M:%f' END, substr(${place}, 1, 19), '-${overlap.ms / 1000} seconds'), '')`,
   upsert: (statement) => upsertOnConflict(statement, (index) => `?${index}`),
+  skipDuplicates: (insert) => `${insert} ON CONFLICT DO NOTHING`,
   createInbox:
     "CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))) WITHOUT ROWID, STRICT",
   table: findTable,
-  async writeRights(session) {
-    const { rows } = await session.query("SELECT file FROM pragma_database_list WHERE name = 'main'");
-    try {
-      accessSync(String(rows[0]?.[0]), constants.W_OK);
-      return ['the file may be written'];
-    } catch {
-      return [];
-    }
-  },
+  catalogue,
+  writeRights: async (session) => ((await mayWrite(session)) ? ['the file may be written'] : []),
   classify: classifySqlite,
   connect(connect, system) {
     if (connect.driver !== 'sqlite') throw new TypeError('not a SQLite connection');
@@ -83,10 +83,13 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
   return {
     sql: `${quoted(String(found[2]))}.${quoted(String(found[0]))}`,
     name: String(found[0]),
+    schema: String(found[2]),
     view: found[1] === 'view',
     columns: columns.rows.map(([column, type, required, key]) => {
       const declared = affinity(String(type));
-      return { name: String(column), type: declared, kind: 'any', nullable: required !== 1n && !(key === 1n && declared === 'INTEGER') };
+      const isRowid = key === 1n && declared === 'INTEGER';
+      const kind = /BLOB/i.test(String(type)) ? 'bytes' : 'any';
+      return { name: String(column), type: declared, kind, nullable: required !== 1n && !isRowid, ...(isRowid ? {} : { large: true }) };
     }),
   };
 }
