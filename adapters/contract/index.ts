@@ -23,6 +23,8 @@ export type {
   PollingInbound,
   PollRequest,
   ProbeStep,
+  Provision,
+  ProvisionRequest,
   Receipt,
   Settlement,
   Verification,

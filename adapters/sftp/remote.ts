@@ -45,7 +45,7 @@ export class Remote implements FileSpace {
   async *names(folder: string, signal: AbortSignal): AsyncGenerator<readonly Entry[]> {
     const handle = await this.handle(folder, signal, (requests, path, done) => requests.opendir(path, done));
     try {
-      const told = new Set<string>();
+      const seen = new Set(['.', '..']);
       for (let repeated = 0; ; ) {
         // Page by page: a large folder takes long as a whole, each page has the deadline of its own.
         const page = await this.answer(
@@ -54,11 +54,12 @@ export class Remote implements FileSpace {
           STATUS.EOF,
         );
         if (!page) return;
-        const fresh = page.filter(({ filename }) => filename !== '.' && filename !== '..' && !told.has(filename));
-        for (const { filename } of fresh) told.add(filename);
+        const fresh = page.filter(({ filename }) => !seen.has(filename));
+        for (const { filename } of fresh) seen.add(filename);
         repeated = fresh.length > 0 ? 0 : repeated + 1;
-        if (repeated > MOST_REPEATED || told.size > MOST_ENTRIES)
-          throw new TryAgain('E459', `${folder} still listed after ${told.size} entries, the last ${repeated} answers without a new one`);
+        if (repeated > MOST_REPEATED || seen.size > MOST_ENTRIES) {
+          throw new TryAgain('E459', `${folder} still listed after ${seen.size - 2} entries, the last ${repeated} answers without a new one`);
+        }
         yield fresh.map(({ filename, longname, attrs }) => entryOf(filename, attrs, longname));
       }
     } finally {

@@ -1,15 +1,21 @@
 import type { PollingInbound } from '../../contract/index.js';
 import type { Read } from '../config.js';
+import { ClaimReading } from './claim.js';
 import { CursorReading } from './cursor.js';
+import { OutboxReading } from './outbox.js';
 import { SnapshotReading } from './snapshot.js';
 import { KeylessReading } from './snapshot-keyless.js';
 import { snapshot } from './snapshot-options.js';
 import type { Source } from './source.js';
 import { type StrategyName, strategyOf } from './strategies.js';
-import { tableRead } from './strategy.js';
+import { chosen, tableRead } from './strategy.js';
+import { TriggersReading } from './triggers.js';
 
 const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
   cursor: (source, read) => new CursorReading(source, tableRead(read)),
+  claim: (source, read) => new ClaimReading(source, tableRead(read), chosen(read.claim)),
+  outbox: (source, read) => new OutboxReading(source, tableRead(read), chosen(read.outbox)),
+  triggers: (source, read) => new TriggersReading(source, tableRead(read), chosen(read.triggers)),
   snapshot: (source, read) => {
     const options = read.snapshot ?? snapshot.parse({});
     return read.key ? new SnapshotReading(source, read, options) : new KeylessReading(source, read, options);

@@ -1,12 +1,18 @@
 import type { z } from 'zod';
 import type { Read } from '../config.js';
+import { claimStrategy } from './claim-options.js';
 import { cursorStrategy } from './cursor-options.js';
+import { outboxStrategy } from './outbox-options.js';
 import { snapshotStrategy } from './snapshot-options.js';
 import type { Strategy } from './strategy.js';
+import { triggersStrategy } from './triggers-options.js';
 
 /** By the key of `read:` that chooses it. */
 export const STRATEGIES = {
   cursor: cursorStrategy,
+  claim: claimStrategy,
+  outbox: outboxStrategy,
+  triggers: triggersStrategy,
   snapshot: snapshotStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
