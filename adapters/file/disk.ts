@@ -38,7 +38,7 @@ export class Disk implements FileSpace {
   async list(folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
     const entries: Entry[] = [];
     for await (const page of this.names(folder, signal)) {
-      const stats = await this.calls.run(signal, () => Promise.all(page.map(({ name }) => (name.endsWith(NO_TEXT) ? undefined : this.entry(joinPath(folder, name))))));
+      const stats = await Promise.all(page.map(async ({ name }) => (name.endsWith(NO_TEXT) ? undefined : this.stat(joinPath(folder, name), signal))));
       // A name that is no UTF-8 cannot be addressed as text: it is listed so that it is not passed over in silence.
       for (const [index, { name, kind = 'other' }] of page.entries()) {
         const entry = name.endsWith(NO_TEXT) ? { name, kind, size: 0, modified: '' } : stats[index];
