@@ -39,7 +39,12 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   { name: '3 config', files: /^config\//, may: [...CONTRACT, 'routes/', 'adapters/catalog', 'adapters/load', 'config/'] },
   { name: '4 service interface', files: /^console\/service\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract'] },
   { name: '4 wire form', files: /^console\/wire\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service'] },
-  { name: '4 operations', files: /^console\/operations\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service'] },
+  { name: '4 file custody', files: /^console\/custody\.ts$/, may: [...CONTRACT, 'bus/store/contract', 'bus/runtime/operator', 'console/service'] },
+  {
+    name: '4 operations',
+    files: /^console\/operations\.ts$/,
+    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service', 'console/custody'],
+  },
   { name: '4 admin API', files: /^console\/server\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'console/server/'] },
   {
     name: '4 commands',
