@@ -61,8 +61,8 @@ function lintClaim(read: Read, { driver }: Connect): readonly SpecFinding[] {
   }
   add('warning', [], `only rows with ${column} ${shown(open)} are seen: the application sets it for every new and changed row; deleted rows are not seen`);
   add('warning', [], `needs the right to UPDATE ${table}: the session that claims is not read-only`);
-  if (!CAPABILITIES[driver].skipLocked) {
-    add('warning', [], `${CAPABILITIES[driver].title} cannot pass over locked rows: a claim waits while others write`);
+  if (!CAPABILITIES[driver].skipLocked && !CAPABILITIES[driver].oneWriter) {
+    add('warning', [], `${CAPABILITIES[driver].title} cannot pass over locked rows: a claim waits for those who hold them`);
   }
   return findings;
 }
