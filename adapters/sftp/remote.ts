@@ -60,7 +60,11 @@ export class Remote implements FileSpace {
         if (repeated > MOST_REPEATED || seen.size > MOST_ENTRIES) {
           throw new TryAgain('E459', `${folder} still listed after ${seen.size - 2} entries, the last ${repeated} answers without a new one`);
         }
-        yield fresh.map(({ filename, longname, attrs }) => entryOf(filename, attrs, longname));
+        yield fresh.map(({ filename, longname, attrs }) => {
+          const entry = entryOf(filename, attrs, longname);
+          // A name that is a path is no file of the folder, whatever the server says.
+          return filename === '' || /[/\\]/.test(filename) ? { ...entry, kind: 'other' } : entry;
+        });
       }
     } finally {
       await this.release(handle, signal);

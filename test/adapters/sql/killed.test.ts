@@ -72,7 +72,9 @@ routes:
 
 describe('D19, D20: a process that is killed', () => {
   // Every start takes seconds: all of them with SIGNALBOX_FAULTS=all.
-  const points: readonly Failpoint[] = isFull ? ['intake.publish.before', 'source.checkpoint.before', 'source.checkpoint.written', 'source.settled'] : ['source.checkpoint.written'];
+  const points: readonly Failpoint[] = isFull
+    ? ['intake.publish.before', 'source.checkpoint.before', 'source.checkpoint.written', 'source.settled']
+    : ['source.checkpoint.written'];
   const ways = (Object.keys(READ) as (keyof typeof READ)[]).filter((way) => isFull || way === 'claim');
   test.each(ways)(
     'reads by %s: every row has one effect, and nothing is left open',

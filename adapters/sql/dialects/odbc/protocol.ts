@@ -13,6 +13,9 @@ export interface Opening {
   readonly installed: { readonly driver: string } | { readonly dsn: string };
   readonly text: TextForm;
   readonly loginSeconds: number;
+  readonly most: { readonly text: number; readonly bytes: number };
+  /** Stands for a cell that is larger, with its bytes behind it. */
+  readonly tooLarge: string;
 }
 
 /** What the driver says of the database. */

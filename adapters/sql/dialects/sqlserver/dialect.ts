@@ -62,7 +62,7 @@ function select(column: Column): string {
   if (!column.large) return text;
   const most = column.kind === 'bytes' ? MOST_BYTES : MOST_TEXT;
   const notice = `CAST('${TOO_LARGE}' + CAST(DATALENGTH(${name}) AS varchar(20)) AS ${column.kind === 'bytes' ? 'varbinary(max)' : 'nvarchar(max)'})`;
-  return `CASE WHEN DATALENGTH(${name}) > ${most} THEN ${notice} ELSE ${text} END`;
+  return `CASE WHEN DATALENGTH(${name}) > ${most} THEN ${notice} ELSE CAST(${text} AS ${column.type}) END`;
 }
 
 function textOf(name: string, { type, kind }: Column): string {
