@@ -29,6 +29,8 @@ import type { Zone } from './zone.js';
 const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
   sqlite: async () => (await import('./dialects/sqlite/dialect.js')).dialect,
   postgres: async () => (await import('./dialects/postgres/dialect.js')).dialect,
+  sqlserver: async () => (await import('./dialects/sqlserver/dialect.js')).dialect,
+  oracle: async () => (await import('./dialects/oracle/dialect.js')).dialect,
   odbc: async (connect) => {
     if (connect.driver !== 'odbc') throw new TypeError('not an ODBC connection');
     return (await import('./dialects/odbc/dialect.js')).odbcDialect(connect);

@@ -112,6 +112,7 @@ export function encode(value: Value, column: Column): null | string | boolean | 
     if (column.kind === 'json') return writeJson(value);
     throw new InvalidMessage('E334', `${column.name}: a ${isRecord(value) ? 'record' : 'list'} is no value of a column`);
   }
+  if (!value.isWellFormed()) throw new InvalidMessage('E332', `${column.name}: half of a character (a lone surrogate), which no encoding has`);
   switch (column.kind) {
     case 'integer':
     case 'decimal':

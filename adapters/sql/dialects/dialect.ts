@@ -155,6 +155,8 @@ export interface Upsert {
 export interface Watermark {
   /** Every table's rows have such a number; otherwise only tables with a column that `fits`. Views have none. */
   readonly everyTable: boolean;
+  /** The number of a row may be higher than that of its transaction, never lower: a row is not left out for being too new, and may come twice. */
+  readonly openEnded?: true;
   /** The column holds such numbers. */
   fits(column: Column): boolean;
   /** For people: `a column of type xid8`. */

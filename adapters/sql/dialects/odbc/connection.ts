@@ -1,17 +1,15 @@
 // One ODBC connection with one statement handle, in a thread of its own: every call waits.
-import type { Kind, Raw } from '../../values.js';
+import { type Kind, MOST_BYTES, MOST_TEXT, type Raw } from '../../values.js';
 import type { Bind, Result } from '../dialect.js';
 import { ATTRIBUTE, C_TYPE, FREE, HANDLE, type Handle, INDICATOR, INFO, type Library, loadLibrary, type Memory, RESULT, STATEMENT } from './library.js';
 import { parameterOf } from './parameters.js';
 import { type CatalogueCall, OdbcError, type Opened, type Opening, type TextForm } from './protocol.js';
 import { cTypeOf, kindOf, SQL_TYPE } from './types.js';
 
-/** A cell with more bytes is refused: it would go through memory several times. */
-const MOST_BYTES = 64 << 20;
-
 export class OdbcConnection {
   readonly #library: Library;
   readonly #text: TextForm;
+  readonly #tooLarge: string;
   readonly #environment: Handle;
   readonly #connection: Handle;
   readonly #statement: Handle;
@@ -23,6 +21,7 @@ export class OdbcConnection {
   constructor(opening: Opening) {
     this.#library = loadLibrary(opening.library);
     this.#text = opening.text;
+    this.#tooLarge = opening.tooLarge;
     const library = this.#library;
     this.#environment = library.allocate(HANDLE.environment, null);
     library.setVersion3(this.#environment);
@@ -153,7 +152,8 @@ export class OdbcConnection {
     const cType = cTypeOf(type, this.#text);
     // The driver ends text with a zero.
     const terminator = cType === C_TYPE.wide ? 2 : cType === C_TYPE.char ? 1 : 0;
-    const parts: Buffer[] = [];
+    const most = kind === 'bytes' ? MOST_BYTES : MOST_TEXT;
+    let parts: Buffer[] = [];
     let size = 0;
     for (;;) {
       const { result, indicator } = this.#library.getData(this.#statement, at, cType, this.#chunk);
@@ -162,13 +162,14 @@ export class OdbcConnection {
       if (indicator === INDICATOR.null) return null;
       const room = this.#chunk.length - terminator;
       const cut = indicator === INDICATOR.unknown || indicator > BigInt(room);
-      const part = Buffer.from(this.#chunk.subarray(0, cut ? room : Number(indicator)));
-      parts.push(part);
+      const part = this.#chunk.subarray(0, cut ? room : Number(indicator));
       size += part.length;
-      if (size > MOST_BYTES) throw new OdbcError('22001', 0, `a value of column ${at} has more than ${MOST_BYTES >> 20} MiB`);
+      // What is left is only counted.
+      if (size > most) parts = [];
+      else parts.push(Buffer.from(part));
       if (!cut) break;
     }
-    return this.#value(Buffer.concat(parts), kind, type, cType);
+    return size > most ? `${this.#tooLarge}${size}` : this.#value(Buffer.concat(parts), kind, type, cType);
   }
 
   #value(bytes: Buffer, kind: Kind, type: number, cType: number): Raw {
