@@ -147,11 +147,14 @@ export class Remote implements FileSpace {
   }
 
   async makeFolder(path: string, signal: AbortSignal): Promise<void> {
-    if ((await this.stat(path, signal))?.kind === 'folder') return;
-    await this.answer(
-      path,
-      this.plain(signal, (requests, done) => requests.mkdir(this.at(path), done)),
-    );
+    // A link may lead to a folder; whether it does shows in what is put there.
+    const isThere = async (): Promise<boolean> => ['folder', 'link'].includes((await this.stat(path, signal))?.kind ?? '');
+    if (await isThere()) return;
+    const made = this.plain(signal, (requests, done) => requests.mkdir(this.at(path), done));
+    await this.answer(path, made).catch(async (error: unknown) => {
+      // Someone else made it meanwhile.
+      if (failureOf(error)?.code !== 'E446' || !(await isThere())) throw error;
+    });
   }
 
   /** SFTP cannot ask for it. */
