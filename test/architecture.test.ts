@@ -35,10 +35,16 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   { name: '2 broker module', files: /^bus\/broker\.module\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/embedded/', 'bus/rabbitmq/'] },
   { name: '2 routes', files: /^routes\//, may: [...CONTRACT, 'routes/'] },
   { name: '3 runtime', files: /^bus\/runtime\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/'] },
+  { name: '3 import', files: /^config\/import\//, may: [...CONTRACT, 'routes/', 'adapters/catalog', 'adapters/load', 'adapters/codecs/', 'config/'] },
   { name: '3 config', files: /^config\//, may: [...CONTRACT, 'routes/', 'adapters/catalog', 'adapters/load', 'config/'] },
   { name: '4 service interface', files: /^console\/service\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract'] },
   { name: '4 wire form', files: /^console\/wire\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service'] },
-  { name: '4 operations', files: /^console\/operations\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service'] },
+  { name: '4 file custody', files: /^console\/custody\.ts$/, may: [...CONTRACT, 'bus/store/contract', 'bus/runtime/operator', 'console/service'] },
+  {
+    name: '4 operations',
+    files: /^console\/operations\.ts$/,
+    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service', 'console/custody'],
+  },
   { name: '4 admin API', files: /^console\/server\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'console/server/'] },
   {
     name: '4 commands',

@@ -94,7 +94,7 @@ export function inferCsv(sample: Uint8Array): InferredCsv {
       ...(trailing ? { trailing_delimiter: true } : {}),
       ...(nulls ? { null_text: '\\N' } : {}),
       ...(twice ? { duplicate_columns: 'number' as const } : {}),
-      ...(header ? {} : { header: false, columns: [...names] }),
+      ...(header || names.length === 0 ? {} : { header: false, columns: [...names] }),
     },
     columns,
     notes,
@@ -160,7 +160,11 @@ function parse(text: string, delimiter: string, { quote, slashed, relaxed }: { r
 /** The delimiter that makes the most even table of more than one column. */
 function bestOf(tried: readonly Parsed[]): Parsed {
   const score = ({ columns, share, bad, rows }: Parsed): number => (columns < 2 ? 0 : share * share * Math.log2(columns + 1) * (rows.length / (rows.length + bad)));
-  return tried.reduce((best, next) => (score(next) > score(best) ? next : best));
+  const best = tried.reduce((one, next) => (score(next) > score(one) ? next : one));
+  // A part of a longer delimiter makes more columns, of delimiters.
+  return (
+    tried.find((other) => other.delimiter.length > best.delimiter.length && other.delimiter.includes(best.delimiter) && other.columns > 1 && other.share >= best.share) ?? best
+  );
 }
 
 function headerOf(cells: readonly Cells[], notes: string[]): Cells | undefined {

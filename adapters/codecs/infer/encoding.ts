@@ -43,13 +43,14 @@ function wholeCharacters(buffer: Buffer): Buffer {
 
 /** Letters, digits and spaces of EBCDIC, and few of ASCII. */
 function isEbcdicText(buffer: Buffer): boolean {
-  let [ebcdic, ascii] = [0, 0];
+  let [ebcdic, ascii, common] = [0, 0, 0];
   for (const byte of buffer) {
     const low = byte & 0xf;
     if (byte === 0x40 || (byte >= 0xf0 && byte <= 0xf9) || (byte >= 0x81 && byte <= 0xe9 && low >= 1 && low <= 9)) ebcdic++;
-    if (byte === 0x20 || byte === 0x0a || (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a)) ascii++;
+    if (byte === 0x40 || (byte >= 0xf0 && byte <= 0xf9)) common++;
+    if (byte === 0x20 || byte === 0x2c || byte === 0x3b || byte === 0x0a || (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a)) ascii++;
   }
-  return ebcdic > buffer.length * 0.5 && ebcdic > ascii * 4;
+  return ebcdic > buffer.length * 0.5 && ebcdic > ascii * 4 && common > buffer.length * 0.1;
 }
 
 /** It decodes, and most of what is not ASCII are pairs in a script that such text is made of. */
@@ -61,7 +62,9 @@ function looksAsian(buffer: Buffer, encoding: string): boolean {
     // Kana or Hangul prove their encodings; Han alone needs to be much.
     const script = encoding === 'euc-kr' ? /\p{Script=Hangul}/u : encoding === 'gbk' || encoding === 'big5' ? /\p{Script=Han}/u : /[\p{Script=Hiragana}\u30a0-\u30ff]/u;
     const proof = foreign.filter((character) => script.test(character)).length;
-    return foreign.length >= 4 && proof > foreign.length * (encoding === 'gbk' || encoding === 'big5' ? 0.8 : 0.3);
+    // Two umlauts side by side are a Han character too.
+    const isSparse = (encoding === 'gbk' || encoding === 'big5') && foreign.length * 2 < buffer.length * 0.08;
+    return foreign.length >= 4 && !isSparse && proof > foreign.length * (encoding === 'gbk' || encoding === 'big5' ? 0.8 : 0.3);
   } catch {
     // It does not decode: that was the question.
     return false;

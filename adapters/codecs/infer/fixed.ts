@@ -33,6 +33,7 @@ export interface InferredFixed {
 }
 
 const MOST = 1024 * 1024;
+const LONGEST_FIELD = 32_768;
 
 export function inferFixed(sample: Uint8Array): InferredFixed {
   const bytes = Buffer.from(sample.buffer, sample.byteOffset, Math.min(sample.byteLength, MOST));
@@ -41,7 +42,7 @@ export function inferFixed(sample: Uint8Array): InferredFixed {
   const notes = found.notes.map((note) => `encoding ${encoding}: ${note}`);
   const { records, separator, length } = recordsOf(bytes, encoding);
   if (separator === 'none') notes.push(`no line ends: records of ${length} bytes repeat best`);
-  const kinds = kindsOf(records);
+  const kinds = kindsOf(records, encoding);
   const inferred = kinds.map(({ mark, records: own }): InferredKind => {
     const [first, last] = [own[0] === records[0], own.at(-1) === records.at(-1)];
     const alone = own.length === 1 && kinds.length > 1;
@@ -61,20 +62,19 @@ export function inferFixed(sample: Uint8Array): InferredFixed {
   const lengths = new Set(records.map((record) => record.length));
   const ragged = separator !== 'none' && inferred.some((kind) => new Set(records.filter((record) => matches(record, kind.mark, encoding)).map((record) => record.length)).size > 1);
   if (ragged) notes.push(`records have ${Math.min(...lengths)} to ${Math.max(...lengths)} bytes: spaces at their ends are missing`);
-  const widest = Math.max(...lengths);
   return {
     options: {
       encoding,
       record_separator: separator,
       ...(separator === 'none' ? { record_length: length } : ragged ? { short_records: 'pad' as const } : {}),
-      ...layoutOptions(inferred, separator === 'none' ? length : widest),
+      ...layoutOptions(inferred),
     },
     kinds: inferred,
     notes,
   };
 }
 
-function layoutOptions(kinds: readonly InferredKind[], _length: number): Pick<InferredFixed['options'], 'fields' | 'records' | 'header_record' | 'trailer_record'> {
+function layoutOptions(kinds: readonly InferredKind[]): Pick<InferredFixed['options'], 'fields' | 'records' | 'header_record' | 'trailer_record'> {
   const fields = (kind: InferredKind) => kind.fields.map(fieldOptions);
   const [only] = kinds;
   if (kinds.length === 1 && only) return { fields: fields(only) };
@@ -124,7 +124,7 @@ function recordsOf(bytes: Buffer, encoding: string): Records {
     const crlf = lines.every((line) => line.at(-1) === 0x0d);
     return { records: lines.map((line) => (crlf ? line.subarray(0, -1) : line)).filter((line) => line.length > 0), separator: crlf ? 'crlf' : separator, length: 0 };
   }
-  const length = periodOf(bytes);
+  const length = Math.max(1, periodOf(bytes));
   const records = Array.from({ length: Math.max(1, Math.floor(bytes.length / length)) }, (_, at) => bytes.subarray(at * length, (at + 1) * length));
   return { records, separator: 'none', length };
 }
@@ -145,41 +145,41 @@ function periodOf(bytes: Buffer): number {
 }
 
 /** Records that begin with one of a few texts of capital letters or digits, and are laid out differently. */
-function kindsOf(records: readonly Buffer[]): readonly { readonly mark: string | undefined; readonly records: readonly Buffer[] }[] {
+function kindsOf(records: readonly Buffer[], encoding: string): readonly { readonly mark: string | undefined; readonly records: readonly Buffer[] }[] {
   const one = [{ mark: undefined, records }];
   for (const width of [1, 2, 3]) {
     const groups = new Map<string, Buffer[]>();
     for (const record of records) {
-      const mark = record.toString('latin1', 0, width);
+      const mark = safeText(record, encoding).slice(0, width);
       const group = groups.get(mark);
       if (group) group.push(record);
       else groups.set(mark, [record]);
     }
     const marks = [...groups];
+    if (marks.some(([mark]) => !/^[A-Z0-9]+$/.test(mark))) continue;
     if (marks.length < 2 || marks.length > 8 || records.length < marks.length * 1.2) continue;
-    const shapes = new Set(marks.map(([, group]) => (group[0] ? shapeOf(group[0]) : '')));
+    const shapes = new Set(marks.map(([, group]) => (group[0] ? shapeOf(safeText(group[0], encoding)) : '')));
     if (shapes.size === marks.length) return marks.map(([mark, group]) => ({ mark, records: group }));
   }
   return one;
 }
 
 /** Runs of blanks, digits and the rest. */
-function shapeOf(record: Buffer): string {
+function shapeOf(record: string): string {
   return `${record.length}:${record
-    .toString('latin1')
-    .replace(/[ \x40]+/g, ' ')
-    .replace(/[0-9\xf0-\xf9]+/g, '9')
+    .replace(/ +/g, ' ')
+    .replace(/\d+/g, '9')
     .replace(/[^ 9]+/g, 'X')}`;
 }
 
-function matches(record: Buffer, mark: string | undefined, _encoding: string): boolean {
-  return mark === undefined || record.toString('latin1', 0, mark.length) === mark;
+function matches(record: Buffer, mark: string | undefined, encoding: string): boolean {
+  return mark === undefined || safeText(record, encoding).startsWith(mark);
 }
 
 /** A field begins where the class of characters changes, or where something always stands behind what is often blank. */
 function fieldsOf(records: readonly Buffer[], encoding: string): readonly InferredField[] {
   const texts = records.slice(0, 1_000).map((record) => safeText(record, encoding));
-  const width = Math.max(...texts.map((text) => text.length));
+  const width = Math.max(1, ...texts.map((text) => text.length));
   const columns = Array.from({ length: width }, (_, at) => {
     const characters = texts.map((text) => text[at] ?? ' ');
     const blanks = characters.filter((character) => character === ' ').length / characters.length;
@@ -192,7 +192,7 @@ function fieldsOf(records: readonly Buffer[], encoding: string): readonly Inferr
     if (!before || !here) continue;
     const afterBlank = before.blanks > 0.25 && here.blanks < 0.1;
     const changed = before.blanks < 0.5 && here.blanks < 0.5 && before.digits !== here.digits && !before.sign && !here.sign;
-    if (afterBlank || changed) starts.push(at);
+    if (afterBlank || changed || at - (starts.at(-1) ?? 0) >= LONGEST_FIELD) starts.push(at);
   }
   return starts.map((from, at) => {
     const to = starts[at + 1] ?? width;
