@@ -1,6 +1,7 @@
 import { type Adapter, CLOCK, type Clock, type ConnectedSystem, type EndpointContext, inject, injectable, LOGGER, type Logger, type PollingInbound } from '../contract/index.js';
 import { SqlCallable } from './callable.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { describeTable, listTables, sampleTable } from './describe.js';
 import type { Database, Dialect } from './dialects/dialect.js';
 import { SqlOutbound } from './outbound.js';
 import { probe } from './probe.js';
@@ -61,6 +62,18 @@ class SqlSystem implements ConnectedSystem {
 
   probe(signal: AbortSignal) {
     return probe(this.connect, this.#connected, { read: this.#read, written: this.#written }, this.clock, signal);
+  }
+
+  async list(signal: AbortSignal) {
+    return listTables(await this.#connected(), signal);
+  }
+
+  async describe(name: string, signal: AbortSignal) {
+    return describeTable(await this.#connected(), name, signal);
+  }
+
+  async sample(name: string, count: number, signal: AbortSignal) {
+    return sampleTable(await this.#connected(), name, count, signal);
   }
 
   async close(): Promise<void> {

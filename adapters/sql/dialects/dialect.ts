@@ -3,6 +3,7 @@ import type { Value } from '../../contract/index.js';
 import type { Connect, Overlap } from '../config.js';
 import type { Kind, Raw } from '../values.js';
 import type { Capabilities } from './capabilities.js';
+import type { Catalogue } from './facts.js';
 
 /**
  * What differs between databases, and nothing else. Inbound, outbound, callable and probe are written once against this.
@@ -32,6 +33,8 @@ export interface Dialect {
   readonly createInbox: string;
   /** Finds a table in the catalogue by its name, in any case if that is unambiguous. */
   table(session: Session, name: string): Promise<Table | Missing>;
+  /** What it tells of its tables to somebody who starts a configuration. */
+  readonly catalogue: Catalogue;
   /** Present when the database can tell a transaction number below which nothing is open any more. */
   readonly watermark?: Watermark;
   /** Rights of this account on a table other than reading, for the probe; empty means none. */
@@ -79,6 +82,8 @@ export interface Table {
   /** Quoted, with schema. */
   readonly sql: string;
   readonly name: string;
+  /** In the database's own spelling; absent where it has none. */
+  readonly schema?: string;
   /** A view has no row versions. */
   readonly view: boolean;
   readonly columns: readonly Column[];

@@ -3,8 +3,10 @@ import { encode, free, type Kind, utc } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table, Upsert } from '../dialect.js';
 import { limited } from '../shared.js';
+import { catalogue } from './catalogue.js';
 import { connectMariadb } from './database.js';
 import { classifyMariadb } from './failures.js';
+import { rightsOn } from './rights.js';
 
 export const dialect: Dialect = {
   name: 'mariadb',
@@ -29,17 +31,8 @@ export const dialect: Dialect = {
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamp NOT NULL DEFAULT current_timestamp) ENGINE=InnoDB',
   table: findTable,
-  async writeRights(session, table) {
-    const { rows } = await session.query('SHOW GRANTS');
-    const [schema = '', name = ''] = table.sql.replaceAll('`', '').split('.');
-    const rights = new Set<string>();
-    for (const row of rows) {
-      const [, list = '', scope = ''] = /^GRANT (.+?) ON (\S+) TO /.exec(String(row[0])) ?? [];
-      if (!['*.*', `${schema}.*`, `${schema}.${name}`].includes(scope.replaceAll('`', '').replaceAll('\\', ''))) continue;
-      for (const right of ['INSERT', 'UPDATE', 'DELETE']) if (list.includes('ALL PRIVILEGES') || list.split(/, ?/).includes(right)) rights.add(right);
-    }
-    return [...rights];
-  },
+  catalogue,
+  writeRights: (session, table) => rightsOn(session, table, ['INSERT', 'UPDATE', 'DELETE']),
   classify: classifyMariadb,
   connect(connect, system) {
     if (connect.driver !== 'mariadb') throw new TypeError('not a MariaDB connection');
@@ -82,6 +75,7 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
   return {
     sql: `${quoted(String(found[0]))}.${quoted(String(found[1]))}`,
     name: String(found[1]),
+    schema: String(found[0]),
     view: found[2] === 'VIEW',
     columns: columns.rows.map(([column, data, full, nullable, precision, scale, length]) => {
       const kind = KINDS[String(data)] ?? 'text';

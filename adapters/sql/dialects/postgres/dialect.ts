@@ -4,6 +4,7 @@ import { encode, free } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
 import { limited, quoted, upsertOnConflict } from '../shared.js';
+import { catalogue } from './catalogue.js';
 import { connectPostgres } from './database.js';
 import { classifyPostgres } from './failures.js';
 
@@ -25,6 +26,7 @@ export const dialect: Dialect = {
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamptz NOT NULL DEFAULT current_timestamp)',
   table: findTable,
+  catalogue,
   watermark: {
     everyTable: true,
     fits: (column) => column.type === 'xid8',
@@ -76,6 +78,7 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
   return {
     sql: `${quoted(String(found[1]))}.${quoted(String(found[2]))}`,
     name: String(found[2]),
+    schema: String(found[1]),
     view: found[3] === 'v' || found[3] === 'f',
     columns: columns.rows.map(([column, type, required, base, scale, precision, length]) => ({
       name: String(column),

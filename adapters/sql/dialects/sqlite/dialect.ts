@@ -1,11 +1,12 @@
-import { accessSync, constants } from 'node:fs';
 import { Decimal, InvalidMessage, type Value } from '../../../contract/index.js';
 import { encode } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
 import { limited, quoted, upsertOnConflict } from '../shared.js';
+import { catalogue } from './catalogue.js';
 import { connectSqlite } from './database.js';
 import { classifySqlite } from './failures.js';
+import { mayWrite } from './rights.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
@@ -26,15 +27,8 @@ export const dialect: Dialect = {
   createInbox:
     "CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))) WITHOUT ROWID, STRICT",
   table: findTable,
-  async writeRights(session) {
-    const { rows } = await session.query("SELECT file FROM pragma_database_list WHERE name = 'main'");
-    try {
-      accessSync(String(rows[0]?.[0]), constants.W_OK);
-      return ['the file may be written'];
-    } catch {
-      return [];
-    }
-  },
+  catalogue,
+  writeRights: async (session) => ((await mayWrite(session)) ? ['the file may be written'] : []),
   classify: classifySqlite,
   connect(connect, system) {
     if (connect.driver !== 'sqlite') throw new TypeError('not a SQLite connection');
@@ -83,6 +77,7 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
   return {
     sql: `${quoted(String(found[2]))}.${quoted(String(found[0]))}`,
     name: String(found[0]),
+    schema: String(found[2]),
     view: found[1] === 'view',
     columns: columns.rows.map(([column, type, required, key]) => {
       const declared = affinity(String(type));
