@@ -47,7 +47,7 @@ class SqlSystem implements ConnectedSystem {
     if (config.table !== undefined) this.#read.add(config.table);
     for (const table of strategy.written?.(config) ?? []) this.#written.add(table);
     for (const child of Object.values(config.include)) this.#read.add(child.table);
-    return reading({ endpoint, link: this.#connected, log: this.log, clock: this.clock }, config);
+    return reading({ endpoint, system: this.name, connect: this.connect, link: this.#connected, log: this.log, clock: this.clock }, config);
   }
 
   outbound(endpoint: EndpointContext): SqlOutbound {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, identifier, secret } from '../contract/index.js';
 import { columns, include, names, table } from './options.js';
+import { cdc } from './reading/cdc-options.js';
 import { cursor } from './reading/cursor-options.js';
 import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
@@ -75,6 +76,7 @@ export const read = z
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
     snapshot: snapshot.optional(),
+    cdc: cdc.optional(),
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;

@@ -1,17 +1,18 @@
 import type { PollingInbound } from '../../contract/index.js';
 import type { Read } from '../config.js';
+import { CdcReading } from './cdc.js';
 import { CursorReading } from './cursor.js';
 import { SnapshotReading } from './snapshot.js';
 import { KeylessReading } from './snapshot-keyless.js';
-import { snapshot } from './snapshot-options.js';
 import type { Source } from './source.js';
 import { type StrategyName, strategyOf } from './strategies.js';
 import { tableRead } from './strategy.js';
 
 const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
   cursor: (source, read) => new CursorReading(source, tableRead(read)),
+  cdc: (source, read) => new CdcReading(source, read, chosen(read.cdc)),
   snapshot: (source, read) => {
-    const options = read.snapshot ?? snapshot.parse({});
+    const options = chosen(read.snapshot);
     return read.key ? new SnapshotReading(source, read, options) : new KeylessReading(source, read, options);
   },
 };
@@ -19,4 +20,10 @@ const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => Po
 /** The inbound endpoint of the strategy that the configuration names. */
 export function reading(source: Source, read: Read): PollingInbound {
   return READINGS[strategyOf(read)](source, read);
+}
+
+/** The options of a strategy are there when it is the one. */
+function chosen<T>(options: T | undefined): T {
+  if (options === undefined) throw new TypeError('the strategy is chosen by its options');
+  return options;
 }

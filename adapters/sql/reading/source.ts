@@ -1,4 +1,5 @@
 import type { Clock, EndpointContext, Logger } from '../../contract/index.js';
+import type { Connect } from '../config.js';
 import type { Database, Dialect } from '../dialects/dialect.js';
 
 export interface Link {
@@ -9,6 +10,9 @@ export interface Link {
 /** What a strategy works with. */
 export interface Source {
   readonly endpoint: EndpointContext;
+  /** Name of the system. */
+  readonly system: string;
+  readonly connect: Connect;
   /** The connections belong to the system: a strategy never closes them. */
   readonly link: () => Promise<Link>;
   readonly log: Logger;

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Read } from '../config.js';
+import { cdcStrategy } from './cdc-options.js';
 import { cursorStrategy } from './cursor-options.js';
 import { snapshotStrategy } from './snapshot-options.js';
 import type { Strategy } from './strategy.js';
@@ -8,6 +9,7 @@ import type { Strategy } from './strategy.js';
 export const STRATEGIES = {
   cursor: cursorStrategy,
   snapshot: snapshotStrategy,
+  cdc: cdcStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
 export type StrategyName = keyof typeof STRATEGIES;

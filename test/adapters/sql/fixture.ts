@@ -23,6 +23,7 @@ import { Secret } from '../../../adapters/contract/index.js';
 import { SqlAdapter } from '../../../adapters/sql/adapter.js';
 import spec from '../../../adapters/sql/index.js';
 import { memoryState } from '../../kit/fakes.js';
+import type { DatabaseAccess } from '../../services/servers.js';
 import { services } from '../../services/services.js';
 
 export type Driver = 'sqlite' | 'postgres' | 'mariadb';
@@ -45,8 +46,9 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-export async function fixture(driver: Driver, options: Record<string, unknown> = {}): Promise<Fixture> {
-  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres() : mariadb());
+/** `server`: a PostgreSQL of the test's own. */
+export async function fixture(driver: Driver, options: Record<string, unknown> = {}, server?: DatabaseAccess): Promise<Fixture> {
+  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres(server) : mariadb());
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -122,8 +124,8 @@ async function sqlite(): Promise<Back> {
   };
 }
 
-async function postgres(): Promise<Back> {
-  const access = await services.postgres();
+async function postgres(server?: DatabaseAccess): Promise<Back> {
+  const access = server ?? (await services.postgres());
   const database = `sql_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client(access);
   await admin.connect();

@@ -1,9 +1,10 @@
 import pg from 'pg';
 import { abortable, within } from '../../abortable.js';
 import type { ServerConnect } from '../../config.js';
-import type { Kind, Raw } from '../../values.js';
+import type { Kind } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
 import { stoodStillMs, tlsOptions } from '../shared.js';
+import { convert, KINDS } from './cells.js';
 import { classifyPostgres } from './failures.js';
 
 // Every value comes as the server's text: no JavaScript number or Date in between.
@@ -97,27 +98,3 @@ async function query(client: pg.PoolClient, sql: string, binds: readonly Bind[] 
   const rows = result.rows.map((row) => row.map((cell, at) => convert(cell, fields[at]?.kind ?? 'text')));
   return { fields, rows, changed: result.rowCount ?? 0 };
 }
-
-function convert(cell: string | null, kind: Kind): Raw {
-  if (cell === null) return null;
-  if (kind === 'boolean') return cell === 't';
-  if (kind === 'bytes') return new Uint8Array(Buffer.from(cell.slice(2), 'hex'));
-  return cell;
-}
-
-const KINDS: Readonly<Record<number, Kind>> = {
-  16: 'boolean',
-  17: 'bytes',
-  20: 'integer',
-  21: 'integer',
-  23: 'integer',
-  26: 'integer',
-  114: 'json',
-  700: 'decimal',
-  701: 'decimal',
-  1082: 'date',
-  1114: 'timestamp',
-  1184: 'instant',
-  1700: 'decimal',
-  3802: 'json',
-};
