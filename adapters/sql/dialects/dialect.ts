@@ -137,7 +137,12 @@ export interface Database {
 /** One transaction. Not used concurrently. */
 export interface Session {
   /** @throws what the driver throws; the transaction turns it into a failure */
-  query(sql: string, binds?: readonly Bind[]): Promise<Result>;
+  query(sql: string, binds?: readonly Bind[], most?: Most): Promise<Result>;
+}
+
+/** What a page may hold at most, whatever its rows hold. */
+export interface Most {
+  readonly bytes: number;
 }
 
 export interface Result {
@@ -145,6 +150,8 @@ export interface Result {
   readonly rows: readonly (readonly Raw[])[];
   /** Rows written. */
   readonly changed: number;
+  /** There were more rows than `Most` allows; the first one is always there. A dialect whose driver gives whole results only never says so. */
+  readonly cut?: boolean;
 }
 
 /** The link was lost between COMMIT and its answer: only the database knows. */

@@ -26,10 +26,10 @@ export const cdc = z
       .default(30_000)
       .meta({ title: 'Heartbeat', description: 'So often the slot moves forward when only other tables change, and its lag is looked at.', advanced: true }),
     wait: duration({ min: '10ms', max: '1m' }).default(5_000).meta({ title: 'Wait', description: 'How long a poll waits for the next change before it ends.', advanced: true }),
-    operation_field: identifier()
+    operation: identifier()
       .default('operation')
       .meta({ title: 'Operation field', description: 'Field of the record that says insert, update, delete or truncate.', advanced: true }),
-    before_field: identifier()
+    before: identifier()
       .default('before')
       .meta({ title: 'Before field', description: 'Field with the row as it was before an update, as far as the replica identity of the table tells it.', advanced: true }),
     table_field: identifier()
@@ -47,8 +47,8 @@ export const cdcStrategy: Strategy = {
   needs: [],
   lint: lintCdc,
   fields: ({ cdc: options, table }) => ({
-    [options?.operation_field ?? 'operation']: 'text',
-    [options?.before_field ?? 'before']: 'any',
+    [options?.operation ?? 'operation']: 'text',
+    [options?.before ?? 'before']: 'any',
     ...(table === undefined ? { [options?.table_field ?? 'table']: 'text' as const } : {}),
   }),
 };

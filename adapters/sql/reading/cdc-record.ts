@@ -25,10 +25,10 @@ export function changeRecord(
   at: { readonly commit: string; readonly time: string; readonly count: number },
 ): SourceRecord {
   const name = `${relation.schema}.${relation.name}`;
-  const added: Record<string, Value> = { [options.operation_field]: operation, ...(read.table === undefined ? { [options.table_field]: name } : {}) };
+  const added: Record<string, Value> = { [options.operation]: operation, ...(read.table === undefined ? { [options.table_field]: name } : {}) };
   const shape = shapeOf(tableOf(relation), read.columns, read.key ?? []);
   const after = readTuple(shape, row);
-  if (before) added[options.before_field] = readTuple(shape, before).value;
+  if (before) added[options.before] = readTuple(shape, before).value;
   const taken = shape.selected.find(({ field }) => field in added);
   if (taken) throw new Misconfigured('E426', `${name} has a column ${taken.field} itself: give the field of the record another name`);
   // With REPLICA IDENTITY FULL every column counts as key.

@@ -74,7 +74,8 @@ export class CdcReading implements PollingInbound {
     const confirmed = await this.#look(saved, signal);
     let position = saved ?? { after: confirmed };
     if (this.#stream && this.#stream.at !== checkpoint) await this.#disconnect();
-    const stream = (this.#stream ??= { link: await this.#connect(position.after, signal), at: writePosition(position), transaction: undefined });
+    const stream = this.#stream ?? { link: await this.#connect(position.after, signal), at: writePosition(position), transaction: undefined };
+    this.#stream = stream;
     // Later polls compare with it what the server says of the slot.
     if (!saved) yield this.#batch(stream, [], position);
     let records: SourceRecord[] = [];

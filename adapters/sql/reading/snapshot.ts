@@ -159,7 +159,7 @@ export class SnapshotReading implements PollingInbound {
   }
 
   #record({ shape, key }: TablePlan, { row, key: values, operation }: Change<PresentRow>, version: string): SourceRecord {
-    const field = this.options.operation_field;
+    const field = this.options.operation;
     if (row) return toRecord({ ...row.row, value: Object.assign(newRecord(), row.row.value, { [field]: operation }) }, key, version, false);
     // Nothing but the key is known of a row that is gone: other fields are absent, so that a mapping that takes them fails instead of writing nulls.
     const value = newRecord();
@@ -177,7 +177,7 @@ export class SnapshotReading implements PollingInbound {
   async #prepare(signal: AbortSignal): Promise<Plan> {
     const { dialect, database } = await this.source.link();
     const table = await database.read((session) => planTable(dialect, session, this.#read), signal);
-    refuseField(table, this.options.operation_field);
+    refuseField(table, this.options.operation);
     return { dialect, database, table };
   }
 }
