@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { duration, identifier, secret } from '../contract/index.js';
 import { columns, include, names, table } from './options.js';
+import { bulk } from './reading/bulk-options.js';
 import { cdc } from './reading/cdc-options.js';
 import { cursor } from './reading/cursor-options.js';
+import { query } from './reading/query-options.js';
 import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
 
@@ -76,6 +78,8 @@ export const read = z
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
     snapshot: snapshot.optional(),
+    query: query.optional(),
+    bulk: bulk.optional(),
     cdc: cdc.optional(),
   })
   .superRefine(checkRead);

@@ -22,6 +22,11 @@ export interface Dialect {
   bind(value: Value, column: Column): Bind;
   /** A value for a parameter of a free statement. @throws InvalidMessage for lists and records */
   bindFree(value: Value): Bind;
+  /**
+   * A value this database gave as a parameter of a free statement, where plain text would be compared with loss (a number as floating point).
+   * Absent: text is enough, the database takes it as what it is compared with.
+   */
+  readonly known?: { bind(value: Value, kind: Kind): Bind; place(place: string, kind: Kind): string };
   /** A statement that touches no table and answers one row. */
   readonly ping: string;
   /** SELECT of the first rows. */

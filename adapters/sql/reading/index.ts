@@ -1,7 +1,9 @@
 import type { PollingInbound } from '../../contract/index.js';
 import type { Read } from '../config.js';
+import { BulkReading } from './bulk.js';
 import { CdcReading } from './cdc.js';
 import { CursorReading } from './cursor.js';
+import { QueryReading } from './query.js';
 import { SnapshotReading } from './snapshot.js';
 import { KeylessReading } from './snapshot-keyless.js';
 import type { Source } from './source.js';
@@ -11,6 +13,8 @@ import { tableRead } from './strategy.js';
 const READINGS: Readonly<Record<StrategyName, (source: Source, read: Read) => PollingInbound>> = {
   cursor: (source, read) => new CursorReading(source, tableRead(read)),
   cdc: (source, read) => new CdcReading(source, read, chosen(read.cdc)),
+  query: (source, read) => new QueryReading(source, read, chosen(read.query)),
+  bulk: (source, read) => new BulkReading(source, read, chosen(read.bulk)),
   snapshot: (source, read) => {
     const options = chosen(read.snapshot);
     return read.key ? new SnapshotReading(source, read, options) : new KeylessReading(source, read, options);

@@ -31,6 +31,10 @@ export class Warnings {
     this.source.log.warn(event, message, { endpoint: this.source.endpoint.name });
   }
 
+  has(event: string): boolean {
+    return this.#said.has(event);
+  }
+
   forget(): void {
     this.#said.clear();
   }

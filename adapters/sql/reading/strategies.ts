@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import type { Read } from '../config.js';
+import { bulkStrategy } from './bulk-options.js';
 import { cdcStrategy } from './cdc-options.js';
 import { cursorStrategy } from './cursor-options.js';
+import { queryStrategy } from './query-options.js';
 import { snapshotStrategy } from './snapshot-options.js';
 import type { Strategy } from './strategy.js';
 
@@ -9,6 +11,8 @@ import type { Strategy } from './strategy.js';
 export const STRATEGIES = {
   cursor: cursorStrategy,
   snapshot: snapshotStrategy,
+  query: queryStrategy,
+  bulk: bulkStrategy,
   cdc: cdcStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
