@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { Container } from 'inversify';
 import { adapterModule, adapterToken } from './adapters/adapters.module.js';
-import type { ProbeStep } from './adapters/contract/index.js';
+import type { ConnectedSystem, ProbeStep } from './adapters/contract/index.js';
 import { BROKER, type Broker } from './bus/broker.js';
 import { brokerModule } from './bus/broker.module.js';
 import type { Diagnosis } from './bus/diagnosis.js';
@@ -15,7 +15,7 @@ import { createLog } from './bus/runtime/log.js';
 import { STORE, type Store } from './bus/store/contract.js';
 import type { Configuration } from './config/configuration.js';
 import { redactor } from './config/secrets.js';
-import type { DoctorRequest } from './console/service.js';
+import { type DoctorRequest, UnknownName } from './console/service.js';
 import { brokerChoice, ConfigurationRefused, constants, load, report, storeModule } from './signalbox.js';
 
 /** `signalbox doctor` when nothing runs. Only the self-test opens the bus, and declares what a start would declare. @throws ConfigurationRefused */
@@ -71,19 +71,36 @@ function outboundOf({ systems }: Configuration) {
   return [...systems.values()].flatMap(({ outbound }) => [...outbound.values()]);
 }
 
-async function probesOf({ systems }: Configuration, container: Container): Promise<Map<string, (signal: AbortSignal) => Promise<readonly ProbeStep[]>>> {
+async function probesOf(configuration: Configuration, container: Container): Promise<Map<string, (signal: AbortSignal) => Promise<readonly ProbeStep[]>>> {
+  const opened = await openerOf(configuration, container);
+  return new Map(Array.from(configuration.systems.keys(), (name) => [name, (signal) => opened(name, (system) => system.probe(signal))]));
+}
+
+/** Runs `work` with one system of the configuration, connected as for a run. @throws ConfigurationRefused, UnknownName, and what `work` throws */
+export async function withSystem<T>(directory: string, name: string, work: (system: ConnectedSystem) => Promise<T>): Promise<T> {
+  const configuration = await configurationOf(directory);
+  if (!configuration.systems.has(name)) throw new UnknownName(`no system ${name}`);
+  const container = new Container();
+  const log = createLog({ level: 'error', format: 'pretty', redact: redactor(configuration.secrets) });
+  container.load(constants({ log, clock: systemClock, http: absentHttpHost, node: 'standalone' }));
+  const opened = await openerOf(configuration, container);
+  return opened(name, work);
+}
+
+export async function systemNames(directory: string): Promise<readonly string[]> {
+  return [...(await configurationOf(directory)).systems.keys()];
+}
+
+async function openerOf({ systems }: Configuration, container: Container) {
   container.load(await adapterModule(new Map([...systems.values()].map(({ adapter }) => [adapter.name, adapter])).values()));
-  return new Map(
-    Array.from(systems.values(), ({ name, adapter, connect }) => [
-      name,
-      async (signal) => {
-        const connected = container.get(adapterToken(adapter.name)).system(name, connect);
-        try {
-          return await connected.probe(signal);
-        } finally {
-          await connected.close();
-        }
-      },
-    ]),
-  );
+  return async <T>(name: string, work: (system: ConnectedSystem) => Promise<T>): Promise<T> => {
+    const { adapter, connect } = systems.get(name) ?? {};
+    if (!adapter) throw new UnknownName(`no system ${name}`);
+    const system = container.get(adapterToken(adapter.name)).system(name, connect);
+    try {
+      return await work(system);
+    } finally {
+      await system.close();
+    }
+  };
 }

@@ -8,6 +8,7 @@ import { completionCommand } from './commands/completion.js';
 import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
+import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
 import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
@@ -27,6 +28,7 @@ import { complain, formats, talk } from './output.js';
 
 const commands = [
   initCommand,
+  importCommand,
   checkCommand,
   testCommand,
   runCommand,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Configuration } from '../config/configuration.js';
-import type { LoadResult } from '../config/load.js';
+import type { LoadOptions, LoadResult } from '../config/load.js';
 import type { LoadedTest } from '../routes/input.js';
 import type { TestRun } from '../routes/test.js';
 import { CommandFailure } from './failure.js';
@@ -14,14 +14,14 @@ export interface CheckOptions {
 }
 
 /** Reads and checks the configuration. Never throws for what it says. */
-export async function check(directory: string, { withoutSecrets = false }: CheckOptions = {}): Promise<LoadResult> {
-  const [{ loadConfiguration }, { catalog }, { loadAdapter }] = await Promise.all([import('../config/load.js'), import('../adapters/catalog.js'), import('../adapters/load.js')]);
-  return loadConfiguration(directory, {
-    specs: catalog,
-    env: process.env,
-    loadPackage: (name) => loadAdapter(name, directory),
-    allowMissingSecrets: withoutSecrets,
-  });
+export async function check(directory: string, options: CheckOptions = {}): Promise<LoadResult> {
+  const { loadConfiguration } = await import('../config/load.js');
+  return loadConfiguration(directory, await loadOptions(directory, options));
+}
+
+export async function loadOptions(directory: string, { withoutSecrets = false }: CheckOptions = {}): Promise<LoadOptions> {
+  const [{ catalog }, { loadAdapter }] = await Promise.all([import('../adapters/catalog.js'), import('../adapters/load.js')]);
+  return { specs: catalog, env: process.env, loadPackage: (name) => loadAdapter(name, directory), allowMissingSecrets: withoutSecrets };
 }
 
 /** The state directory the configuration names; undefined when it does not load. */

@@ -2,7 +2,7 @@
 import { CronPattern } from 'croner';
 import { z } from 'zod';
 import { duration } from '../adapters/contract/options.js';
-import { type AdapterSpec, type EndpointSpec, type FieldTypes, isIdempotent, type OutboundSpec } from '../adapters/contract/spec.js';
+import { type AdapterSpec, type EndpointSpec, type FieldTypes, isIdempotent, type OutboundSpec, type SpecFinding } from '../adapters/contract/spec.js';
 import { nearest } from '../bus/finding.js';
 import type { EndpointFields } from '../routes/input.js';
 import type { Check } from './check.js';
@@ -146,6 +146,7 @@ class SystemReader {
     const spec = this.#spec(parts.shared['adapter']);
     if (!spec) return undefined;
     const connect = this.check.parse(spec.connect, [...this.#path, 'connect'], parts.shared['connect'] ?? {});
+    if (connect !== undefined) this.#lint(spec.lint?.(connect), [...this.#path, 'connect']);
     const inbound = this.#endpoints({ key: 'read', spec: spec.read, common: readCommon, commonKeys: Object.keys(readCommon.shape) }, spec, connect);
     const outbound = this.#endpoints({ key: 'write', spec: spec.write, common: writeCommon, commonKeys: Object.keys(writeCommon.shape) }, spec, connect);
     const callable = this.#endpoints({ key: 'call', spec: spec.call, common: callCommon, commonKeys: [] }, spec, connect);
@@ -223,11 +224,15 @@ class SystemReader {
     const common = this.check.parse(part.common, path, values.shared);
     const config = this.check.parse(spec.config, path, values.own, part.commonKeys);
     if (config === undefined || connect === undefined) return undefined;
-    for (const found of spec.lint?.(config, connect) ?? []) {
+    this.#lint(spec.lint?.(config, connect), path);
+    return common && { name: `${this.name}.${endpoint}`, config, common, path, fields: spec.fields?.(config, connect) };
+  }
+
+  #lint(findings: readonly SpecFinding[] | undefined, path: Path): void {
+    for (const found of findings ?? []) {
       const code = found.severity === 'error' ? 'E118' : 'W101';
       this.check.report({ severity: found.severity, code, path: [...path, ...found.path], message: found.message, ...(found.fix === undefined ? {} : { help: found.fix }) });
     }
-    return common && { name: `${this.name}.${endpoint}`, config, common, path, fields: spec.fields?.(config, connect) };
   }
 
   #inbound({ name, config, common, path }: ReadEndpoint<z.infer<typeof readCommon>>, spec: AdapterSpec): InboundConfig {

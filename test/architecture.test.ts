@@ -68,7 +68,11 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pg: ['adapters/sql/', 'bus/store/postgres/'],
   mysql2: ['adapters/sql/'],
   'pg-logical-replication': ['adapters/sql/reading/replication.ts'],
-  'ssh2-sftp-client': ['adapters/sftp/client.ts'],
+  koffi: ['adapters/sql/dialects/odbc/library.ts'],
+  tedious: ['adapters/sql/dialects/sqlserver/'],
+  oracledb: ['adapters/sql/dialects/oracle/'],
+  'basic-ftp': ['adapters/ftp/client.ts'],
+  'ssh2-sftp-client': ['adapters/sftp/client.ts', 'adapters/sftp/host-keys.ts'],
   undici: ['adapters/rest/client.ts'],
   fastify: ['bus/runtime/http.ts', 'console/server/'],
   winston: ['bus/runtime/log.ts'],
@@ -76,6 +80,10 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['config/'],
   '@marcbachmann/cel-js': ['routes/expression/'],
   '@bufbuild/re2': ['routes/expression/'],
+  saxes: ['adapters/codecs/sax.ts'],
+  openpgp: ['adapters/codecs/openpgp.ts'],
+  yauzl: ['adapters/codecs/archive.ts'],
+  yazl: ['adapters/codecs/archive-writer.ts'],
   'csv-parse': ['adapters/codecs/', 'config/'],
   commander: ['cli/'],
   inversify: ['adapters/contract/injection.ts', 'adapters/adapters.module.ts', 'signalbox.ts', 'standalone.ts'],
@@ -147,7 +155,7 @@ describe('architecture', () => {
       }
       return seen;
     };
-    const heavy = ['amqplib', 'better-sqlite3', 'pg', 'pg-logical-replication', 'mysql2', 'mysql2/promise', 'ssh2-sftp-client', 'undici'];
+    const heavy = ['amqplib', 'basic-ftp', 'better-sqlite3', 'pg', 'pg-logical-replication', 'mysql2', 'mysql2/promise', 'koffi', 'tedious', 'oracledb', 'ssh2-sftp-client', 'undici'];
     const specs = files.filter((file) => /^adapters\/(?!contract)[^/]+\/index\.ts$/.test(file));
     expect(specs.flatMap((file) => [...reach(file, new Set())].filter((to) => heavy.includes(to)).map((to) => `${file} reaches ${to}`))).toEqual([]);
   });

@@ -1,7 +1,8 @@
-// Rows of RFC 4180 from a stream of bytes whose delimiter, quote and line ends are single bytes. Written here because a row with a stray quote must
+// Rows of CSV from a stream of bytes in which delimiter, quote and line ends are ASCII. Written here because a row with a stray quote must
 // fail alone, with its bytes and line: the streaming parsers at hand stay inside the quote and take the rows behind it along.
 
 import { KEPT_BYTES } from './codec.js';
+import { type Dialect, type Field, scanRow } from './csv-scan.js';
 
 export interface Row {
   /** Where the fields are in `raw`. Empty when it failed. */
@@ -13,36 +14,14 @@ export interface Row {
   readonly line: number;
 }
 
-export interface Field {
-  /** First byte and the byte behind the last, without the quotes around it. */
-  readonly from: number;
-  readonly to: number;
-  /** Has doubled quotes that stand for single ones. */
-  readonly doubled: boolean;
-}
-
-export interface Dialect {
-  readonly delimiter: number;
-  /** Undefined: quotes are plain characters. */
-  readonly quote: number | undefined;
-  /** Longest row in bytes. */
-  readonly longest: number;
-}
-
-type Scan =
-  | { readonly kind: 'row'; readonly fields: readonly Field[]; readonly length: number; readonly next: number }
-  | { readonly kind: 'bad'; readonly text: string; readonly at: number }
-  | { readonly kind: 'open'; readonly column: number }
-  | { readonly kind: 'more' };
-
 /** Most rows in a list. */
 const LIST = 1_000;
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Empty lines are no rows. A bad row ends with the line of its error. A quote that is never closed fails its first line only, and the
- * lines after it are read again. Rows come in lists, one per part of the stream that was read.
+ * A bad row ends with the line of its error. A quote that is never closed fails its first line only, and the lines after it are read again.
+ * Rows come in lists, one per part of the stream that was read.
  */
 export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dialect): AsyncGenerator<readonly Row[]> {
   const input = bytes[Symbol.asyncIterator]();
@@ -67,7 +46,8 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
     let at = 0;
     let rows: Row[] = [];
     for (;;) {
-      const scan = scanRow(window, at, ended, dialect);
+      const plain = line <= dialect.skip || isComment(window, at, ended, dialect.comment);
+      const scan = plain ? scanLine(window, at, ended) : scanRow(window, at, ended, dialect);
       if (scan.kind === 'more' && window.length - at <= dialect.longest) {
         if (rows.length > 0) yield rows;
         rows = [];
@@ -81,12 +61,13 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
         return;
       }
       const start = at;
-      let row: Pick<Row, 'fields' | 'problem'>;
+      let row: Pick<Row, 'fields' | 'problem'> | undefined;
       let length: number;
-      let skipped = 0;
+      let [skipped, lines] = [0, 0];
       if (scan.kind === 'row') {
-        [length, at] = [scan.length, scan.next];
-        row = scan.length > dialect.longest ? { fields: [], problem: { code: 'E345', text: `the row has more than ${dialect.longest} bytes` } } : { fields: scan.fields };
+        [length, at, lines] = [scan.length, scan.next, scan.quoted ? linesIn(window, start, scan.next) : 1];
+        if (scan.length > dialect.longest) row = { fields: [], problem: { code: 'E345', text: `the row has more than ${dialect.longest} bytes` } };
+        else row = plain || (length === 0 && !dialect.blank) ? undefined : { fields: scan.fields };
       } else {
         const from = scan.kind === 'bad' ? scan.at : start;
         let end = lineEnd(window, from, ended);
@@ -99,22 +80,19 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
           await more();
           end = lineEnd(window, start + before - 1, ended);
         }
-        const problem =
-          scan.kind === 'bad'
-            ? ({ code: 'E340', text: scan.text } as const)
-            : scan.kind === 'open'
-              ? ({ code: 'E340', text: `column ${scan.column}: the quote is not closed` } as const)
-              : ({ code: 'E345', text: `the row has more than ${dialect.longest} bytes, or its quote is not closed` } as const);
         [length, at] = [end.length - start, end.next];
-        row = { fields: [], problem };
+        lines = linesIn(window, start, at);
+        row = { fields: [], problem: problemOf(scan, dialect) };
       }
-      const raw = window.subarray(start, start + length);
-      if (raw.length > 0) rows.push({ ...row, raw: row.problem ? raw.subarray(0, KEPT_BYTES) : raw, offset, line });
+      if (row) {
+        const raw = window.subarray(start, start + length);
+        rows.push({ ...row, raw: row.problem ? raw.subarray(0, KEPT_BYTES) : raw, offset, line });
+      }
       if (rows.length >= LIST) {
         yield rows;
         rows = [];
       }
-      line += linesIn(window, start, at);
+      line += lines;
       offset += at - start + skipped;
     }
   } finally {
@@ -122,50 +100,20 @@ export async function* splitRows(bytes: AsyncIterable<Uint8Array>, dialect: Dial
   }
 }
 
-function scanRow(window: Buffer, start: number, ended: boolean, dialect: Dialect): Scan {
-  const { delimiter, quote } = dialect;
-  const fields: Field[] = [];
-  let at = start;
-  for (;;) {
-    if (quote !== undefined && window[at] === quote) {
-      const field = scanQuoted(window, at + 1, ended, quote);
-      if (field === undefined) return ended ? { kind: 'open', column: fields.length + 1 } : { kind: 'more' };
-      fields.push({ from: at + 1 - start, to: field.end - start, doubled: field.doubled });
-      at = field.end + 1;
-      const after = window[at];
-      if (after !== undefined && after !== delimiter && after !== LF && after !== CR) {
-        return { kind: 'bad', at, text: `column ${fields.length}: expected the delimiter or the end of the line after the closing quote` };
-      }
-    } else {
-      const from = at;
-      let byte = window[at];
-      while (byte !== undefined && byte !== delimiter && byte !== LF && byte !== CR) {
-        if (byte === quote) return { kind: 'bad', at, text: `column ${fields.length + 1}: a quote inside a field that does not start with one` };
-        byte = window[++at];
-      }
-      fields.push({ from: from - start, to: at - start, doubled: false });
-    }
-    const stop = window[at];
-    if (stop === delimiter) {
-      at++;
-      continue;
-    }
-    if (stop === undefined && !ended) return { kind: 'more' };
-    if (stop === CR && at + 1 >= window.length && !ended) return { kind: 'more' };
-    const next = stop === undefined ? at : stop === CR && window[at + 1] === LF ? at + 2 : at + 1;
-    return { kind: 'row', fields, length: at - start, next };
-  }
+function problemOf(scan: ReturnType<typeof scanRow>, { longest }: Dialect): NonNullable<Row['problem']> {
+  if (scan.kind === 'bad') return { code: scan.code, text: scan.text };
+  if (scan.kind === 'open') return { code: 'E340', text: `column ${scan.column}: the quote is not closed` };
+  return { code: 'E345', text: `the row has more than ${longest} bytes, or its quote is not closed` };
 }
 
-function scanQuoted(window: Buffer, from: number, ended: boolean, quote: number): { readonly end: number; readonly doubled: boolean } | undefined {
-  let doubled = false;
-  for (let at = from; ; ) {
-    const end = window.indexOf(quote, at);
-    if (end < 0 || (end + 1 >= window.length && !ended)) return undefined;
-    if (window[end + 1] !== quote) return { end, doubled };
-    doubled = true;
-    at = end + 2;
-  }
+function isComment(window: Buffer, at: number, ended: boolean, comment: Buffer | undefined): boolean {
+  if (!comment || (window.length - at < comment.length && !ended)) return false;
+  return window[at] === comment[0] && comment.equals(window.subarray(at, at + comment.length));
+}
+
+function scanLine(window: Buffer, at: number, ended: boolean): ReturnType<typeof scanRow> {
+  const end = lineEnd(window, at, ended);
+  return end ? { kind: 'row', fields: [], length: end.length - at, next: end.next, quoted: false } : { kind: 'more' };
 }
 
 function lineEnd(window: Buffer, from: number, ended: boolean): { readonly length: number; readonly next: number } | undefined {

@@ -1,164 +1,105 @@
-import { isAscii } from 'node:buffer';
-import { z } from 'zod';
-import { byteSize, Decimal, type FieldTypes, InvalidMessage, newRecord, type Value, type ValueRecord } from '../contract/index.js';
+import { type FieldTypes, InvalidMessage } from '../contract/index.js';
 import type { Codec, Decoded } from './codec.js';
-import { type Field, type Row, splitRows } from './csv-rows.js';
-import { decodeText, encodeText, encodingOption, isWide, withoutMark } from './encodings.js';
+import type { CsvOptions } from './csv-options.js';
+import { type Reader, readerOf } from './csv-read.js';
+import { type Row, splitRows } from './csv-rows.js';
+import type { Dialect } from './csv-scan.js';
+import { rowWriter } from './csv-write.js';
+import { isEbcdic } from './ebcdic.js';
+import { encodeText, isRecoded, isWide, withoutMark } from './encodings.js';
+import { flatten, wholeFile } from './flatten.js';
+import { Grouping, HEADER, type Part, type Plan, TRAILER } from './grouping.js';
+import { fieldsOf, planOf } from './kinds.js';
 
-const character = () => z.string().regex(/^[\x20-\x7e\t]$/, 'expected one ASCII character');
-
-export const csvOptions = z
-  .strictObject({
-    delimiter: character()
-      .default(',')
-      .meta({ title: 'Delimiter', description: 'One character between the fields.', examples: [';', '\t'] }),
-    quote: z
-      .union([character(), z.literal('none')])
-      .default('"')
-      .meta({ title: 'Quote', description: 'Character around fields that hold delimiters, quotes (doubled) or line ends; `none` when quotes mean nothing.' }),
-    header: z.boolean().default(true).meta({ title: 'Header', description: 'The first row names the columns (read), or is written before the rows (write).' }),
-    columns: z
-      .array(z.string().min(1))
-      .min(1)
-      .optional()
-      .meta({ title: 'Columns', description: 'Names of the columns, in order. Needed without a header, and to write.', examples: [['ORD_NO', 'CUST', 'AMT']] }),
-    encoding: encodingOption(true),
-    line_end: z.enum(['lf', 'crlf']).default('lf').meta({ title: 'Line end', description: 'Written after each row. When reading both are understood.' }),
-    max_record: byteSize().prefault('1MiB').meta({ title: 'Longest row', description: 'A longer row fails; the rows after it go on.', advanced: true }),
-  })
-  .refine((csv) => csv.header || csv.columns !== undefined, { path: ['columns'], message: 'without a header the columns must be listed' })
-  .refine((csv) => new Set(csv.columns).size === (csv.columns?.length ?? 0), { path: ['columns'], message: 'a column is listed twice' })
-  .refine((csv) => csv.quote !== csv.delimiter, { path: ['quote'], message: 'quote and delimiter are the same character' });
-
-export type CsvOptions = z.output<typeof csvOptions>;
+export { type CsvOptions, csvOptions } from './csv-options.js';
+export { plainText } from './csv-write.js';
 
 /** Every value is text and stays as it is: `00123`, ` x `, empty. */
 export function csvCodec(options: CsvOptions): Codec {
-  const lineEnd = options.line_end === 'crlf' ? '\r\n' : '\n';
+  const plan = groupingOf(options);
+  const write = rowWriter(options);
+  const lineEnd = options.line_end === 'crlf' ? '\r\n' : isEbcdic(options.encoding) ? '\u0085' : '\n';
   return {
-    fields: options.columns && (Object.fromEntries(options.columns.map((name) => [name, 'text'])) satisfies FieldTypes),
-    decode: (bytes, source) => decode(bytes, source, options),
+    fields: fields(options, plan),
+    decode: (bytes, source) => decode(bytes, source, options, plan),
     encode(payloads) {
-      const rows = payloads.map((payload) => writeRow(payload, options));
-      if (options.header) rows.unshift((options.columns ?? namesOf(payloads)).map((name) => writeField(name, options)).join(options.delimiter));
-      const mark = isWide(options.encoding) ? '\ufeff' : '';
-      return encodeText(`${mark}${rows.map((row) => row + lineEnd).join('')}`, options.encoding, 'csv');
+      const names = namesAreWritten(options) ? [write.names(options.columns ?? Object.keys(payloads[0] ?? {}))] : [];
+      const rows = plan
+        ? wholeFile(plan, payloads).map(({ kind, value }) => ({ kind, text: write.row(kind, value) }))
+        : payloads.map((value) => ({ kind: '', text: write.row('', value) }));
+      const first = rows[0]?.kind === HEADER ? 1 : 0;
+      const lines = [...rows.slice(0, first).map(({ text }) => text), ...names, ...rows.slice(first).map(({ text }) => text)];
+      return encodeText(`${isWide(options.encoding) ? '\ufeff' : ''}${lines.map((line) => line + lineEnd).join('')}`, options.encoding, 'csv');
     },
-    preview: (payload) => writeRow(payload, options),
+    preview: (payload) => (plan ? flatten(plan, payload).map(({ kind, value }) => write.row(kind, value)) : [write.row('', payload)]).join('\n'),
   };
 }
 
-async function* decode(bytes: AsyncIterable<Uint8Array>, source: string, options: CsvOptions): AsyncGenerator<readonly Decoded[]> {
-  const encoding = isWide(options.encoding) ? 'utf-8' : options.encoding;
-  const dialect = {
-    delimiter: options.delimiter.charCodeAt(0),
+function groupingOf(options: CsvOptions): Plan | undefined {
+  const { records, header_record: header, trailer_record: trailer } = options;
+  return records || header || trailer ? planOf(records ?? { row: { children: {} } }, header, trailer, options) : undefined;
+}
+
+function fields(options: CsvOptions, plan: Plan | undefined): FieldTypes | undefined {
+  const texts = (columns: readonly string[] | undefined): FieldTypes | undefined => columns && Object.fromEntries(columns.map((name) => [name, 'text']));
+  if (!plan) return texts(options.columns);
+  return fieldsOf(plan, (kind) => texts(options.records?.[kind]?.columns ?? options.columns), texts(options.header_record?.columns));
+}
+
+/** Where every kind of row lists its columns, no line names them. */
+function namesAreWritten(options: CsvOptions): boolean {
+  return options.header && (!options.records || Object.values(options.records).some((row) => row.columns === undefined));
+}
+
+async function* decode(bytes: AsyncIterable<Uint8Array>, source: string, options: CsvOptions, plan: Plan | undefined): AsyncGenerator<readonly Decoded[]> {
+  const reader = readerOf(options, source);
+  const grouping = plan && new Grouping(plan, source);
+  let columns: readonly string[] | undefined = namesAreWritten(options) ? undefined : (options.columns ?? []);
+  let number = 1;
+  for await (const rows of splitRows(withoutMark(bytes, options.encoding), dialectOf(options))) {
+    const records: Decoded[] = [];
+    for (const row of rows) {
+      if (!columns && !(grouping && reader.kind(row) === HEADER)) {
+        try {
+          columns = reader.header(row);
+        } catch (error) {
+          if (!(error instanceof InvalidMessage)) throw error;
+          yield [...(grouping?.drain() ?? []), { ...base(row), number, value: null, failure: error }];
+          return;
+        }
+      } else if (grouping) grouping.take(part(row, reader, columns ?? [], options));
+      else {
+        const { value, failure } = reader.row(row, columns ?? []);
+        records.push({ number: number++, value: value ?? null, line: row.line, offset: row.offset, raw: row.raw, ...(failure ? { failure } : {}) });
+      }
+    }
+    yield grouping ? grouping.drain() : records;
+  }
+  grouping?.end();
+  if (grouping) yield grouping.drain();
+}
+
+function part(row: Row, reader: Reader, columns: readonly string[], options: CsvOptions): Part {
+  const kind = row.problem ? undefined : reader.kind(row);
+  const own = kind === HEADER ? options.header_record?.columns : kind === TRAILER ? options.trailer_record?.columns : options.records?.[kind ?? '']?.columns;
+  const read = kind === undefined && !row.problem ? {} : reader.row(row, own ?? columns);
+  return { kind, value: read.value, ...base(row), ...(read.failure ? { failure: read.failure } : {}) };
+}
+
+function base({ line, offset, raw }: Row): { readonly line: number; readonly offset: number; readonly raw: Uint8Array } {
+  return { line, offset, raw };
+}
+
+function dialectOf(options: CsvOptions): Dialect {
+  return {
+    delimiter: encodeText(options.delimiter, isRecoded(options.encoding) ? 'utf-8' : options.encoding, 'delimiter'),
     quote: options.quote === 'none' ? undefined : options.quote.charCodeAt(0),
+    backslash: options.escape === 'backslash' ? 0x5c : undefined,
+    relaxed: options.quotes === 'relaxed',
+    trim: options.trim,
+    comment: options.comment === undefined ? undefined : Buffer.from(options.comment),
+    skip: options.skip_lines,
+    blank: options.blank_lines !== 'skip',
     longest: options.max_record,
   };
-  const text = fieldText(encoding, options.quote);
-  let columns: readonly string[] | undefined = options.header ? undefined : options.columns;
-  let number = 1;
-  let last: Row | undefined;
-  try {
-    for await (const rows of splitRows(withoutMark(bytes, options.encoding), dialect)) {
-      const records: Decoded[] = [];
-      for (const row of rows) {
-        last = row;
-        if (columns) records.push(readRow(number++, row, columns, text, source));
-        else {
-          try {
-            columns = readHeader(row, text, source, options.columns);
-          } catch (error) {
-            yield [failed(number, row, error)];
-            return;
-          }
-        }
-      }
-      yield records;
-    }
-  } catch (error) {
-    // Only UTF-16 fails here: its rows can only be told apart after decoding.
-    if (!(error instanceof InvalidMessage)) throw error;
-    yield [failed(number, last ?? { fields: [], raw: Buffer.alloc(0), offset: 0, line: 1 }, error)];
-  }
-}
-
-function readHeader(row: Row, text: FieldText, source: string, wanted: readonly string[] | undefined): readonly string[] {
-  const place = `${source}:${row.line}`;
-  if (row.problem) throw new InvalidMessage('E349', `${place}: ${row.problem.text}`, { place });
-  const columns = row.fields.map(text(row));
-  const empty = columns.indexOf('');
-  if (empty >= 0) throw new InvalidMessage('E349', `${place}: column ${empty + 1} has no name`, { place });
-  const names = new Set<string>();
-  const twice = columns.find((name) => names.size === names.add(name).size);
-  if (twice !== undefined) throw new InvalidMessage('E349', `${place}: column "${twice}" is there twice`, { place });
-  const missing = wanted?.filter((name) => !names.has(name)) ?? [];
-  if (missing.length > 0) throw new InvalidMessage('E349', `${place}: column ${missing.join(', ')} is missing; there are: ${columns.join(', ').slice(0, 500)}`, { place });
-  return columns;
-}
-
-function readRow(number: number, row: Row, columns: readonly string[], text: FieldText, source: string): Decoded {
-  const place = `${source}:${row.line}`;
-  if (row.problem) return failed(number, row, new InvalidMessage(row.problem.code, `${place}: ${row.problem.text}`, { place }));
-  if (row.fields.length !== columns.length) {
-    const near = columns[Math.min(row.fields.length, columns.length) - 1];
-    return failed(number, row, new InvalidMessage('E340', `${place}: ${row.fields.length} columns instead of ${columns.length}, see from "${near}" on`, { place }));
-  }
-  const value = newRecord();
-  let at = 0;
-  try {
-    const of = text(row);
-    for (const field of row.fields) {
-      value[columns[at] ?? ''] = of(field);
-      at++;
-    }
-  } catch (error) {
-    return failed(number, row, new InvalidMessage('E341', `${place}: column "${columns[at]}"`, { place, cause: error }));
-  }
-  return { number, value, line: row.line, offset: row.offset, raw: row.raw };
-}
-
-type FieldText = (row: Row) => (field: Field) => string;
-
-/** Text of a row's fields. Where a byte is a character the row is decoded once and cut as text. */
-function fieldText(encoding: string, quote: string): FieldText {
-  const undouble = (text: string, field: Field): string => (field.doubled ? text.replaceAll(quote + quote, quote) : text);
-  return ({ raw, offset }) => {
-    if (isAscii(raw)) {
-      const row = raw.toString('latin1');
-      return (field) => undouble(row.slice(field.from, field.to), field);
-    }
-    return (field) => undouble(decodeText(raw.subarray(field.from, field.to), encoding, offset + field.from), field);
-  };
-}
-
-function failed(number: number, row: Row, error: unknown): Decoded {
-  const failure = error instanceof InvalidMessage ? error : new InvalidMessage('E300', 'the row cannot be read', { cause: error });
-  return { number, value: null, failure, line: row.line, offset: row.offset, raw: row.raw };
-}
-
-function namesOf(payloads: readonly ValueRecord[]): readonly string[] {
-  return Object.keys(payloads[0] ?? {});
-}
-
-function writeRow(payload: ValueRecord, options: CsvOptions): string {
-  const columns = options.columns ?? namesOf([payload]);
-  const unknown = Object.keys(payload).find((name) => !columns.includes(name));
-  if (unknown !== undefined) throw new InvalidMessage('E348', `there is no column "${unknown}"; columns: ${columns.join(', ')}`);
-  return columns.map((name) => writeField(plainText(payload[name] ?? null, name), options)).join(options.delimiter);
-}
-
-function writeField(text: string, options: CsvOptions): string {
-  const special = text.includes(options.delimiter) || /[\r\n]/.test(text) || (options.quote !== 'none' && text.includes(options.quote));
-  if (!special) return text;
-  if (options.quote === 'none') throw new InvalidMessage('E348', 'the value has a delimiter or line end, and quote is none');
-  return `${options.quote}${text.replaceAll(options.quote, options.quote + options.quote)}${options.quote}`;
-}
-
-/** A single value as text, for formats that know nothing else. Null is empty. @throws InvalidMessage */
-export function plainText(value: Value, name: string): string {
-  if (value === null) return '';
-  if (typeof value === 'string') return value;
-  if (typeof value === 'bigint' || typeof value === 'boolean' || value instanceof Decimal) return value.toString();
-  throw new InvalidMessage('E348', `field "${name}" is ${value instanceof Uint8Array ? 'bytes' : 'a list or a record'}; the format takes single values`);
 }

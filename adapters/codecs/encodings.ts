@@ -6,6 +6,8 @@ import { TextDecoder } from 'node:util';
 import iconv from 'iconv-lite';
 import { z } from 'zod';
 import { InvalidMessage } from '../contract/index.js';
+import { decodeEbcdic, EBCDIC, encodeEbcdic, isEbcdic } from './ebcdic.js';
+import { characterLength, isRecoded, MULTI_BYTE, markedOffset, recode } from './recode.js';
 
 const SINGLE_BYTE = [
   'us-ascii',
@@ -14,14 +16,30 @@ const SINGLE_BYTE = [
   ...[437, 850, 852, 858, 866].map((page) => `cp${page}`),
   'macintosh',
 ];
-const ALIASES: Readonly<Record<string, string>> = { utf8: 'utf-8', latin1: 'iso-8859-1', latin9: 'iso-8859-15', ascii: 'us-ascii', 'utf-16': 'utf-16le' };
+const ALIASES: Readonly<Record<string, string>> = {
+  utf8: 'utf-8',
+  latin1: 'iso-8859-1',
+  latin9: 'iso-8859-15',
+  ascii: 'us-ascii',
+  'utf-16': 'utf-16le',
+  sjis: 'shift_jis',
+  'shift-jis': 'shift_jis',
+  cp932: 'shift_jis',
+  'windows-31j': 'shift_jis',
+  cp936: 'gbk',
+  cp949: 'euc-kr',
+  cp950: 'big5',
+};
 const WIDE = ['utf-16le', 'utf-16be'];
 
 /** Canonical name of an encoding; undefined when it is not known. */
 export function encodingOf(name: string): string | undefined {
-  const lower = name.toLowerCase().replace(/^cp(125\d)$/, 'windows-$1');
+  const lower = name
+    .toLowerCase()
+    .replace(/^cp(125\d)$/, 'windows-$1')
+    .replace(/^(ibm|ebcdic)-?(\d+)$/, 'cp$2');
   const canonical = ALIASES[lower] ?? lower;
-  return canonical === 'utf-8' || WIDE.includes(canonical) || SINGLE_BYTE.includes(canonical) ? canonical : undefined;
+  return canonical === 'utf-8' || [WIDE, SINGLE_BYTE, MULTI_BYTE, EBCDIC].some((names) => names.includes(canonical)) ? canonical : undefined;
 }
 
 /** The option `encoding`; without `wide`, UTF-16 is refused (formats whose structure is single bytes). */
@@ -33,13 +51,20 @@ export function encodingOption(wide: boolean) {
         const known = encodingOf(name);
         return known !== undefined && (wide || !WIDE.includes(known));
       },
-      `expected an encoding such as utf-8, ${wide ? 'utf-16le, ' : ''}windows-1252 (cp1252), iso-8859-1, iso-8859-15 or cp850`,
+      `expected an encoding such as utf-8, ${wide ? 'utf-16le, ' : ''}windows-1252 (cp1252), iso-8859-1, iso-8859-15, cp850, shift_jis or cp037 (EBCDIC)`,
     )
     .transform((name) => encodingOf(name) ?? 'utf-8')
     .default('utf-8')
-    .meta({ title: 'Encoding', description: 'Encoding of the text. Bytes and characters that do not exist in it are errors.', examples: ['utf-8', 'windows-1252', 'iso-8859-15'] });
+    .meta({
+      title: 'Encoding',
+      description: 'Encoding of the text. Bytes and characters that do not exist in it are errors.',
+      examples: ['utf-8', 'windows-1252', 'iso-8859-15', 'shift_jis', 'cp1141'],
+    });
 }
 
+export { isRecoded };
+
+/** UTF-16 in either byte order. */
 export function isWide(encoding: string): boolean {
   return WIDE.includes(encoding);
 }
@@ -60,9 +85,10 @@ export function decodeText(bytes: Uint8Array, encoding: string, offset = 0): str
     if (bad >= 0) throw notText(bad, buffer, encoding, offset);
     return buffer.toString('latin1');
   }
+  if (isEbcdic(encoding)) return decodeEbcdic(buffer, encoding);
   const text = iconv.decode(buffer, encoding, { stripBOM: false });
   const bad = text.indexOf('\ufffd');
-  if (bad >= 0) throw notText(bad, buffer, encoding, offset);
+  if (bad >= 0) throw notText(MULTI_BYTE.includes(encoding) ? firstBad(buffer, encoding) : bad, buffer, encoding, offset);
   return text;
 }
 
@@ -71,65 +97,57 @@ export function encodeText(text: string, encoding: string, place: string): Buffe
   if (!text.isWellFormed()) throw new InvalidMessage('E342', `${place}: half a surrogate pair is no character`);
   if (encoding === 'utf-8') return Buffer.from(text, 'utf8');
   if (isWide(encoding)) return encoding === 'utf-16le' ? Buffer.from(text, 'utf16le') : Buffer.from(text, 'utf16le').swap16();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is the same in every single-byte encoding listed
+  if (isEbcdic(encoding)) return encodeEbcdic(text, encoding) ?? notEncoded(text, encoding, place, (character) => encodeEbcdic(character, encoding) !== undefined);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is the same in every other encoding listed
   if (/^[\x00-\x7f]*$/.test(text)) return Buffer.from(text, 'latin1');
   const bytes = encoding === 'us-ascii' ? Buffer.alloc(0) : iconv.encode(text, encoding, { addBOM: false });
   const back = iconv.decode(bytes, encoding, { stripBOM: false });
   if (back === text) return bytes;
-  for (const character of text) {
-    const single = encoding === 'us-ascii' ? '' : iconv.decode(iconv.encode(character, encoding), encoding);
-    if (single !== character && character.charCodeAt(0) > 0x7f) {
-      throw new InvalidMessage('E342', `${place}: "${character}" (U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}) does not exist in ${encoding}`);
-    }
-  }
-  throw new InvalidMessage('E342', `${place}: the text cannot be written in ${encoding}`);
+  return notEncoded(
+    text,
+    encoding,
+    place,
+    (character) => character.charCodeAt(0) < 0x80 || (encoding !== 'us-ascii' && iconv.decode(iconv.encode(character, encoding), encoding) === character),
+  );
+}
+
+function notEncoded(text: string, encoding: string, place: string, exists: (character: string) => boolean): never {
+  const bad = [...text].find((character) => !exists(character));
+  if (bad === undefined) throw new InvalidMessage('E342', `${place}: the text cannot be written in ${encoding}`);
+  throw new InvalidMessage('E342', `${place}: "${bad}" (U+${(bad.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}) does not exist in ${encoding}`);
 }
 
 /**
- * The same bytes without a byte order mark, also when it is split over chunks; UTF-16 is turned into UTF-8, so that delimiters are single
- * bytes for whoever splits the stream. A mark of the other UTF-16 byte order decides over the declared one.
- * @throws InvalidMessage E341 for UTF-16 that is none
+ * The same bytes without a byte order mark, also when it is split over chunks. What is not made of single ASCII bytes (UTF-16, Shift_JIS, EBCDIC) is turned
+ * into UTF-8, so that delimiters are single bytes for whoever splits the stream; a sequence that does not exist in the encoding stays an error of
+ * the record it stands in. A mark of UTF-16 decides over the declared UTF-8 or the other byte order.
  */
 export async function* withoutMark(bytes: AsyncIterable<Uint8Array>, encoding: string): AsyncGenerator<Uint8Array> {
   if (encoding !== 'utf-8' && !isWide(encoding)) {
-    yield* bytes;
+    yield* isRecoded(encoding) ? recode(bytes, encoding, 0) : bytes;
     return;
   }
-  let head: Buffer | undefined = Buffer.alloc(0);
-  let decoder: TextDecoder | undefined;
-  let offset = 0;
-  for await (const chunk of bytes) {
-    let part: Uint8Array = chunk;
-    if (head) {
-      head = Buffer.concat([head, chunk]);
-      if (head.length < 3) continue;
-      [part, decoder] = begin(head, encoding);
-      head = undefined;
-    }
-    yield decoder ? wide(decoder, part, offset) : part;
-    offset += part.length;
-  }
-  if (head) {
-    const [part, started] = begin(head, encoding);
-    decoder = started;
-    if (part.length > 0) yield decoder ? wide(decoder, part, 0) : part;
-  }
-  if (decoder) yield wide(decoder, undefined, offset);
-}
-
-function begin(head: Buffer, encoding: string): [Uint8Array, TextDecoder | undefined] {
-  if (!isWide(encoding)) return [head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? head.subarray(3) : head, undefined];
-  const mark = head.length < 2 ? 0 : head.readUInt16BE(0);
-  const order = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : encoding;
-  return [mark === 0xfffe || mark === 0xfeff ? head.subarray(2) : head, strict(order)];
-}
-
-function wide(decoder: TextDecoder, bytes: Uint8Array | undefined, offset: number): Uint8Array {
+  const input = bytes[Symbol.asyncIterator]();
   try {
-    return Buffer.from(decoder.decode(bytes, { stream: bytes !== undefined }), 'utf8');
-  } catch (cause) {
-    throw new InvalidMessage('E341', `the bytes from ${offset} on are not ${decoder.encoding}`, { cause });
+    let head: Buffer = Buffer.alloc(0);
+    while (head.length < 3) {
+      const next = await input.next();
+      if (next.done) break;
+      head = Buffer.concat([head, next.value]);
+    }
+    const mark = head.length < 2 ? 0 : head.readUInt16BE(0);
+    const order = mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : encoding;
+    const length = mark === 0xfffe || mark === 0xfeff ? 2 : encoding === 'utf-8' && head.indexOf('\ufeff', 0, 'utf8') === 0 ? 3 : 0;
+    const rest = chained(head.subarray(length), input);
+    yield* isWide(order) ? recode(rest, order, length) : rest;
+  } finally {
+    await input.return?.();
   }
+}
+
+async function* chained(head: Uint8Array, input: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (head.length > 0) yield head;
+  for (let next = await input.next(); !next.done; next = await input.next()) yield next.value;
 }
 
 function strict(encoding: string): TextDecoder {
@@ -137,7 +155,7 @@ function strict(encoding: string): TextDecoder {
 }
 
 /** Length of the longest prefix that is valid; a prefix that ends inside a character counts as valid. */
-function validPrefix(buffer: Buffer, encoding: string): number {
+export function validPrefix(buffer: Buffer, encoding: string): number {
   let [good, bad] = [0, buffer.length + 1];
   while (bad - good > 1) {
     const middle = (good + bad) >>> 1;
@@ -151,7 +169,19 @@ function validPrefix(buffer: Buffer, encoding: string): number {
   return good;
 }
 
+function firstBad(buffer: Buffer, encoding: string): number {
+  let at = 0;
+  while (at < buffer.length) {
+    const length = characterLength(buffer, at, encoding);
+    if (at + length > buffer.length || iconv.decode(buffer.subarray(at, at + length), encoding).includes('\ufffd')) break;
+    at += length;
+  }
+  return at;
+}
+
 function notText(at: number, buffer: Buffer, encoding: string, offset: number, cause?: unknown): InvalidMessage {
+  const marked = markedOffset(buffer, at);
+  if (marked !== undefined) return new InvalidMessage('E341', `the byte at offset ${marked} is not text in the declared encoding`);
   const byte = buffer[at];
   const what = byte === undefined ? 'the end cuts a character' : `byte 0x${byte.toString(16).padStart(2, '0')}`;
   return new InvalidMessage('E341', `${what} at offset ${offset + at} is not ${encoding}`, cause === undefined ? {} : { cause });

@@ -1,12 +1,15 @@
-// The format of an endpoint that moves files or bodies: exactly one of `csv`, `json`, `fixed_width`, `text`.
+// The format of an endpoint that moves files or bodies: exactly one of the keys below.
 // There is no default: a file read in a format nobody chose is a guess.
 
 import { z } from 'zod';
 import type { Codec } from './codec.js';
 import { csvCodec, csvOptions } from './csv.js';
+import { edifactCodec, edifactOptions } from './edifact.js';
 import { fixedWidthCodec, fixedWidthOptions } from './fixed-width.js';
 import { jsonCodec, jsonOptions } from './json.js';
 import { textCodec, textOptions } from './text.js';
+import { x12Codec, x12Options } from './x12.js';
+import { xmlCodec, xmlOptions } from './xml.js';
 
 /** Spread into the `strictObject` of an endpoint, together with `.superRefine(oneFormat)`. */
 export const formatOptions = {
@@ -14,11 +17,16 @@ export const formatOptions = {
   json: jsonOptions.optional().meta({ title: 'JSON', description: 'A document, lines or an array. Numbers keep all digits.' }),
   fixed_width: fixedWidthOptions.optional().meta({ title: 'Fixed width', description: 'Records of fields with a fixed number of bytes.' }),
   text: textOptions.optional().meta({ title: 'Text', description: 'The whole file as one record with the field `text`.' }),
+  xml: xmlOptions.optional().meta({ title: 'XML', description: 'Elements of a document, one record each. All values are text.' }),
+  edifact: edifactOptions
+    .optional()
+    .meta({ title: 'EDIFACT', description: 'Messages of UN/EDIFACT interchanges (ISO 9735), one record each, checked against counts and references.' }),
+  x12: x12Options.optional().meta({ title: 'X12', description: 'Transaction sets of ANSI X12 interchanges, one record each, checked against counts and control numbers.' }),
 };
 
 export type FormatConfig = z.output<z.ZodObject<typeof formatOptions>>;
 
-const NAMES = ['csv', 'json', 'fixed_width', 'text'] as const;
+const NAMES = ['csv', 'json', 'fixed_width', 'text', 'xml', 'edifact', 'x12'] as const;
 
 export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCtx): void {
   const given = NAMES.filter((name) => config[name] !== undefined);
@@ -31,5 +39,8 @@ export function codecOf(config: FormatConfig): Codec {
   if (config.json) return jsonCodec(config.json);
   if (config.fixed_width) return fixedWidthCodec(config.fixed_width);
   if (config.text) return textCodec(config.text);
+  if (config.xml) return xmlCodec(config.xml);
+  if (config.edifact) return edifactCodec(config.edifact);
+  if (config.x12) return x12Codec(config.x12);
   throw new TypeError('an endpoint without a format passed its schema');
 }

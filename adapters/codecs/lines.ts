@@ -15,8 +15,8 @@ export interface Frame {
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Lines with an empty one between are kept; no line follows the last line end. */
-export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: number): AsyncGenerator<readonly Frame[]> {
+/** Lines with an empty one between are kept; no line follows the last line end. `ends`: the byte that ends a line, where it is not LF. */
+export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: number, ends: number = LF): AsyncGenerator<readonly Frame[]> {
   let held: Buffer[] = [];
   let heldLength = 0;
   let [offset, line, length] = [0, 1, 0];
@@ -30,7 +30,7 @@ export async function* splitLines(bytes: AsyncIterable<Uint8Array>, longest: num
     const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const frames: Frame[] = [];
     for (let at = 0; at < buffer.length; ) {
-      const end = buffer.indexOf(LF, at);
+      const end = buffer.indexOf(ends, at);
       const piece = buffer.subarray(at, end < 0 ? buffer.length : end);
       if (heldLength <= longest) {
         held.push(piece);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { byteSize, InvalidMessage, newRecord } from '../contract/index.js';
 import type { Codec } from './codec.js';
 import { plainText } from './csv.js';
-import { decodeText, encodeText, encodingOption, isWide, withoutMark } from './encodings.js';
+import { decodeText, encodeText, encodingOption, isRecoded, isWide, withoutMark } from './encodings.js';
 import { collect } from './lines.js';
 
 export const textOptions = z.strictObject({
@@ -26,7 +26,7 @@ export function textCodec(options: TextOptions): Codec {
         }
         try {
           const value = newRecord();
-          value['text'] = decodeText(whole.bytes, isWide(options.encoding) ? 'utf-8' : options.encoding);
+          value['text'] = decodeText(whole.bytes, isRecoded(options.encoding) ? 'utf-8' : options.encoding);
           yield [{ ...base, value, raw: whole.bytes }];
         } catch (error) {
           if (!(error instanceof InvalidMessage)) throw error;

@@ -170,4 +170,6 @@ export interface EndpointContext {
   /** What the schema of the spec made of the configuration. */
   readonly config: unknown;
   readonly state: EndpointState;
+  /** Name of this node, the same after a restart: what an endpoint keeps in `state` for one of several nodes. Absent where there is no runtime. */
+  readonly node?: string;
 }

@@ -41,6 +41,7 @@ export {
   type FieldTypes,
   type InboundSpec,
   type OutboundSpec,
+  type ServerIdentity,
   type SpecFinding,
 } from './spec.js';
 export { parseTemplate, type Template } from './template.js';

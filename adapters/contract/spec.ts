@@ -19,11 +19,28 @@ export interface AdapterSpec {
   readonly stability: 'experimental' | 'stable';
   /** Options of the system's `connect:`. */
   readonly connect: z.ZodType;
+  /** Problems of `connect` that the schema cannot see: encryption turned off, an old algorithm allowed. Paths are below `connect`. Pure. */
+  readonly lint?: (connect: unknown) => readonly SpecFinding[];
+  /**
+   * What a server shows of itself before any login, where `connect` must pin it (`signalbox systems trust`). Called with `connect` as it is written, which
+   * may not have passed the schema: what identifies the server is what is still missing. @throws NotConnected, Misconfigured
+   */
+  readonly identify?: (connect: Readonly<Record<string, unknown>>, signal: AbortSignal) => Promise<readonly ServerIdentity[]>;
   readonly read?: InboundSpec;
   readonly write?: OutboundSpec;
   readonly call?: EndpointSpec;
   /** Loads the implementation: a class with the decorators of `injection.ts`. */
   readonly load: () => Promise<AdapterClass>;
+}
+
+/** One thing a server proves itself by: one of its host keys. */
+export interface ServerIdentity {
+  /** `ssh-ed25519`. */
+  readonly kind: string;
+  /** As it is pinned in the configuration: `SHA256:...`. */
+  readonly fingerprint: string;
+  /** Key of `connect` that pins it. */
+  readonly option: string;
 }
 
 export interface EndpointSpec {
@@ -78,7 +95,7 @@ export type FieldTypes = Readonly<Record<string, FieldType>>;
 
 export interface SpecFinding {
   readonly severity: 'error' | 'warning';
-  /** Below the endpoint's own configuration: `['cursor', 'column']`. */
+  /** Below the endpoint's own configuration (or below `connect`): `['cursor', 'column']`. */
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly fix?: string;

@@ -2,8 +2,8 @@ import { type Adapter, CLOCK, type Clock, type ConnectedSystem, inject, injectab
 import type { ReadOptions, WriteOptions } from '../files/options.js';
 import { Pickup } from '../files/pickup.js';
 import { probeFiles } from '../files/probe.js';
-import { publish } from '../files/publish.js';
 import { splitPath } from '../files/space.js';
+import { writeFiles } from '../files/write.js';
 import type { ConnectOptions } from './config.js';
 import { Disk } from './disk.js';
 
@@ -28,7 +28,7 @@ export class FileAdapter implements Adapter {
       outbound: (endpoint) => {
         const options = endpoint.config as WriteOptions;
         folders.written.add(splitPath(options.path).folder);
-        return publish(space, options);
+        return writeFiles(space, endpoint, this.clock, logger);
       },
       probe: (signal) => probeFiles(space, folders, [{ name: `root ${root}`, run: () => space.open(signal).then(() => undefined) }], this.clock, signal),
       close: () => Promise.resolve(),

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import { codecOf, type FormatConfig, formatOptions, oneFormat } from '../codecs/format.js';
 import { duration, type FieldTypes, parseTemplate, type SpecFinding, type ValueRecord } from '../contract/index.js';
+import { batchNameProblem } from './batch-name.js';
+import { collectOptions } from './collect-options.js';
 import { splitPath } from './space.js';
 
 /** A path from the configuration; `..` never leads anywhere. */
@@ -44,6 +46,10 @@ export const readOptions = z
       description: 'content: the same name with the same content is the same file, a second delivery is a duplicate. arrival: its time of change counts too.',
       advanced: true,
     }),
+    all_or_nothing: z.boolean().default(false).meta({
+      title: 'All or nothing',
+      description: 'The whole file is checked before its first record is handed over: one bad record, or a wrong control total, and all of it goes to the error folder.',
+    }),
     ...formatOptions,
   })
   .superRefine(oneFormat);
@@ -52,23 +58,46 @@ export type ReadOptions = z.output<typeof readOptions>;
 
 export const writeOptions = z
   .strictObject({
-    path: pathOption()
-      .superRefine((path, context) => {
-        const template = parseTemplate(path);
-        if (typeof template === 'string') context.addIssue({ code: 'custom', message: template });
-        else if (splitPath(path).name === '') context.addIssue({ code: 'custom', message: 'the path ends with the name of the file' });
-        else if (splitPath(path).folder.includes('{')) context.addIssue({ code: 'custom', message: 'places such as {key} stand in the name of the file, not in its folder' });
-        else if (splitPath(path).name.startsWith('.')) context.addIssue({ code: 'custom', message: 'the name of the file may not start with a dot' });
-      })
-      .meta({ title: 'Path', description: 'Folder and name of each file, with places.', examples: ['/in/ORD_{key}_{id}.dat'] }),
+    path: pathOption().meta({
+      title: 'Path',
+      description:
+        'Folder and name of each file, with places: `{id}`, `{key}`, `{message.id}`, `{message.time}`, `{message.type}`, `{payload.FIELD}`; of collected files `{batch.number}`, `{batch.id}`, `{batch.date}`, `{batch.time}`.',
+      examples: ['/in/ORD_{key}_{id}.dat', '/in/ORD_{batch.number}.csv'],
+    }),
     atomic: z.literal('rename').default('rename').meta({ title: 'Atomic', description: 'Written under a temporary name (.name.id.part) and renamed when complete.' }),
     exists: z
       .enum(['fail', 'replace'])
       .default('fail')
       .meta({ title: 'Exists', description: 'When a file of the name is there with another content. With the same content it counts as written.' }),
+    marker: z
+      .string()
+      .min(1)
+      .refine((marker) => /\{(name|stem)\}/.test(marker) && !/[/\\]/.test(marker), 'expected a name with {name} or {stem}, such as {name}.done')
+      .optional()
+      .meta({
+        title: 'Marker',
+        description: 'Name of an empty file that is written beside the file when it is complete: `{name}` is the name of the file, `{stem}` the name without its extension.',
+        examples: ['{name}.done', '{stem}.ok'],
+      }),
+    collect: collectOptions.optional().meta({ title: 'Collect', description: 'Many messages in one file. A message counts as delivered when it waits, durably, for its file.' }),
     ...formatOptions,
   })
-  .superRefine(oneFormat);
+  .superRefine(oneFormat)
+  .superRefine(({ path, collect }, context) => {
+    const { folder, name } = splitPath(path);
+    const template = collect ? batchNameProblem(name) : parseTemplate(path);
+    const problem =
+      typeof template === 'string'
+        ? template
+        : name === ''
+          ? 'the path ends with the name of the file'
+          : folder.includes('{')
+            ? 'places such as {key} stand in the name of the file, not in its folder'
+            : name.startsWith('.')
+              ? 'the name of the file may not start with a dot'
+              : undefined;
+    if (problem !== undefined) context.addIssue({ code: 'custom', path: ['path'], message: problem });
+  });
 
 export type WriteOptions = z.output<typeof writeOptions>;
 
@@ -82,9 +111,9 @@ export function formatPreview(config: unknown, payload: ValueRecord): string {
 }
 
 export function lintWrite(config: unknown): readonly SpecFinding[] {
-  const { path, exists, csv } = config as WriteOptions;
+  const { path, exists, csv, collect } = config as WriteOptions;
   const findings: SpecFinding[] = [];
-  if (!/\{(id|message\.id|key|payload\.\w+)\}/.test(path)) {
+  if (!collect && !/\{(id|message\.id|key|payload\.\w+)\}/.test(path)) {
     findings.push({
       severity: 'warning',
       path: ['path'],

@@ -2,6 +2,7 @@ import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { reached } from '../../bus/failpoint.js';
 import type { Codec, Decoded } from '../codecs/codec.js';
 import { codecOf } from '../codecs/format.js';
+import { problemsOf } from '../codecs/validate.js';
 import {
   type Batch,
   type Clock,
@@ -153,6 +154,13 @@ export class Pickup implements PollingInbound {
       await this.claims.put(taken.file, claim);
       reached('files.claim.noted');
     }
+    if (this.options.all_or_nothing && !changed && !progress) {
+      const reason = await problemsOf(this.codec, hashed(content.kept ?? (await this.space.read(taken.path, signal)) ?? [], undefined, request.progress), taken.name);
+      if (reason !== undefined) {
+        this.logger.warn('file.rejected', reason);
+        return this.finish(taken, { ...claim, reason }, request);
+      }
+    }
     const identity = createHash('sha256').update(`${Buffer.byteLength(taken.name)}:${taken.name}${claim.hash}`);
     if (this.options.identity === 'arrival') identity.update(taken.modified);
     const id = identity.digest('hex').slice(0, 16);
@@ -247,13 +255,13 @@ export class Pickup implements PollingInbound {
   }
 }
 
-async function* hashed(bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, sum: { readonly hash: Hash; ended: boolean }, progress?: () => void): AsyncGenerator<Uint8Array> {
+async function* hashed(bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, sum?: { readonly hash: Hash; ended: boolean }, progress?: () => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of bytes) {
-    sum.hash.update(chunk);
+    sum?.hash.update(chunk);
     progress?.();
     yield chunk;
   }
-  sum.ended = true;
+  if (sum) sum.ended = true;
 }
 
 function sourceRecord(decoded: Decoded, id: string, taken: Taken): SourceRecord {

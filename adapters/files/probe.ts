@@ -15,20 +15,27 @@ export interface Folders {
 }
 
 /** Runs the tasks in order up to the first that fails, then lists the folders that are read and writes to those that are written. */
-export async function probeFiles(space: FileSpace, folders: Folders, tasks: readonly ProbeTask[], clock: Clock, signal: AbortSignal): Promise<readonly ProbeStep[]> {
+export async function probeFiles(
+  space: FileSpace | (() => FileSpace),
+  folders: Folders,
+  tasks: readonly ProbeTask[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly ProbeStep[]> {
+  const files = (): FileSpace => (typeof space === 'function' ? space() : space);
   const list = (folder: string): ProbeTask => ({
     name: `list ${folder}`,
     run: async () => {
-      const files = (await space.list(folder, signal)).filter((entry) => entry.kind === 'file');
-      return `${files.length} files`;
+      const found = (await files().list(folder, signal)).filter((entry) => entry.kind === 'file');
+      return `${found.length} files`;
     },
   });
   const write = (folder: string): ProbeTask => ({
     name: `write ${folder}`,
     run: async () => {
       const path = joinPath(folder, `.signalbox-probe.${Math.trunc(clock.monotonic())}.part`);
-      await space.write(path, Buffer.from('signalbox\n'), signal);
-      await space.remove(path, signal);
+      await files().write(path, Buffer.from('signalbox\n'), signal);
+      await files().remove(path, signal);
       return undefined;
     },
   });

@@ -1,14 +1,28 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
-import { type Adapter, CLOCK, type Clock, type ConnectedSystem, failureOf, inject, injectable, LOGGER, type Logger, type ProbeStep } from '../contract/index.js';
+import {
+  type Adapter,
+  CLOCK,
+  type Clock,
+  type ConnectedSystem,
+  failureOf,
+  inject,
+  injectable,
+  LOGGER,
+  type Logger,
+  Misconfigured,
+  type ProbeStep,
+  type ServerIdentity,
+} from '../contract/index.js';
 import type { ReadOptions, WriteOptions } from '../files/options.js';
 import { Pickup } from '../files/pickup.js';
 import { type Folders, type ProbeTask, probeFiles } from '../files/probe.js';
-import { publish } from '../files/publish.js';
 import { splitPath } from '../files/space.js';
+import { writeFiles } from '../files/write.js';
 import { SftpClient } from './client.js';
-import type { ConnectOptions } from './config.js';
+import { type ConnectOptions, legacyNow } from './config.js';
+import { scanHostKeys } from './host-keys.js';
 import { Remote } from './remote.js';
 
 @injectable()
@@ -20,9 +34,10 @@ export class SftpAdapter implements Adapter {
 
   system(name: string, connect: unknown): ConnectedSystem {
     const options = connect as ConnectOptions;
-    const client = new SftpClient(options);
+    const client = new SftpClient(options, () => this.clock.now());
     const space = new Remote(client, options.root);
     const logger = this.logger.with({ system: name });
+    this.warn(options, logger);
     const folders = { read: new Set<string>(), written: new Set<string>() };
     return {
       inbound: (endpoint) => {
@@ -33,18 +48,37 @@ export class SftpAdapter implements Adapter {
       outbound: (endpoint) => {
         const config = endpoint.config as WriteOptions;
         folders.written.add(splitPath(config.path).folder);
-        return publish(space, config);
+        return writeFiles(space, endpoint, this.clock, logger);
       },
-      probe: (signal) => probe(options, folders, this.clock, signal),
+      probe: (signal) => probe(options, client, folders, this.clock, signal),
       close: async () => client.close(),
     };
   }
+
+  private warn(options: ConnectOptions, logger: Logger): void {
+    const { legacy } = options;
+    if (!legacy) return;
+    const names = legacy.algorithms.join(', ');
+    if (legacyNow(options, this.clock.now()).size > 0) logger.warn('sftp.legacy', `weak algorithms are allowed until ${legacy.until}: ${names}`);
+    else logger.error('sftp.legacy', `weak algorithms are not offered any more since ${legacy.until} is over: ${names}`);
+  }
 }
 
-/** With a session of its own, so that a test of the connection never disturbs the work. */
-async function probe(options: ConnectOptions, folders: Folders, clock: Clock, signal: AbortSignal): Promise<readonly ProbeStep[]> {
-  const client = new SftpClient(options);
+/** The host keys of the server that `connect` names. */
+export async function identify({ host, port = 22 }: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<readonly ServerIdentity[]> {
+  if (typeof host !== 'string' || host === '' || typeof port !== 'number') throw new Misconfigured('E481', '`connect` does not name the host of the server');
+  return scanHostKeys(host, port, signal);
+}
+
+/**
+ * With a session of its own, so that a test of the connection never disturbs the work; where the server has no room for a second one, over the one
+ * that is open.
+ */
+async function probe(options: ConnectOptions, working: SftpClient, folders: Folders, clock: Clock, signal: AbortSignal): Promise<readonly ProbeStep[]> {
+  const own = new SftpClient(options, () => clock.now());
+  let client = own;
   let login: { readonly failure: unknown } | undefined;
+  const weak = legacyNow(options, clock.now());
   const tasks: readonly ProbeTask[] = [
     { name: 'dns', run: async () => (await lookup(options.host)).address },
     {
@@ -63,12 +97,16 @@ async function probe(options: ConnectOptions, folders: Folders, clock: Clock, si
       name: 'host key',
       run: async () => {
         try {
-          await client.open(signal);
+          await own.open(signal);
         } catch (failure) {
+          if (working.isOpen && ['E400', 'E448'].includes(failureOf(failure)?.code ?? '')) {
+            client = working;
+            return 'as pinned (over the open session: the server takes no second one)';
+          }
           if (failureOf(failure)?.code !== 'E443') throw failure;
           login = { failure };
         }
-        return 'as pinned';
+        return weak.size === 0 ? 'as pinned' : `as pinned; weak algorithms are allowed until ${options.legacy?.until}`;
       },
     },
     {
@@ -77,8 +115,8 @@ async function probe(options: ConnectOptions, folders: Folders, clock: Clock, si
     },
   ];
   try {
-    return await probeFiles(new Remote(client, options.root), folders, tasks, clock, signal);
+    return await probeFiles(() => new Remote(client, options.root), folders, tasks, clock, signal);
   } finally {
-    client.close();
+    own.close();
   }
 }

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
 import { connect as connectSocket, type Socket } from 'node:net';
 import SftpLibrary from 'ssh2-sftp-client';
 import { describe, failureOf, Misconfigured, NotConnected } from '../contract/index.js';
-import { type ConnectOptions, LEGACY } from './config.js';
+import { ALGORITHMS, LEGACY } from './algorithms.js';
+import { type ConnectOptions, legacyNow } from './config.js';
+import { fingerprintOf, keyTypeOf } from './host-keys.js';
 
 type Connected = Awaited<ReturnType<SftpLibrary['connect']>>;
 /** The SFTP requests themselves: the library's own wrappers add listeners per call and hide status codes. */
@@ -30,23 +31,6 @@ interface Session {
   dead: boolean;
 }
 
-const ALGORITHMS = {
-  kex: [
-    'curve25519-sha256',
-    'curve25519-sha256@libssh.org',
-    'ecdh-sha2-nistp256',
-    'ecdh-sha2-nistp384',
-    'ecdh-sha2-nistp521',
-    'diffie-hellman-group-exchange-sha256',
-    'diffie-hellman-group14-sha256',
-    'diffie-hellman-group16-sha512',
-    'diffie-hellman-group18-sha512',
-  ],
-  serverHostKey: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'rsa-sha2-512', 'rsa-sha2-256'],
-  cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr'],
-  hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
-} as const;
-
 /**
  * One session with one server, opened when it is needed and shared by all endpoints of the system. Requests may be under way at the same
  * time; each has a deadline, and one that passes ends the session: a server that is silent once is not trusted to wake up.
@@ -54,8 +38,16 @@ const ALGORITHMS = {
 export class SftpClient {
   private session: Session | undefined;
   private opening: Promise<Session> | undefined;
+  private hadSession = false;
 
-  constructor(private readonly options: ConnectOptions) {}
+  constructor(
+    private readonly options: ConnectOptions,
+    private readonly now: () => Date = () => new Date(),
+  ) {}
+
+  get isOpen(): boolean {
+    return this.session?.dead === false;
+  }
 
   /** @throws NotConnected, Misconfigured (host key, login, algorithms) */
   async open(signal: AbortSignal): Promise<void> {
@@ -112,6 +104,17 @@ export class SftpClient {
     });
   }
 
+  get timeout(): number {
+    return this.options.timeout;
+  }
+
+  /** Ends the session: what is read from it comes too slowly. */
+  giveUp(): NotConnected {
+    const error = new NotConnected('E445', `${this.place} made no progress within ${this.options.timeout} ms`);
+    if (this.session) this.drop(this.session, error);
+    return error;
+  }
+
   close(): void {
     const closed = new NotConnected('E400', `the connection to ${this.place} was closed`);
     if (this.session) this.drop(this.session, closed);
@@ -134,7 +137,9 @@ export class SftpClient {
   }
 
   private async connect(signal: AbortSignal): Promise<Session> {
-    const { host, port, user, key, passphrase, password, connect_timeout, keepalive } = this.options;
+    const { host, port, user, key, passphrase, agent, password, connect_timeout, keepalive } = this.options;
+    const agentSocket = process.env['SSH_AUTH_SOCK'];
+    if (agent && !agentSocket) throw new Misconfigured('E480', `${this.place}: SSH_AUTH_SOCK does not name the socket of an agent`);
     // Without noDelay each request waits 40 ms for the acknowledgement of the one before.
     const socket = connectSocket({ host, port, noDelay: true });
     let socketError: Error | undefined;
@@ -143,7 +148,7 @@ export class SftpClient {
     });
     const problems: Error[] = [];
     const library = new SftpLibrary('signalbox', { error: (error) => void (Error.isError(error) && problems.push(error as Error)) });
-    let shown: string | undefined;
+    let shown: Buffer | undefined;
     const stop = (): void => void socket.destroy();
     signal.addEventListener('abort', stop, { once: true });
     const late = setTimeout(stop, connect_timeout);
@@ -154,10 +159,11 @@ export class SftpClient {
           username: user,
           ...(key ? { privateKey: key.reveal() } : {}),
           ...(passphrase ? { passphrase: passphrase.reveal() } : {}),
+          ...(agent && agentSocket ? { agent: agentSocket } : {}),
           ...(password ? { password: password.reveal() } : {}),
           hostVerifier: (hostKey: Buffer): boolean => {
-            shown = `SHA256:${createHash('sha256').update(hostKey).digest('base64').replace(/=+$/, '')}`;
-            return this.options.host_key.some((pinned) => pinned.replace(/=$/, '') === shown);
+            shown = hostKey;
+            return this.isPinned(hostKey);
           },
           algorithms: this.algorithms(),
           readyTimeout: connect_timeout,
@@ -166,6 +172,7 @@ export class SftpClient {
         }),
         new Promise<never>((_, fail) => socket.once('close', () => fail(new Error('the connection was closed')))),
       ]);
+      this.hadSession = true;
       const session: Session = { requests, socket, waiting: new Set(), dead: false };
       const lost = (): void => this.drop(session, new NotConnected('E400', `the connection to ${this.place} was lost`, { cause: socketError }));
       socket.once('close', lost);
@@ -182,24 +189,37 @@ export class SftpClient {
     }
   }
 
-  private refused(causes: readonly Error[], shown: string | undefined): Error {
+  private refused(causes: readonly Error[], shown: Buffer | undefined): Error {
     const text = causes.map((cause) => cause.message).join('; ');
     const cause = causes[0];
-    const { host_key: pinned } = this.options;
-    if (shown !== undefined && !pinned.some((each) => each.replace(/=$/, '') === shown)) {
-      return new Misconfigured('E442', `host key of ${this.place}: expected ${pinned.join(' or ')}, got ${shown}`);
-    }
+    const { host_key: pinned, legacy } = this.options;
+    if (shown && !this.isPinned(shown))
+      return new Misconfigured('E442', `host key of ${this.place}: expected ${pinned.join(' or ')}, got ${fingerprintOf(shown)} (${keyTypeOf(shown)})`);
+    if (/agent/i.test(text) && this.options.agent && !/authentication methods failed/i.test(text)) return new Misconfigured('E480', `${this.place}: ${text}`, { cause });
     if (/authentication methods failed|parse privateKey|passphrase|private key/i.test(text)) {
       return new Misconfigured('E443', `${this.place} refused the login of ${this.options.user}`, { cause });
     }
-    if (/no matching/i.test(text)) return new Misconfigured('E448', `${this.place}: ${text}`, { cause });
-    if (shown !== undefined && /unable to start subsystem|unable to exec|channel open failure/i.test(text))
-      return new Misconfigured('E448', `${this.place} offers no SFTP`, { cause });
+    if (/no matching/i.test(text)) {
+      const over = legacy && this.legacy().size === 0 ? `; \`legacy\` ended on ${legacy.until}` : '';
+      return new Misconfigured('E448', `${this.place}: ${text}${over}`, { cause });
+    }
+    // A server that had SFTP before has it still, only no room for another session.
+    if (shown && !this.hadSession && /unable to start subsystem|unable to exec|channel open failure/i.test(text) && !/resource shortage/i.test(text)) {
+      return new Misconfigured('E448', `${this.place} offers no SFTP: ${text}`, { cause });
+    }
     return new NotConnected('E400', `${this.place}: ${text || `no connection within ${this.options.connect_timeout} ms`}`, { cause });
   }
 
+  private isPinned(hostKey: Buffer): boolean {
+    return this.options.host_key.some((pinned) => pinned.replace(/=$/, '') === fingerprintOf(hostKey));
+  }
+
+  private legacy(): ReadonlySet<string> {
+    return legacyNow(this.options, this.now());
+  }
+
   private algorithms() {
-    const extra = new Set<string>(this.options.legacy_algorithms);
+    const extra = this.legacy();
     const of = <A extends string, B extends string>(good: readonly A[], weak: readonly B[]): (A | B)[] => [...good, ...weak.filter((name) => extra.has(name))];
     return {
       kex: of(ALGORITHMS.kex, LEGACY.kex),

@@ -1,16 +1,9 @@
 import { z } from 'zod';
-import { duration, secret } from '../contract/index.js';
+import { duration, type SpecFinding, secret } from '../contract/index.js';
 import { pathOption } from '../files/options.js';
+import { LEGACY } from './algorithms.js';
 
 const fingerprint = () => z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}=?$/, 'expected the fingerprint as `ssh-keygen -lf` prints it: SHA256: and 43 characters');
-
-/** Algorithms that are broken or weak and only there for servers that know nothing else. */
-export const LEGACY = {
-  kex: ['diffie-hellman-group14-sha1', 'diffie-hellman-group-exchange-sha1'],
-  serverHostKey: ['ssh-rsa'],
-  cipher: ['aes128-cbc', 'aes256-cbc'],
-  hmac: ['hmac-sha1'],
-} as const;
 
 export const connectOptions = z
   .strictObject({
@@ -22,6 +15,7 @@ export const connectOptions = z
     user: z.string().min(1).meta({ title: 'User' }),
     key: secret().optional().meta({ title: 'Private key', description: 'In OpenSSH or PEM form.' }),
     passphrase: secret().optional().meta({ title: 'Passphrase', description: 'Of the private key.' }),
+    agent: z.boolean().default(false).meta({ title: 'Agent', description: 'Log in with the keys of the SSH agent at `SSH_AUTH_SOCK`.', advanced: true }),
     password: secret().optional().meta({ title: 'Password', description: 'Where the server takes no key.' }),
     host_key: z
       .union([fingerprint(), z.array(fingerprint()).min(1)])
@@ -41,11 +35,39 @@ export const connectOptions = z
     keepalive: duration({ min: '1s', max: '10m' })
       .prefault('10s')
       .meta({ title: 'Keepalive', description: 'After three of them without an answer the connection is given up.', advanced: true }),
-    legacy_algorithms: z
-      .array(z.enum([...LEGACY.kex, ...LEGACY.serverHostKey, ...LEGACY.cipher, ...LEGACY.hmac]))
-      .default([])
-      .meta({ title: 'Legacy algorithms', description: 'Weak algorithms an old server needs, by name.', advanced: true }),
+    legacy: z
+      .strictObject({
+        algorithms: z
+          .array(z.enum([...LEGACY.kex, ...LEGACY.serverHostKey, ...LEGACY.cipher, ...LEGACY.hmac]))
+          .min(1)
+          .meta({
+            title: 'Algorithms',
+            description: 'By name, no more than the server needs; the error of the connection lists what it has.',
+            examples: [['ssh-rsa', 'hmac-sha1']],
+          }),
+        until: z.iso.date().meta({ title: 'Until', description: 'Last day (UTC) they are offered to the server. Agree with its operator on a date.', examples: ['2027-06-30'] }),
+      })
+      .optional()
+      .meta({ title: 'Legacy', description: 'Weak algorithms that an old server needs, for a time that has an end. Each start warns of them.', advanced: true }),
   })
-  .refine((connect) => connect.key !== undefined || connect.password !== undefined, { path: ['key'], message: 'a key or a password is needed' });
+  .refine((connect) => connect.key !== undefined || connect.password !== undefined || connect.agent, { path: ['key'], message: 'a key, an agent or a password is needed' });
 
 export type ConnectOptions = z.output<typeof connectOptions>;
+
+export function lintConnect(connect: unknown): readonly SpecFinding[] {
+  const { legacy } = connect as ConnectOptions;
+  if (!legacy) return [];
+  return [
+    {
+      severity: 'warning',
+      path: ['legacy'],
+      message: `until ${legacy.until} the server may be talked to with ${legacy.algorithms.join(', ')}, which can be broken`,
+      fix: 'have the server brought up to date, then remove `legacy`',
+    },
+  ];
+}
+
+/** The weak algorithms that may be offered now. */
+export function legacyNow({ legacy }: ConnectOptions, now: Date): ReadonlySet<string> {
+  return new Set(legacy && now.toISOString().slice(0, 10) <= legacy.until ? legacy.algorithms : []);
+}

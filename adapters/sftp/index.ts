@@ -1,6 +1,6 @@
 import { CONTRACT, defineAdapter } from '../contract/index.js';
 import { formatFields, formatPreview, lintWrite, readOptions, writeOptions } from '../files/options.js';
-import { connectOptions } from './config.js';
+import { connectOptions, lintConnect } from './config.js';
 
 export default defineAdapter({
   name: 'sftp',
@@ -9,6 +9,8 @@ export default defineAdapter({
   contract: CONTRACT,
   stability: 'experimental',
   connect: connectOptions,
+  lint: lintConnect,
+  identify: async (connect, signal) => (await import('./adapter.js')).identify(connect, signal),
   read: { pattern: 'polling', config: readOptions, fields: formatFields },
   write: { idempotent: true, config: writeOptions, fields: formatFields, preview: formatPreview, lint: lintWrite },
   load: async () => (await import('./adapter.js')).SftpAdapter,

@@ -8,11 +8,16 @@ import { probe } from './probe.js';
 import { reading } from './reading/index.js';
 import { STRATEGIES, strategyOf } from './reading/strategies.js';
 import type { Strategy } from './reading/strategy.js';
+import type { Zone } from './zone.js';
 
 // A driver is loaded when a system needs it.
 const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
   sqlite: async () => (await import('./dialects/sqlite/dialect.js')).dialect,
   postgres: async () => (await import('./dialects/postgres/dialect.js')).dialect,
+  odbc: async (connect) => {
+    if (connect.driver !== 'odbc') throw new TypeError('not an ODBC connection');
+    return (await import('./dialects/odbc/dialect.js')).odbcDialect(connect);
+  },
   mariadb: async () => (await import('./dialects/mariadb/dialect.js')).dialect,
 };
 
@@ -52,12 +57,12 @@ class SqlSystem implements ConnectedSystem {
 
   outbound(endpoint: EndpointContext): SqlOutbound {
     const config = endpoint.config as Write;
-    this.#written.add(config.table);
+    for (const { table } of [config, ...Object.values(config.include)]) if (table !== undefined) this.#written.add(table);
     return new SqlOutbound(endpoint, config, this.#connected);
   }
 
   callable(endpoint: EndpointContext): SqlCallable {
-    return new SqlCallable(endpoint.config as Call, this.#connected);
+    return new SqlCallable(endpoint.config as Call, this.#connected, this.clock);
   }
 
   probe(signal: AbortSignal) {
@@ -90,10 +95,24 @@ class SqlSystem implements ConnectedSystem {
   async #open() {
     try {
       const dialect = await DIALECTS[this.connect.driver](this.connect);
-      return { dialect, database: dialect.connect(this.connect, this.name) };
+      return { dialect: zoned(dialect, this.connect), database: dialect.connect(this.connect, this.name) };
     } catch (error) {
       this.#link = undefined;
       throw error;
     }
   }
+}
+
+/** The dialect with the zone of the configuration at every column that may hold a time. */
+function zoned(dialect: Dialect, { zone, repeated_hour }: Connect): Dialect {
+  if (zone === undefined) return dialect;
+  const known: Zone = { name: zone, repeated: repeated_hour };
+  const withZone: Pick<Dialect, 'table'> = {
+    async table(session, name) {
+      const found = await dialect.table(session, name);
+      if ('candidates' in found) return found;
+      return { ...found, columns: found.columns.map((column) => (/^(timestamp|instant|any)$/.test(column.kind) ? { ...column, zone: known } : column)) };
+    },
+  };
+  return Object.assign(Object.create(dialect) as Dialect, withZone);
 }

@@ -1,15 +1,32 @@
-import { type Callable, InvalidMessage, Misconfigured, newRecord, type Value, type ValueRecord } from '../contract/index.js';
+import { type Callable, type Clock, InvalidMessage, Misconfigured, NotConnected, newRecord, type Value, type ValueRecord } from '../contract/index.js';
+import { abortable } from './abortable.js';
+import { Answers } from './answers.js';
 import type { Call } from './config.js';
-import type { Database, Dialect } from './dialects/dialect.js';
-import { bindNamed, parseStatement } from './statement.js';
-import { readCell, Unreadable } from './values.js';
+import type { Link } from './reading/source.js';
+import { bindNamed, type NamedStatement, parseStatement } from './statement.js';
+import { readCell, textOf, Unreadable } from './values.js';
 
-/** A SELECT with parameters, in a read-only transaction. */
+/** A question under way, with everybody who waits for its answer. */
+interface Flight {
+  readonly answer: Promise<Value>;
+  readonly stop: AbortController;
+  waiting: number;
+}
+
+/** A SELECT with parameters, in a read-only transaction. With a cache, the same question is asked once at a time and its answer used again for a while. */
 export class SqlCallable implements Callable {
+  readonly #answers: Answers | undefined;
+  readonly #flights = new Map<string, Flight>();
+  #statement: NamedStatement | undefined;
+
   constructor(
     private readonly config: Call,
-    private readonly link: () => Promise<{ readonly dialect: Dialect; readonly database: Database }>,
-  ) {}
+    private readonly link: () => Promise<Link>,
+    private readonly clock: Clock,
+  ) {
+    const { cache } = config;
+    if (cache) this.#answers = new Answers({ forMs: cache.for, negativeMs: cache.negative, entries: cache.entries }, clock);
+  }
 
   async open(signal: AbortSignal): Promise<void> {
     const { dialect, database } = await this.link();
@@ -17,9 +34,51 @@ export class SqlCallable implements Callable {
   }
 
   async call(parameters: ValueRecord, signal: AbortSignal): Promise<Value> {
+    signal.throwIfAborted();
+    if (!this.#answers) return this.#ask(parameters, signal);
+    const question = questionOf(parameters);
+    const known = this.#answers.get(question);
+    if (known !== undefined) return known;
+    const flight = this.#flights.get(question) ?? this.#start(question, parameters, this.#answers);
+    flight.waiting++;
+    try {
+      return await abortable(flight.answer, signal);
+    } finally {
+      // Nobody waits for it any more.
+      if (--flight.waiting === 0) flight.stop.abort(new NotConnected('E420', 'nobody waits for the answer'));
+    }
+  }
+
+  /** The connections belong to the system. */
+  async close(): Promise<void> {
+    this.#answers?.clear();
+    for (const { stop } of this.#flights.values()) stop.abort(new NotConnected('E420', 'the endpoint is closed'));
+    this.#flights.clear();
+  }
+
+  #start(question: string, parameters: ValueRecord, answers: Answers): Flight {
+    const stop = new AbortController();
+    const asked = this.clock.monotonic();
+    const answer = this.#ask(parameters, stop.signal).then((value) => {
+      if (!stop.signal.aborted) answers.put(question, value, asked);
+      return value;
+    });
+    const flight: Flight = { answer, stop, waiting: 0 };
+    const landed = () => {
+      if (this.#flights.get(question) === flight) this.#flights.delete(question);
+    };
+    // Whoever waits is told how it ended; one that was given up is not joined.
+    answer.then(landed, landed);
+    stop.signal.addEventListener('abort', landed, { once: true });
+    this.#flights.set(question, flight);
+    return flight;
+  }
+
+  async #ask(parameters: ValueRecord, signal: AbortSignal): Promise<Value> {
     const { dialect, database } = await this.link();
-    const statement = parseStatement(this.config.sql);
+    const statement = this.#statement ?? parseStatement(this.config.sql);
     if (typeof statement === 'string') throw new Misconfigured('E427', statement);
+    this.#statement = statement;
     const { sql, binds } = bindNamed(statement, parameters, dialect);
     const { fields, rows } = await database.read((session) => session.query(sql, binds), signal);
     const most = this.config.one ? 1 : this.config.limit;
@@ -35,9 +94,17 @@ export class SqlCallable implements Callable {
     });
     return this.config.one ? (records[0] ?? null) : records;
   }
+}
 
-  /** The connections belong to the system. */
-  async close(): Promise<void> {
-    return;
-  }
+/** One text for the values of the parameters, different for different ones: `1` is not `'1'`, and 1.0 is not 1. */
+function questionOf(parameters: ValueRecord): string {
+  return JSON.stringify(
+    Object.keys(parameters)
+      .toSorted()
+      .map((name) => {
+        const value = parameters[name] ?? null;
+        const kind = value === null ? 'null' : value instanceof Uint8Array ? 'bytes' : typeof value;
+        return [name, kind, textOf(value)];
+      }),
+  );
 }

@@ -1,6 +1,6 @@
 import { nearest } from '../../bus/finding.js';
 import { Misconfigured } from '../contract/index.js';
-import type { Column, Dialect, Session, Table } from './dialects/dialect.js';
+import type { Column, Dialect, Parameter, Procedure, Session, Table } from './dialects/dialect.js';
 
 /** @throws Misconfigured with the names that are there */
 export async function findTable(dialect: Dialect, session: Session, name: string): Promise<Table> {
@@ -17,6 +17,25 @@ export function findColumn(table: Table, name: string): Column {
   if (alike.length === 1 && alike[0]) return alike[0];
   const names = table.columns.map((column) => column.name);
   throw new Misconfigured('E422', `${table.name} has no column ${name}${suggestion(name, names)}`);
+}
+
+/** @throws Misconfigured with the names that are there */
+export async function findProcedure(procedures: NonNullable<Dialect['procedures']>, session: Session, name: string): Promise<Procedure> {
+  const found = await procedures.find(session, name);
+  if (!('candidates' in found)) return found;
+  throw new Misconfigured('E422', `there is no procedure ${name}${suggestion(name, found.candidates)}`);
+}
+
+/** A parameter that takes a value, in any case if that is unambiguous; a leading @ is left out. @throws Misconfigured with the names that are there */
+export function findParameter({ name: procedure, parameters }: Procedure, name: string): Parameter {
+  const given = parameters.filter(({ direction }) => direction !== 'out');
+  const plain = (text: string) => text.replace(/^@/, '');
+  const exact = given.find((parameter) => plain(parameter.name) === name);
+  if (exact) return exact;
+  const alike = given.filter((parameter) => plain(parameter.name).toLowerCase() === name.toLowerCase());
+  if (alike.length === 1 && alike[0]) return alike[0];
+  const names = given.map((parameter) => plain(parameter.name));
+  throw new Misconfigured('E422', `${procedure} has no parameter ${name}${suggestion(name, names)}`);
 }
 
 function suggestion(name: string, known: readonly string[]): string {

@@ -17,17 +17,26 @@ export function lintRead(config: unknown, connect: unknown): readonly SpecFindin
 }
 
 export function lintWrite(config: unknown, connect: unknown): readonly SpecFinding[] {
-  const { mode, key, version } = config as Write;
+  const { mode, key, version, missing, include } = config as Write;
+  const { driver } = connect as Connect;
   const findings: SpecFinding[] = [...lintTls(connect)];
-  if (mode === 'upsert' && !key) findings.push({ severity: 'error', path: ['mode'], message: 'upsert needs the key of the row', fix: 'key: ORD_NO' });
-  if (mode === 'insert' && version) findings.push({ severity: 'error', path: ['version'], message: 'version guards changes, and insert makes none' });
-  if (mode === 'upsert' && !version) {
-    findings.push({
-      severity: 'warning',
-      path: ['mode'],
-      message: 'an older message that arrives late overwrites a newer row',
-      fix: 'version: a column that grows with every change',
-    });
+  const error = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'error', path, message, ...(fix === undefined ? {} : { fix }) });
+  const warn = (path: SpecFinding['path'], message: string, fix: string) => findings.push({ severity: 'warning', path, message, fix });
+  if (mode === 'procedure') {
+    if (driver === 'sqlite') error(['mode'], 'SQLite has no stored procedures');
+    return findings;
+  }
+  if (mode !== 'insert' && !key) error(['mode'], `${mode} needs the key of the row`, 'key: ORD_NO');
+  if (mode === 'insert' && version) error(['version'], 'version guards changes, and insert makes none');
+  if (mode !== 'update' && missing === 'ignore') error(['missing'], 'only an update can find its row missing', 'mode: update');
+  if ((mode === 'upsert' || mode === 'update') && !version)
+    warn(['mode'], 'an older message that arrives late overwrites a newer row', 'version: a column that grows with every change');
+  if (mode === 'delete') warn(['mode'], 'an older message that arrives late brings a deleted row back', 'mark the row as deleted with a status column and mode: update');
+  for (const [field, child] of Object.entries(include)) {
+    const at = ['include', field];
+    if (child.mode === 'upsert' && !child.key) error(at, 'upsert needs the key of a child', 'key: [ORD_NO, LINE_NO]');
+    if (child.mode === 'replace' && child.key) error([...at, 'key'], 'replace writes all children anew and finds none by its key', 'mode: upsert');
+    if (child.parent && child.parent.length !== child.by.length) error([...at, 'parent'], 'by and parent need the same number of columns');
   }
   return findings;
 }
@@ -55,5 +64,8 @@ export function readFields(config: unknown): FieldTypes | undefined {
 }
 
 export function writeFields(config: unknown): FieldTypes | undefined {
-  return (config as Write).columns;
+  const { columns, include } = config as Write;
+  if (!columns) return undefined;
+  const lists = Object.entries(include).map(([name, child]): [string, FieldType] => [name, child.columns ? { list: child.columns } : 'any']);
+  return { ...columns, ...Object.fromEntries(lists) };
 }

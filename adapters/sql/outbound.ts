@@ -1,37 +1,26 @@
 import { reached } from '../../bus/failpoint.js';
-import { type Delivery, type EndpointContext, InvalidMessage, Misconfigured, NotConnected, type Outbound, type Receipt, TryAgain, type Value } from '../contract/index.js';
+import { type Delivery, type EndpointContext, NotConnected, type Outbound, type Receipt, TryAgain } from '../contract/index.js';
 import { abortable } from './abortable.js';
-import { findColumn, findTable } from './catalogue.js';
-import type { Write } from './config.js';
-import { type Bind, type Column, CommitUnknown, type Database, type Dialect, type Session, type Table } from './dialects/dialect.js';
-import { textOf } from './values.js';
+import { CommitUnknown, type Dialect, type Session } from './dialects/dialect.js';
+import type { Link } from './reading/source.js';
+import type { Effect, Target } from './writing/effect.js';
+import { applied, Overtaken, prepareInbox, remember } from './writing/inbox.js';
+import { tableWrite, type Write } from './writing/options.js';
+import { planProcedure } from './writing/procedure.js';
+import { planTable } from './writing/table.js';
 
 interface Job {
   readonly id: string;
-  readonly sql: string;
-  readonly binds: readonly Bind[];
-  /** For people: `ORD_NO=4711`. */
-  readonly row: string;
+  readonly effect: Effect;
   settle(receipt: Receipt): void;
   fail(error: unknown): void;
 }
 
-interface Target {
-  readonly table: Table;
-  readonly key: readonly Column[];
-  readonly version: Column | undefined;
-}
-
-interface Link {
-  readonly dialect: Dialect;
-  readonly database: Database;
-}
-
-const BATCH = 200;
+const MOST_OVERTAKEN = 3;
 
 /**
  * Every effect is one transaction with its inbox row. What queued while one transaction ran shares the next; a bad row makes its
- * batch run one by one, so that it fails alone.
+ * batch run in halves, so that it fails alone.
  */
 export class SqlOutbound implements Outbound {
   #target: Target | undefined;
@@ -47,24 +36,22 @@ export class SqlOutbound implements Outbound {
 
   async open(signal: AbortSignal): Promise<void> {
     const link = await this.link();
+    const { dialect, database } = link;
     this.#stop = new AbortController();
-    this.#target = await link.database.read(async (session) => {
-      const table = await findTable(link.dialect, session, this.config.table);
-      for (const name of Object.keys(this.config.columns ?? {})) findColumn(table, name);
-      const key = (this.config.key ?? []).map((name) => findColumn(table, name));
-      return { table, key, version: this.config.version === undefined ? undefined : findColumn(table, this.config.version) };
-    }, signal);
-    if (this.config.mode === 'upsert' && this.#target.key.length === 0) throw new Misconfigured('E426', `${this.config.table}: upsert needs a key`);
-    await this.#inbox(link, signal);
+    this.#target = await database.read(
+      (session) => (this.config.mode === 'procedure' ? planProcedure(dialect, session, this.config) : planTable(dialect, session, tableWrite(this.config))),
+      signal,
+    );
+    await prepareInbox(link, this.config.create_inbox, signal);
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<Receipt> {
     signal.throwIfAborted();
-    const { dialect } = await this.link();
+    await this.link();
     if (!this.#target) throw new NotConnected('E420', `${this.context.name} is not open`);
-    const statement = this.#statement(dialect, this.#target, delivery);
+    const effect = this.#target.effect(delivery);
     const { promise, resolve, reject } = Promise.withResolvers<Receipt>();
-    const job: Job = { id: delivery.id, ...statement, settle: resolve, fail: reject };
+    const job: Job = { id: delivery.id, effect, settle: resolve, fail: reject };
     this.#queue.push(job);
     this.#pump ??= this.#run();
     return abortable(promise, signal, () => {
@@ -81,14 +68,7 @@ export class SqlOutbound implements Outbound {
   async #run(): Promise<void> {
     try {
       const link = await this.link();
-      while (this.#queue.length > 0) {
-        // The same delivery twice at a time: the second waits and is then found in the inbox.
-        const ids = new Set<string>();
-        const batch = this.#queue.slice(0, BATCH).filter(({ id }) => !ids.has(id) && ids.add(id));
-        const taken = new Set(batch);
-        this.#queue = this.#queue.filter((job) => !taken.has(job));
-        await this.#apply(link, batch);
-      }
+      while (this.#queue.length > 0) await this.#apply(link, this.#take());
     } catch (error) {
       for (const job of this.#queue.splice(0)) job.fail(error);
     } finally {
@@ -97,112 +77,85 @@ export class SqlOutbound implements Outbound {
     }
   }
 
-  async #apply(link: Link, batch: readonly Job[]): Promise<void> {
+  /** The next batch, in the order of the queue. */
+  #take(): readonly Job[] {
+    const { rows, bytes } = this.config.batch;
+    const ids = new Set<string>();
+    const batch: Job[] = [];
+    const left: Job[] = [];
+    let size = 0;
+    for (const job of this.#queue) {
+      // The same delivery twice at a time: the second waits and is then found in the inbox.
+      const fits = left.length === 0 && batch.length < rows && (batch.length === 0 || size + job.effect.bytes <= bytes) && !ids.has(job.id);
+      (fits ? batch : left).push(job);
+      if (!fits) continue;
+      ids.add(job.id);
+      size += job.effect.bytes;
+    }
+    this.#queue = left;
+    return batch;
+  }
+
+  async #apply(link: Link, batch: readonly Job[], overtaken = 0): Promise<void> {
     try {
       const receipts = await link.database.write((session) => this.#effects(link.dialect, session, batch), this.#stop.signal);
       reached('sql.commit.done');
       batch.forEach((job, at) => {
-        job.settle(receipts[at] ?? { detail: job.row });
+        job.settle(receipts[at] ?? { detail: job.effect.row });
       });
     } catch (error) {
       if (error instanceof CommitUnknown) return this.#verify(link, batch, error);
+      if (error instanceof Overtaken) {
+        if (overtaken < MOST_OVERTAKEN) return this.#apply(link, batch, overtaken + 1);
+        for (const job of batch) job.fail(new TryAgain('E424', 'another node applies the same deliveries', { cause: error }));
+        return;
+      }
       if (batch.length === 1 || error instanceof NotConnected || error instanceof TryAgain) {
         for (const job of batch) job.fail(error);
         return;
       }
-      for (const job of batch) await this.#apply(link, [job]);
+      const middle = Math.ceil(batch.length / 2);
+      await this.#apply(link, batch.slice(0, middle));
+      await this.#apply(link, batch.slice(middle));
     }
   }
 
   async #effects(dialect: Dialect, session: Session, batch: readonly Job[]): Promise<readonly Receipt[]> {
-    const done = await this.#applied(dialect, session, batch);
-    const fresh = batch.filter((job) => !done.has(job.id));
-    if (fresh.length > 0) {
-      try {
-        await this.#remember(dialect, session, fresh);
-      } catch (cause) {
-        if (dialect.classify(cause)?.code !== 'E331') throw cause;
-        throw new TryAgain('E424', 'another node has just applied one of these deliveries', { cause });
-      }
-    }
+    const { name = '' } = this.#target ?? {};
+    const ids = batch.map((job) => job.id);
+    const done = await applied(dialect, session, ids);
+    const fresh = ids.filter((id) => !done.has(id));
+    if (fresh.length > 0) await remember(dialect, session, this.context.name, fresh);
     const receipts: Receipt[] = [];
-    for (const job of batch) {
-      if (done.has(job.id)) {
-        receipts.push({ detail: `${this.config.table} ${job.row}: applied before`, duplicate: true });
-        continue;
-      }
-      const { changed } = await session.query(job.sql, job.binds);
-      receipts.push({ detail: `${this.config.mode} ${this.config.table} ${job.row}${changed === 0 ? ': a newer or equal version is there' : ''}` });
+    for (const { id, effect } of batch) {
+      if (done.has(id)) receipts.push({ detail: `${name} ${effect.row}: applied before`, duplicate: true });
+      else receipts.push({ detail: `${name} ${effect.row}${await effect.run(session)}` });
     }
     reached('sql.commit.before');
     return receipts;
   }
 
-  async #remember({ capabilities, place }: Dialect, session: Session, jobs: readonly Job[]): Promise<void> {
-    for (let from = 0; from < jobs.length; from += capabilities.rowsPerInsert) {
-      const part = jobs.slice(from, from + capabilities.rowsPerInsert);
-      const binds = part.flatMap((job) => [job.id, this.context.name.slice(0, 200)]);
-      const rows = part.map((_, at) => `(${place(2 * at + 1)}, ${place(2 * at + 2)})`);
-      await session.query(`INSERT INTO signalbox_inbox (delivery_id, endpoint) VALUES ${rows.join(', ')}`, binds);
-    }
-  }
-
-  async #applied(dialect: Dialect, session: Session, batch: readonly Job[]): Promise<ReadonlySet<string>> {
-    const places = batch.map((_, at) => dialect.place(at + 1)).join(', ');
-    const { rows } = await session.query(
-      `SELECT delivery_id FROM signalbox_inbox WHERE delivery_id IN (${places})`,
-      batch.map((job) => job.id),
-    );
-    return new Set(rows.map((row) => String(row[0])));
-  }
-
   /** The answer to COMMIT was lost: what is in the inbox was committed; the rest is tried again, and the inbox decides then. */
   async #verify({ dialect, database }: Link, batch: readonly Job[], unknown: CommitUnknown): Promise<void> {
     const lost = new NotConnected('E420', unknown.message, { cause: unknown });
+    const { name = '' } = this.#target ?? {};
     try {
-      const done = await database.read((session) => this.#applied(dialect, session, batch), this.#stop.signal);
+      const done = await database.read(
+        (session) =>
+          applied(
+            dialect,
+            session,
+            batch.map((job) => job.id),
+          ),
+        this.#stop.signal,
+      );
       for (const job of batch) {
-        if (done.has(job.id)) job.settle({ detail: `${this.config.mode} ${this.config.table} ${job.row} (found in the inbox after a lost connection)` });
+        if (done.has(job.id)) job.settle({ detail: `${name} ${job.effect.row} (found in the inbox after a lost connection)` });
         else job.fail(lost);
       }
     } catch {
       // Still no connection: the next attempt reads the inbox again.
       for (const job of batch) job.fail(lost);
-    }
-  }
-
-  #statement(dialect: Dialect, target: Target, delivery: Delivery): Pick<Job, 'sql' | 'binds' | 'row'> {
-    const { table, key, version } = target;
-    const values = new Map<Column, Value>();
-    for (const [field, value] of Object.entries(delivery.payload)) {
-      const column = findColumn(table, field);
-      if (values.has(column)) throw new InvalidMessage('E332', `two fields are for the column ${column.name}`);
-      values.set(column, value);
-    }
-    const needed = this.config.mode === 'upsert' ? [...key, ...(version ? [version] : [])] : key;
-    for (const column of needed) if ((values.get(column) ?? null) === null) throw new InvalidMessage('E332', `${column.name}: no value, and it is the key or version of the row`);
-    if (values.size === 0) throw new InvalidMessage('E332', 'the payload has no field');
-    const columns = [...values.keys()];
-    const binds = columns.map((column) => dialect.bind(values.get(column) ?? null, column));
-    const names = columns.map((column) => dialect.quote(column.name)).join(', ');
-    const sql =
-      this.config.mode === 'upsert'
-        ? dialect.upsert({ table, columns, key, version })
-        : `INSERT INTO ${table.sql} (${names}) VALUES (${columns.map((_, at) => dialect.place(at + 1)).join(', ')})`;
-    return { sql, binds, row: key.map((column, at) => `${this.config.key?.[at]}=${textOf(values.get(column) ?? null)}`).join(' ') };
-  }
-
-  async #inbox({ dialect, database }: Link, signal: AbortSignal): Promise<void> {
-    const there = async () => !('candidates' in (await database.read((session) => dialect.table(session, 'signalbox_inbox'), signal)));
-    if (await there()) return;
-    const missing = `the table signalbox_inbox is missing; run: ${dialect.createInbox}`;
-    if (!this.config.create_inbox) throw new Misconfigured('E425', missing);
-    try {
-      await database.write((session) => session.query(dialect.createInbox), signal);
-    } catch (cause) {
-      if (cause instanceof NotConnected || cause instanceof TryAgain) throw cause;
-      // Another node may have created it at the same moment.
-      if (!(await there())) throw new Misconfigured('E425', missing, { cause });
     }
   }
 }

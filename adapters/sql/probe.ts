@@ -57,7 +57,8 @@ export async function probe(
     await step(`write right ${name}`, async () => {
       const { dialect, database } = await link();
       const rights = await database.read(async (session) => dialect.writeRights(session, await findTable(dialect, session, name)), signal);
-      const list = rights === undefined || rights.length === 0 ? 'none' : rights.join(', ');
+      if (rights === undefined) return 'the driver does not tell';
+      const list = rights.length === 0 ? 'none' : rights.join(', ');
       return tables.written.has(name) ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
     });
   }

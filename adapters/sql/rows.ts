@@ -4,7 +4,7 @@ import { findColumn, findTable } from './catalogue.js';
 import type { ColumnType, Read } from './config.js';
 import type { Column, Dialect, Session, Table } from './dialects/dialect.js';
 import { Binds } from './statement.js';
-import { conform, type Raw, readCell, textOf, Unreadable } from './values.js';
+import { fitCell, type Raw, readCell, textOf, Unreadable } from './values.js';
 
 /** A column of the result: where it is, what the record calls it, what the configuration says it is. */
 export interface Selected {
@@ -47,9 +47,9 @@ export function readRow(shape: Shape, cells: readonly Raw[]): Row {
   const problems: string[] = [];
   shape.selected.forEach(({ column, field, declared }, at) => {
     const cell = readCell(cells[at] ?? null, column.kind);
-    const fitted = cell instanceof Unreadable || declared === undefined ? cell : conform(cell, declared);
+    const fitted = fitCell(cell, column, declared);
     native.set(column.name, cell instanceof Unreadable ? cell.text : cell);
-    if (fitted instanceof Unreadable) problems.push(`${field}: ${fitted.text.slice(0, 60)} ${fitted.reason}`);
+    if (fitted instanceof Unreadable) problems.push(`${shape.table.name}.${field}: ${fitted.text === '' ? '' : `${fitted.text.slice(0, 60)} `}${fitted.reason}`);
     value[field] = fitted instanceof Unreadable ? fitted.text : fitted;
   });
   return { value, native, problem: problems.length === 0 ? undefined : problems.join('; ') };

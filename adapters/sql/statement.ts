@@ -13,6 +13,12 @@ export class Binds {
     return this.dialect.place(this.values.length, column);
   }
 
+  /** Adds a value to write to `column`. */
+  written(value: Value, column: Column): string {
+    this.values.push(this.dialect.bind(value, column));
+    return this.dialect.place(this.values.length);
+  }
+
   /** Adds a parameter nobody told the type of. */
   free(value: Value): string {
     this.values.push(this.dialect.bindFree(value));

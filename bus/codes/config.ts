@@ -132,6 +132,26 @@ export const configCodes = {
     meaning: 'A package listed under `adapters` is not installed, or was built for another version of Signalbox.',
     fix: 'Install the package beside Signalbox, in a version that fits.',
   },
+  E126: {
+    title: 'it cannot be imported like this',
+    meaning: 'What was asked of `signalbox import` does not fit what the table, or the sample, has.',
+    fix: 'Leave the option out, and what fits best is proposed.',
+  },
+  E127: {
+    title: 'the sample tells too little',
+    meaning: 'The layout of a file is inferred from a sample: it needs a few whole records of the kind that will come.',
+    fix: 'Give a larger or another sample, or write the endpoint by hand.',
+  },
+  E128: {
+    title: 'the system does not tell what it has',
+    meaning: 'Only adapters of databases describe their tables.',
+    fix: 'For files give a sample: `signalbox import csv`, `fixed`, `copybook`, `xml`, `edi`.',
+  },
+  E129: {
+    title: 'it is there already',
+    meaning: 'An import writes new files only, and adds endpoints that nobody has.',
+    fix: 'Choose another name with `--endpoint`, or remove what is there.',
+  },
   E190: {
     title: '`on_unknown` has no effect here',
     meaning: 'The adapter writes the id of each delivery into the target together with its effect, so that a repetition is always recognised.',

@@ -92,10 +92,22 @@ export const dataCodes = {
     meaning: 'The file name or URL of the target is built from the message, and a part it needs is missing or empty.',
     fix: 'Map the field in the rule, or use a place that always has a value, such as {id}.',
   },
+  E326: {
+    title: 'a time does not fit the zone of the column',
+    meaning:
+      'A time with a zone is for a column without one, or the other way round, and the configuration does not say in which zone the column is; or the local time is one that its clocks jump over or show twice.',
+    fix: 'Set `zone` in `connect` to the time zone the application writes its local times in, or map the time to the form of the column.',
+  },
+  E327: {
+    title: 'a time of day would be lost',
+    meaning: 'The target column keeps a date alone, and the value has a time of day. Nothing was cut and nothing was written.',
+    fix: 'Map the date: `date(...)` of the time in the zone that counts.',
+  },
   E330: {
     title: 'a cell of the row cannot be read as its type',
-    meaning: 'A value in the row has no exact form, such as NaN, or does not fit the type the configuration declares. The row was set aside, the rows around it went on.',
-    fix: 'Correct the value in the source system, or declare another type for the column.',
+    meaning:
+      'A value in the row has no exact form, such as NaN or the date 0000-00-00, does not fit the type the configuration declares, is no text in its encoding, is a local time that does not exist, or is too large for a message and was not loaded. The row was set aside, the rows around it went on.',
+    fix: 'Correct the value in the source system, declare another type for the column (`text` takes a date as it is), or leave the column out of `columns`.',
   },
   E331: {
     title: 'the row breaks a constraint of the target table',
@@ -115,12 +127,22 @@ export const dataCodes = {
   E334: {
     title: 'a list or record cannot be written to a column',
     meaning: 'A column or parameter takes one value.',
-    fix: 'Map single fields, or write the lines with a split.',
+    fix: 'Map single fields, write lists to a child table with `include`, or write the lines with a split.',
   },
   E335: {
     title: 'a parameter of the call does not fit its statement',
     meaning: 'The call gives no value for a parameter of the SQL, gives one it does not have, or the answer has more rows than allowed.',
     fix: 'Give exactly the parameters the SQL names with a colon, and narrow the statement.',
+  },
+  E336: {
+    title: 'the row to change is not there',
+    meaning: 'The target has no row with the key of the message, and the mode is update.',
+    fix: 'Use mode: upsert if the row may be missing, or `missing: ignore` if that is no error; otherwise replay the message when the row is there.',
+  },
+  E337: {
+    title: 'a procedure or trigger of the database refused the row',
+    meaning: 'Code in the database raised an error of its own for this row. The transaction of the row was undone.',
+    fix: 'The message is the text of that code: correct the data, or the mapping, and replay.',
   },
   E340: {
     title: 'a CSV row is malformed',
@@ -187,6 +209,27 @@ export const dataCodes = {
     meaning: 'The name made from the message has a path separator, a control character, a leading dot or is too long.',
     fix: 'Build the name from a field without such characters; the detail shows the name.',
   },
+  E353: {
+    title: 'the control totals of a file are wrong',
+    meaning:
+      'The number of records or a sum in the header or trailer is not what was read, or the header or trailer is missing. Without all_or_nothing its records were handed over.',
+    fix: 'Ask the sender for the complete file; the detail has both numbers. With all_or_nothing: true nothing of such a file is handed over.',
+  },
+  E354: {
+    title: 'a record has no place in the layout',
+    meaning: 'No kind of record fits its discriminator, or it belongs below a record that is not there.',
+    fix: 'Compare the record with `records` of the endpoint: the position and the values of `when`, and which record lists it under `children`.',
+  },
+  E355: {
+    title: 'a field does not hold what the copybook says',
+    meaning: 'The bytes of the field are no number of its PICTURE and USAGE, or no alternative of a REDEFINES fits. Nothing was guessed.',
+    fix: 'Compare the bytes in the detail with the copybook: an old copybook, a wrong code page or a file that was converted as text on its way are the usual causes.',
+  },
+  E356: {
+    title: 'the lengths between the records are wrong',
+    meaning: 'A record or block descriptor word holds a length that cannot be. Nothing after it can be told apart, so the rest of the file was not read.',
+    fix: 'Transfer the file in binary with its descriptor words, and check record_format of the endpoint.',
+  },
   E360: {
     title: 'the body of the request is not UTF-8',
     meaning: 'An authentic request carried bytes that are no UTF-8 text. It was accepted and set aside with its bytes, nothing was replaced.',
@@ -201,5 +244,61 @@ export const dataCodes = {
     title: 'a parameter of the call is no text and no number',
     meaning: 'The parameters of a call become part of the address, so they are text, numbers or booleans.',
     fix: 'Give a plain value in the call.',
+  },
+  E363: {
+    title: 'the input is not the XML that is expected',
+    meaning: 'The document is not well-formed XML 1.0, has a document type, or its root is another one. The records before the place were taken over.',
+    fix: 'Correct the document at its source; the detail names file, line and column. Document types (DTD) and entities are never read.',
+  },
+  E364: {
+    title: 'an element of the XML has no clear form',
+    meaning: 'An element is repeated without being declared a list, has text beside elements, or its name is in two namespaces. Only this record failed.',
+    fix: 'Add the path to xml: lists, or the namespace to xml: namespaces; the detail names file, line and column.',
+  },
+  E365: {
+    title: 'the input is not the EDI interchange that is expected',
+    meaning: 'A segment, a message or the envelope around it is broken, so that where it ends cannot be told for certain.',
+    fix: 'Compare the file with its standard; the detail names the segment, its number and the byte it starts at.',
+  },
+  E366: {
+    title: 'the control numbers or counts of an interchange do not fit',
+    meaning: 'A count (segments, messages, groups) or a control number at the end differs from the one that was counted or given at the beginning: something is missing.',
+    fix: 'Ask the sender for the complete interchange. The messages that fit were taken over; the rest is in the dead letters.',
+  },
+  E367: {
+    title: 'the workbook cannot be read',
+    meaning: 'The file is no .xlsx workbook, is protected by a password, has not the sheet or the header that is asked for, or is larger than allowed.',
+    fix: 'Save it as .xlsx (Excel workbook) without a password, or correct sheet and header_row.',
+  },
+  E368: {
+    title: 'a cell of the workbook has no value',
+    meaning: 'The cell holds an error such as #N/A, or a date that does not exist. Only this row failed.',
+    fix: 'Correct the cell or its formula; the detail names sheet and cell.',
+  },
+  E369: {
+    title: 'the compressed data is damaged',
+    meaning: 'The file ends too early, its checksum differs, or it is not of the declared kind. Nothing behind the damaged place was read.',
+    fix: 'Let the sender send it again, and under a temporary name until it is complete.',
+  },
+  E370: {
+    title: 'the archive is refused',
+    meaning:
+      'It has more entries or bytes than allowed, grows more than 100 times, or has an entry that is encrypted, a link, there twice, an archive itself, or named to lead elsewhere. Such archives are made to do harm.',
+    fix: 'Have a look at it by hand. Raise the limit under compression only when the sender really needs it.',
+  },
+  E371: {
+    title: 'the file cannot be decrypted, or its signature is not accepted',
+    meaning: 'It is not encrypted for the key, was changed, or has no valid signature of a configured key. Nothing of it was taken over.',
+    fix: 'Check with the sender which keys were used; the detail names the key. Never read the file without verifying instead.',
+  },
+  E372: {
+    title: 'the OpenPGP key cannot be used',
+    meaning: 'The key is no OpenPGP key of the expected kind, is expired or revoked, or its passphrase is wrong.',
+    fix: 'Export it with gpg --armor --export (or --export-secret-keys) and check the passphrase and the expiry date.',
+  },
+  E373: {
+    title: 'the file needs more room than allowed',
+    meaning: 'To read it, its content has to be kept beside it first, and it has more bytes than max_size.',
+    fix: 'Raise max_size, and see that the folder for temporary files (TMPDIR) has room for it.',
   },
 } as const satisfies CodeTable;

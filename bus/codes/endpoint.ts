@@ -47,6 +47,16 @@ export const endpointCodes = {
     meaning: 'The SQL of a call, or a type in it, is not valid for this database.',
     fix: 'Try the statement in a database client with the same account.',
   },
+  E428: {
+    title: 'the database has no transactions',
+    meaning: 'The ODBC driver says that its database cannot do several statements as one. An effect and the record that it was made could come apart, so nothing is written.',
+    fix: 'Read from this database only, or write to it through another system that has transactions (journal the files on DB2 for i).',
+  },
+  E429: {
+    title: 'the database client cannot be loaded',
+    meaning: 'The ODBC driver manager, or the driver it is to load, is not on this machine or does not fit it.',
+    fix: 'Install unixODBC and the driver of the database for this processor; `odbcinst -q -d` lists the installed drivers.',
+  },
   E435: {
     title: 'too many rows are gone',
     meaning: 'A comparison with the remembered table finds more deleted rows than `snapshot.guard` lets go, or an empty table. Nothing was handed over and nothing forgotten.',
@@ -111,6 +121,26 @@ export const endpointCodes = {
     title: 'the server closed the connection while connecting',
     meaning: 'The server does not offer what is needed: SFTP, or an algorithm of the allowed list.',
     fix: 'Check that the account may use SFTP; for old servers allow their algorithms in legacy_algorithms.',
+  },
+  E456: {
+    title: 'a download is incomplete',
+    meaning: 'The number of bytes that came is not the size the server says the file has. What was read is not relied on.',
+    fix: 'Nothing: it is tried again. If it repeats, the sender is still writing the file, or the server tells wrong sizes.',
+  },
+  E457: {
+    title: 'the certificate of the server was not accepted',
+    meaning: 'The TLS certificate is signed by an unknown authority, has expired, or is for another name. Nothing was sent, no login was tried.',
+    fix: 'Ask the operator of the server for the certificate of the authority and name its file in `ca`; `servername` is for a certificate of another name.',
+  },
+  E458: {
+    title: 'the server does not offer what is needed',
+    meaning: 'The FTP server refuses TLS, encrypted transfers or passive mode, or lists folders in a form that is not known.',
+    fix: 'Follow the message. A server without TLS needs `tls: off`, which sends the password in the clear.',
+  },
+  E459: {
+    title: 'a folder lists without end',
+    meaning: 'The server names more entries in one folder than can be believed, or repeats them without end. The listing was given up.',
+    fix: 'Look at the folder at the server; move away what is not needed there any more.',
   },
   E460: {
     title: 'the adapter package is not installed',
@@ -206,5 +236,25 @@ export const endpointCodes = {
     title: 'a secret is too short or not usable',
     meaning: 'A signing secret that can be guessed, or one with characters that cannot be sent, protects nothing.',
     fix: 'Create a new one, at least 24 random bytes, and give it to both sides.',
+  },
+  E480: {
+    title: 'the SSH agent cannot be used',
+    meaning: 'agent: true asks for the keys of an SSH agent, and there is none at SSH_AUTH_SOCK, or it does not answer.',
+    fix: 'Start the agent for the user that Signalbox runs as and set SSH_AUTH_SOCK in its unit, or use `key`.',
+  },
+  E481: {
+    title: 'the system has no server to trust',
+    meaning: '`signalbox systems trust` needs the host of the server from `connect` of the system, and an adapter that pins a host key.',
+    fix: 'Write host (and port) of the system as plain values, then run the command again.',
+  },
+  E486: {
+    title: 'the collected file is full',
+    meaning: 'A file that collects messages has all it may have, and could not be written yet. Nothing more is taken until it is.',
+    fix: 'Nothing, when it passes by itself. Otherwise the log says why the file cannot be written.',
+  },
+  E487: {
+    title: 'the collected file cannot be written',
+    meaning: 'A file of the name is there with another content, or its records do not fit the format together. The messages are kept and it is tried again.',
+    fix: 'Take the other file away, or correct the options; the file is then written by itself.',
   },
 } as const satisfies CodeTable;

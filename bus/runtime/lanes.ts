@@ -28,6 +28,8 @@ export class LaneEntry implements Received {
   trouble: Trouble | undefined;
   /** The keys that wait hold up too many others: this one is given up now. */
   isCrowding = false;
+  /** Its end is decided: a copy that comes now may be one that a person hands out again, and has a place of its own. */
+  isDecided = false;
 
   constructor(
     readonly channel: string,
@@ -124,7 +126,7 @@ export class Lanes {
       return;
     }
     const lane = this.lanes.get(key) ?? { key, entries: [], clearIn: undefined };
-    const known = lane.entries.find(({ id }) => id === received.id);
+    const known = lane.entries.find(({ id, isDecided }) => id === received.id && !isDecided);
     if (known) {
       known.attach(received);
       return;

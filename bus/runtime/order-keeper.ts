@@ -124,6 +124,7 @@ export class OrderKeeper {
     const { key } = entry.lane;
     const message: OutgoingMessage = parked ? messageOf(parked) : entry;
     if (this.orderOf(queued).onFailure === 'skip') {
+      entry.isDecided = !parked;
       await this.journal.dead(message, queued, { ...cause, reason: `${cause.reason} (a gap in the order of "${key}")` }, error, signal);
       entry.trouble = undefined;
       if (!parked) entry.ack();

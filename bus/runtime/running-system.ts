@@ -1,4 +1,4 @@
-import type { ConnectedSystem, Inbound, PollingInbound, ProbeStep } from '../../adapters/contract/endpoint.js';
+import type { ConnectedSystem, EndpointContext, Inbound, PollingInbound, ProbeStep } from '../../adapters/contract/endpoint.js';
 import type { EndpointState } from '../../adapters/contract/services.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
 import type { Store } from '../store/contract.js';
@@ -38,7 +38,7 @@ export function buildSystem(plan: SystemPlan, services: SystemServices): Running
   };
   const connected = connect(plan);
   const sources = plan.inbound.map((config) => {
-    const inboundOf = (): Inbound | undefined => connected.inbound?.({ name: config.name, config: config.config, state: stateOf(config.name, services.store) });
+    const inboundOf = (): Inbound | undefined => connected.inbound?.(contextOf(config, services));
     const construct = (): Source | undefined => {
       const inbound = inboundOf();
       const remake = (): PollingInbound | undefined => {
@@ -51,7 +51,7 @@ export function buildSystem(plan: SystemPlan, services: SystemServices): Running
   });
   const targets = plan.outbound.map((config) => {
     const construct = (): Target | undefined => {
-      const outbound = connected.outbound?.({ name: config.name, config: config.config, state: stateOf(config.name, services.store) });
+      const outbound = connected.outbound?.(contextOf(config, services));
       return outbound && new Target(outbound, config, services);
     };
     return [config.name, make(config.name, 'outbound', construct)] as const;
@@ -79,6 +79,10 @@ function connect(plan: SystemPlan): ConnectedSystem {
     const probe = async (): Promise<readonly ProbeStep[]> => [{ name: 'connect', ok: false, detail: describe(error) }];
     return { inbound: refuse, outbound: refuse, probe, close: async () => undefined };
   }
+}
+
+function contextOf({ name, config }: { readonly name: string; readonly config: unknown }, { store, node }: SystemServices): EndpointContext {
+  return { name, config, state: stateOf(name, store), node };
 }
 
 function stateOf(endpoint: string, { endpointState }: Pick<Store, 'endpointState'>): EndpointState {

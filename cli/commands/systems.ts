@@ -7,6 +7,7 @@ import { actor, connect, globals, named } from '../session.js';
 import { pairs, table } from '../table.js';
 import { age, duration, paint, plural, safe, stateWord } from '../text.js';
 import { endpointDetail, systemsTable } from './status.js';
+import { trustCommand } from './trust.js';
 
 export function systemsCommand(): Command {
   const systems = new Command('systems').description('The systems outside: state, connection tests, pause');
@@ -39,6 +40,7 @@ export function systemsCommand(): Command {
       emit(all.output, steps, () => probeText(steps));
       if (steps.some((step) => !step.ok)) process.exitCode = EXIT.problem;
     });
+  systems.addCommand(trustCommand());
   for (const verb of ['pause', 'resume'] as const) {
     systems
       .command(verb)

@@ -29,7 +29,7 @@ export function testCommand(): Command {
     });
 }
 
-function testText({ results, coverage }: TestRun): string {
+export function testText({ results, coverage }: TestRun): string {
   if (results.length === 0) return '';
   const failed = results.filter(({ passed }) => !passed).length;
   const counts = failed === 0 ? `${results.length} passed` : `${failed} failed, ${results.length - failed} passed`;

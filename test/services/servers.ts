@@ -178,6 +178,94 @@ export async function startSshd(): Promise<Server<SshdAccess>> {
   return launch({ command, args: ['-D', '-e', '-f', config], port, directory, startMs: 10_000 }, access);
 }
 
+export interface FtpAccess {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** PEM file of the certificate, which signed itself. */
+  readonly ca: string;
+  /** Local path of the folder a login starts in. */
+  readonly directory: string;
+}
+
+/** vsftpd: LIST only, no MLSD, few words. With TLS it demands that transfers resume the session of the commands. */
+export async function startVsftpd(tls: 'explicit' | 'implicit' | 'off', settings: readonly string[] = []): Promise<Server<FtpAccess>> {
+  const command = need('/usr/sbin/vsftpd', 'vsftpd');
+  const directory = newDirectory('vsftpd');
+  const port = await freePort();
+  const password = 'test-password';
+  const [files, config, ca] = [join(directory, 'files'), join(directory, 'config'), join(directory, 'certificate.pem')];
+  mkdirSync(files);
+  writeFileSync(join(directory, 'passwords'), `${password}\n`);
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '30',
+      '-subj',
+      '/CN=ftp.test',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1,DNS:localhost',
+      '-keyout',
+      join(directory, 'key.pem'),
+      '-out',
+      ca,
+    ],
+    { stdio: 'ignore' },
+  );
+  const secured = [
+    'ssl_enable=YES',
+    'allow_anon_ssl=YES',
+    'force_anon_logins_ssl=YES',
+    'force_anon_data_ssl=YES',
+    'require_ssl_reuse=YES',
+    'ssl_ciphers=HIGH',
+    `implicit_ssl=${tls === 'implicit' ? 'YES' : 'NO'}`,
+    `rsa_cert_file=${ca}`,
+    `rsa_private_key_file=${directory}/key.pem`,
+  ];
+  writeFileSync(
+    config,
+    [
+      'listen=YES',
+      'listen_address=127.0.0.1',
+      `listen_port=${port}`,
+      'background=NO',
+      'run_as_launching_user=YES',
+      'anonymous_enable=YES',
+      'local_enable=NO',
+      // The only password that the one account without a line in /etc/passwd takes.
+      'secure_email_list_enable=YES',
+      `email_password_file=${directory}/passwords`,
+      `anon_root=${files}`,
+      'write_enable=YES',
+      'anon_upload_enable=YES',
+      'anon_mkdir_write_enable=YES',
+      'anon_other_write_enable=YES',
+      'anon_world_readable_only=NO',
+      'anon_umask=022',
+      'pasv_address=127.0.0.1',
+      'seccomp_sandbox=NO',
+      `vsftpd_log_file=${directory}/vsftpd.log`,
+      'dual_log_enable=NO',
+      'xferlog_enable=NO',
+      ...(tls === 'off' ? [] : secured),
+      ...settings,
+      '',
+    ].join('\n'),
+  );
+  // It refuses a configuration that is not its own user's.
+  return launch({ command, args: [config], port, directory, startMs: 10_000 }, { host: '127.0.0.1', port, user: 'anonymous', password, ca, directory: files });
+}
+
 export interface RabbitmqServer extends Server<{ readonly url: string }> {
   /** `rabbitmqctl` on this node. */
   control(...args: readonly string[]): Promise<string>;

@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import type { DatabaseAccess, SshdAccess } from './servers.js';
+import type { DatabaseAccess, FtpAccess, SshdAccess } from './servers.js';
 
 // Servers are started by the first test that asks and shared by all of the run; setup.ts owns them.
 
@@ -26,4 +26,6 @@ export const services = {
   postgres: () => access<DatabaseAccess>('postgres'),
   mariadb: () => access<DatabaseAccess>('mariadb'),
   sshd: () => access<SshdAccess>('sshd'),
+  ftp: () => access<FtpAccess>('ftp'),
+  ftps: () => access<FtpAccess>('ftps'),
 };

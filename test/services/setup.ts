@@ -1,5 +1,5 @@
 import { createServer, type Server as HttpServer } from 'node:http';
-import { type Server, startMariadb, startPostgres, startRabbitmq, startSshd } from './servers.js';
+import { type Server, startMariadb, startPostgres, startRabbitmq, startSshd, startVsftpd } from './servers.js';
 
 export interface Running {
   readonly control: HttpServer;
@@ -11,6 +11,8 @@ const starters: Readonly<Record<string, () => Promise<Server<unknown>>>> = {
   postgres: startPostgres,
   mariadb: startMariadb,
   sshd: startSshd,
+  ftp: () => startVsftpd('off'),
+  ftps: () => startVsftpd('explicit'),
 };
 
 export default async function setup(): Promise<void> {

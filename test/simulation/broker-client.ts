@@ -19,7 +19,8 @@ import type { VirtualClock } from './clock.js';
 import { type Context, Wire } from './context.js';
 import type { Life } from './scheduler.js';
 
-const CONFIRM_MS = 30_000;
+/** After so long without a confirm nobody knows whether it was stored, as on RabbitMQ. */
+export const CONFIRM_MS = 30_000;
 const PATIENCE_MS = 5_000;
 
 /** One connection as the client sees it. */

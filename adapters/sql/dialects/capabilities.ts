@@ -25,4 +25,5 @@ export const CAPABILITIES: Readonly<Record<Connect['driver'], Capabilities>> = {
   sqlite: { title: 'SQLite', rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: false, watermark: undefined, tested: true },
   postgres: { title: 'PostgreSQL', rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: true, watermark: 'transaction', tested: true },
   mariadb: { title: 'MariaDB', rowValues: false, rowsPerInsert: 1000, binds: 30_000, skipLocked: true, watermark: undefined, tested: true },
+  odbc: { title: 'ODBC', rowValues: false, rowsPerInsert: 1, binds: 250, skipLocked: false, watermark: undefined, tested: true },
 };

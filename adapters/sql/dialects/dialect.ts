@@ -2,6 +2,7 @@ import type { AnyFailure } from '../../../bus/errors.js';
 import type { Value } from '../../contract/index.js';
 import type { Connect, Overlap } from '../config.js';
 import type { Kind, Raw } from '../values.js';
+import type { Zone } from '../zone.js';
 import type { Capabilities } from './capabilities.js';
 import type { Catalogue } from './facts.js';
 
@@ -33,7 +34,13 @@ export interface Dialect {
   page(select: Select): string;
   /** `place`, moved back by the overlap: computed by the database with its own value. */
   back(place: string, overlap: Overlap): string;
+  /** Where there are no words for `back`: moves the value itself, and `back` gives its place as it is. */
+  earlier?(value: Value, overlap: Overlap): Value;
   upsert(statement: Upsert): string;
+  /** The INSERT, changed so that rows whose key is there are left out without an error. Without it such a row is an error of the whole statement. */
+  skipDuplicates?(insert: string): string;
+  /** Absent where the database has no stored procedures. */
+  readonly procedures?: Procedures;
   /** DDL of the inbox table; harmless when it is there. */
   readonly createInbox: string;
   /** Finds a table in the catalogue by its name, in any case if that is unambiguous. */
@@ -81,6 +88,18 @@ export interface Column {
   readonly precision?: number;
   /** Most characters. */
   readonly length?: number;
+  /** Most bytes, of a text too. */
+  readonly bytes?: number;
+  /** Digits of a second it keeps. */
+  readonly fraction?: number;
+  /** A binary floating point number. */
+  readonly float?: 32 | 64;
+  /** May hold more than a message takes: `select` asks for the size before it loads the value (`TOO_LARGE`). */
+  readonly large?: true;
+  /** Text whose encoding the database does not know: `select` gives its bytes. */
+  readonly raw?: true;
+  /** Of times without a zone, when the configuration says it. Put there by `zoned`, not by the dialect. */
+  readonly zone?: Zone;
 }
 
 export interface Table {
@@ -92,6 +111,28 @@ export interface Table {
   /** A view has no row versions. */
   readonly view: boolean;
   readonly columns: readonly Column[];
+}
+
+/** A stored procedure; PostgreSQL: a function too. */
+export interface Procedure {
+  /** Quoted, with schema. */
+  readonly sql: string;
+  readonly name: string;
+  readonly isFunction: boolean;
+  readonly parameters: readonly Parameter[];
+}
+
+export interface Parameter extends Column {
+  readonly direction: 'in' | 'out' | 'inout';
+  /** Has a default, which is used when it is not given. */
+  readonly optional: boolean;
+}
+
+interface Procedures {
+  /** Finds a procedure in the catalogue by its name, in any case if that is unambiguous. @throws Misconfigured when there are several of that name */
+  find(session: Session, name: string): Promise<Procedure | Missing>;
+  /** The statement that calls it; `given` are its parameters with a value, in the order of the procedure and of the binds. */
+  call(procedure: Procedure, given: readonly Parameter[]): string;
 }
 
 /** The table is not there; names that are. */

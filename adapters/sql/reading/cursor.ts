@@ -106,7 +106,7 @@ export class CursorReading implements PollingInbound {
     const binds = new Binds(dialect);
     const where = [`${name} <= ${binds.compared(upto, lead)}`];
     if (position.after) where.push(after(dialect, plan.order, position.after, binds));
-    else if (read !== undefined && plan.overlap) where.push(`${name} >= ${dialect.back(binds.compared(read, lead), plan.overlap)}`);
+    else if (read !== undefined && plan.overlap) where.push(`${name} >= ${dialect.back(binds.compared(dialect.earlier?.(read, plan.overlap) ?? read, lead), plan.overlap)}`);
     else if (position.high) where.push(after(dialect, plan.order, position.high, binds));
     const page = await readPage(dialect, session, plan, { where, binds, order: plan.order, limit });
     const kept = position.high ? { high: position.high } : {};

@@ -118,6 +118,134 @@ describe('csv in', () => {
   });
 });
 
+describe('dialects of csv', () => {
+  const read = async (options: object, text: string, size = 100): Promise<unknown[]> => (await decodeAll(codec(options), text, size)).map(shown);
+
+  test.each<[string, object, string, unknown[]]>([
+    ['pipes', { delimiter: '|' }, 'a|b\n1|2\n', [{ a: '1', b: '2' }]],
+    ['tabs', { delimiter: '\t' }, 'a\tb\n1\t\n', [{ a: '1', b: '' }]],
+    ['the unit separator', { delimiter: '\x1f' }, 'a\x1fb\n1\x1f2\n', [{ a: '1', b: '2' }]],
+    ['several characters', { delimiter: '~|~' }, 'a~|~b\n1~|2~|~"x~|~"\n', [{ a: '1~|2', b: 'x~|~' }]],
+    ['no ASCII', { delimiter: '¦' }, 'a¦b\n1¦ü\n', [{ a: '1', b: 'ü' }]],
+    ['no quotes', { quote: 'none' }, 'a,b\n1",""\n', [{ a: '1"', b: '""' }]],
+    ['another quote', { quote: "'" }, "a,b\n'1,''x''',\"\n", [{ a: "1,'x'", b: '"' }]],
+    [
+      'backslashes',
+      { escape: 'backslash', null_text: '\\N' },
+      'a,b\n"x\\"\\\\",y\\,z\n\\N,"\\N"\n',
+      [
+        { a: 'x"\\', b: 'y,z' },
+        { a: null, b: 'N' },
+      ],
+    ],
+    ['backslash before a line end', { escape: 'backslash', quote: 'none' }, 'a,b\n1\\\r\n2,3\n', [{ a: '1\r\n2', b: '3' }]],
+    ['null text', { null_text: 'NULL' }, 'a,b\nNULL,"NULL"\n', [{ a: null, b: 'NULL' }]],
+    ['comments and lines before the header', { comment: '#', skip_lines: 2 }, 'Report, "x\n\na,b\n#1,2\n1,2\n#', [{ a: '1', b: '2' }]],
+    ['spaces around', { trim: true }, 'a , b\n 1 , "2 " \n', [{ a: '1', b: '2 ' }]],
+    [
+      'a delimiter behind the last field',
+      { delimiter: ';', trailing_delimiter: true },
+      'a;b;\n1;2;\n3;;\n4;5\n',
+      [
+        { a: '1', b: '2' },
+        { a: '3', b: '' },
+        { a: '4', b: '5' },
+      ],
+    ],
+    [
+      'CR only',
+      {},
+      'a,b\r1,2\r"3\r4",5\r',
+      [
+        { a: '1', b: '2' },
+        { a: '3\r4', b: '5' },
+      ],
+    ],
+    ['names in one case, renamed', { header_case: 'lower', rename: { 'order no.': 'id' } }, ' Order No. ,Amt\n1,2\n', [{ id: '1', amt: '2' }]],
+    ['a name twice', { duplicate_columns: 'number' }, 'a,b,a\n1,2,3\n', [{ a: '1', b: '2', a_2: '3' }]],
+    ['short rows', { short_rows: 'empty' }, 'a,b\n1\n', [{ a: '1', b: '' }]],
+    ['long rows', { long_rows: 'ignore' }, 'a,b\n1,2,3\n', [{ a: '1', b: '2' }]],
+    ['blank lines are rows', { blank_lines: 'record' }, 'a\n\n1\n', [{ a: '' }, { a: '1' }]],
+    ['blank lines are wrong', { blank_lines: 'fail' }, 'a\n\n1\n', ['E340 orders.csv:2: the line is empty', { a: '1' }]],
+    ['header only', {}, 'a,b\n', []],
+    ['nothing', {}, '', []],
+  ])('F31 %s', async (_, options, text, records) => {
+    for (const size of [1, 2, 3, 7, 1000]) expect(await read(options, text, size)).toEqual(records);
+  });
+
+  test('F30 quotes: relaxed takes a stray quote as it stands', async () => {
+    const text = 'a,b,c\n1,Oh snap its "field3",2\n"x "y" z",3,"4"\n"5""6",7,"8\n9"\n';
+    for (const size of [1, 2, 5, 1000]) {
+      expect(await read({ quotes: 'relaxed' }, text, size)).toEqual([
+        { a: '1', b: 'Oh snap its "field3"', c: '2' },
+        { a: 'x "y" z', b: '3', c: '4' },
+        { a: '5"6', b: '7', c: '8\n9' },
+      ]);
+    }
+  });
+
+  test('F31 hostile rows: NUL, 20,000 columns, a quote that opens 5 MB; each fails alone', async () => {
+    const text = `a\nx\0y\n${'1,'.repeat(20_000)}\n"${'z\n'.repeat(20)}\n1\n`;
+    expect((await read({ max_record: '64KiB' }, text)).slice(0, 3)).toEqual([
+      'E340 orders.csv:2: there is a NUL character: the file is damaged, or its encoding is another',
+      'E345 orders.csv:3: the row has more than 10000 columns',
+      'E340 orders.csv:4: column 1: the quote is not closed',
+    ]);
+  });
+
+  test('a million backslashes cost no quadratic time', async () => {
+    const records = await read({ escape: 'backslash', max_record: '8MiB' }, `a\n"${'\\\\'.repeat(1_000_000)}\n1\n`, 65_536);
+    expect(records).toEqual(['E340 orders.csv:2: column 1: the quote is not closed', { a: '1' }]);
+  });
+
+  test.each<[object, string]>([
+    [{ delimiter: '\n' }, 'no line end'],
+    [{ delimiter: 'a"b' }, 'same character'],
+    [{ records: { a: { children: { bs: 'b' } } } }, 'there is no record'],
+    [{ records: { a: { children: { bs: 'b' } }, b: { when: { is: 'B' }, children: { as: 'a' } } } }, 'stands below itself'],
+    [{ records: { a: {}, b: {} } }, 'only one record may be without when'],
+  ])('%j is refused', (options, problem) => {
+    expect(csvOptions.safeParse(options).error?.message).toContain(problem);
+  });
+
+  test.each<[object, object, string]>([
+    [{ delimiter: '~|~', columns: ['a', 'b'] }, { a: 'x~|~', b: '1' }, '"x~|~"~|~1'],
+    [{ escape: 'backslash', columns: ['a', 'b'] }, { a: 'x"\\', b: 'y' }, '"x\\"\\\\",y'],
+    [{ null_text: '\\N', columns: ['a', 'b'] }, { a: null, b: '\\N' }, '\\N,"\\N"'],
+    [{ trailing_delimiter: true, columns: ['a'] }, { a: '1' }, '1,'],
+    [{ guard_formulas: true, columns: ['a', 'b'] }, { a: '=cmd()', b: '-1.5' }, "'=cmd(),-1.5"],
+    [{ quote: 'none', escape: 'backslash', columns: ['a'] }, { a: 'x,\ny' }, 'x\\,\\\ny'],
+  ])('%j writes %j', async (options, payload, text) => {
+    expect(codec(options).preview(payload as never)).toBe(text);
+  });
+
+  test('what is written in any dialect is read back', async () => {
+    const cell = fc.string({ unit: fc.constantFrom('a', '"', "'", ',', '\\', ';', '\n', '\r', 'ü', ' ', '#', 'N', '='), maxLength: 5 });
+    const dialect = fc.record({
+      delimiter: fc.constantFrom(',', ';;', ' ,', '\t'),
+      quote: fc.constantFrom('"', "'"),
+      escape: fc.constantFrom('double', 'backslash'),
+      trim: fc.boolean(),
+      comment: fc.constantFrom('#', '//'),
+      null_text: fc.constantFrom('\\N', 'N'),
+      trailing_delimiter: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        dialect,
+        fc.array(fc.tuple(cell, fc.oneof(cell, fc.constant(null))), { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (options, rows, size) => {
+          if (options.trim && options.delimiter.startsWith(' ')) return;
+          const payloads = rows.map(([a, b]) => ({ a: `${a}.`, b }));
+          const csv = codec({ ...options, columns: ['a', 'b'], encoding: 'utf-16' });
+          expect((await decodeAll(csv, csv.encode(payloads), size)).map(shown)).toEqual(payloads);
+        },
+      ),
+    );
+  });
+});
+
 describe('csv out', () => {
   test('quotes only what needs it, numbers keep their digits', async () => {
     const options = codec({ columns: ['id', 'name', 'total', 'note'], delimiter: ';', line_end: 'crlf' });

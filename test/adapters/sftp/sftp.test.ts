@@ -1,6 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as Listener, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Delivery, Secret } from '../../../adapters/contract/index.js';
 import { readOptions, writeOptions } from '../../../adapters/files/options.js';
@@ -84,6 +87,33 @@ describe('connecting', () => {
     await remote({ host_key: [WRONG, server.access.hostKey] }).open(signal);
     expect(connectOptions.safeParse({ host: 'h', user: 'u', password: new Secret('p', 'p') }).success).toBe(false);
     expect(connectOptions.safeParse({ host: 'h', user: 'u', host_key: 'SHA256:Vx3k', password: new Secret('p', 'p') }).success).toBe(false);
+  });
+
+  test('logs in with a key under a passphrase, and with the keys of an agent', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'signalbox-agent-'));
+    const [locked, socket] = [join(folder, 'locked'), join(folder, 'agent')];
+    writeFileSync(locked, server.access.privateKey, { mode: 0o600 });
+    execFileSync('ssh-keygen', ['-q', '-p', '-P', '', '-N', 'a passphrase', '-f', locked]);
+    const key = new Secret('locked', readFileSync(locked, 'utf8'));
+    await remote({ key, passphrase: new Secret('passphrase', 'a passphrase') }).open(signal);
+    await expect(remote({ key, passphrase: new Secret('passphrase', 'a wrong one') }).open(signal)).rejects.toMatchObject({ code: 'E443' });
+
+    const before = process.env['SSH_AUTH_SOCK'];
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+    try {
+      delete process.env['SSH_AUTH_SOCK'];
+      await expect(remote({ key: undefined, agent: true }).open(signal)).rejects.toMatchObject({ name: 'Misconfigured', code: 'E480' });
+      process.env['SSH_AUTH_SOCK'] = socket;
+      while (!existsSync(socket)) await sleep(20);
+      await expect(remote({ key: undefined, agent: true }).open(signal)).rejects.toMatchObject({ name: 'Misconfigured', code: 'E443' });
+      execFileSync('ssh-add', ['-q', '-'], { input: server.access.privateKey, env: { ...process.env, SSH_AUTH_SOCK: socket } });
+      await remote({ key: undefined, agent: true }).open(signal);
+    } finally {
+      agent.kill();
+      if (before === undefined) delete process.env['SSH_AUTH_SOCK'];
+      else process.env['SSH_AUTH_SOCK'] = before;
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('a refused login and a key that is none are Misconfigured', async () => {

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** The slots go with the test: a database with one cannot be dropped. */
 async function start(...ddl: readonly string[]): Promise<Fixture> {
-  const made = await fixture('postgres', {}, server.access);
+  const made = await fixture('postgres', {}, '', server.access);
   open = {
     ...made,
     close: async () => {

@@ -130,7 +130,7 @@ function sqlite(): Place {
   };
 }
 
-function onServer(driver: 'postgres' | 'mariadb', launch: () => Promise<Server<DatabaseAccess>>, open: (access: DatabaseAccess) => Promise<Back>): Place {
+function onServer(driver: 'postgres' | 'mariadb' | 'odbc', launch: () => Promise<Server<DatabaseAccess>>, open: (access: DatabaseAccess) => Promise<Back>): Place {
   let server: Server<DatabaseAccess> | undefined;
   const running = () => {
     if (!server) throw new Error('the server was not started');
@@ -138,6 +138,10 @@ function onServer(driver: 'postgres' | 'mariadb', launch: () => Promise<Server<D
   };
   const connect = (change: { readonly password?: string; readonly port?: number } = {}) => {
     const { host, port, database, user, password } = { ...running().access, ...change };
+    if (driver === 'odbc') {
+      const settings = { Server: host, Port: String(port), Database: database };
+      return { driver, odbc_driver: 'PostgreSQL Unicode', settings, user, password: new Secret('kit', password), connect_timeout: '2s' };
+    }
     return { driver, host, port, database, user, password: new Secret('kit', password), tls: 'off', connect_timeout: '2s' };
   };
   return {
@@ -150,7 +154,7 @@ function onServer(driver: 'postgres' | 'mariadb', launch: () => Promise<Server<D
     breakLink: async () => {
       const gone = once(running().process, 'exit');
       // PostgreSQL: SIGQUIT, since after SIGKILL its children hold the shared memory for a moment.
-      running().process.kill(driver === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
+      running().process.kill(driver === 'mariadb' ? 'SIGKILL' : 'SIGQUIT');
       await gone;
     },
     healLink: async () => {
@@ -159,8 +163,8 @@ function onServer(driver: 'postgres' | 'mariadb', launch: () => Promise<Server<D
     },
     badCredentials: () => connect({ password: `wrong-${randomBytes(8).toString('hex')}` }),
     unreachable: () => connect({ password: `unused-${randomBytes(8).toString('hex')}`, port: 1 }),
-    decimal: driver === 'postgres' ? { in: 'NUMERIC', out: 'NUMERIC' } : { in: 'DECIMAL(20,4)', out: 'VARCHAR(30)' },
-    bind: (n) => (driver === 'postgres' ? `$${n}` : '?'),
+    decimal: driver === 'mariadb' ? { in: 'DECIMAL(20,4)', out: 'VARCHAR(30)' } : { in: 'NUMERIC', out: 'NUMERIC' },
+    bind: (n) => (driver === 'mariadb' ? '?' : `$${n}`),
   };
 }
 
@@ -195,4 +199,5 @@ async function openMariadb(access: DatabaseAccess): Promise<Back> {
 
 adapterConformance('sql on SQLite', harness(sqlite()));
 adapterConformance('sql on PostgreSQL', harness(onServer('postgres', startPostgres, openPostgres)));
+adapterConformance('sql on PostgreSQL through ODBC', harness(onServer('odbc', startPostgres, openPostgres)));
 adapterConformance('sql on MariaDB', harness(onServer('mariadb', startMariadb, openMariadb)));

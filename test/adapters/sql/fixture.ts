@@ -28,10 +28,12 @@ import { services } from '../../services/services.js';
 
 export type Driver = 'sqlite' | 'postgres' | 'mariadb';
 export const DRIVERS: readonly Driver[] = ['sqlite', 'postgres', 'mariadb'];
+/** Through unixODBC, by the driver of another database. */
+export type Odbc = 'odbc-postgres' | 'odbc-sqlite';
 
 /** An empty database of its own, a way to change it behind the adapter's back, and a system on it. */
 export interface Fixture {
-  readonly driver: Driver;
+  readonly driver: Driver | Odbc;
   readonly connect: Record<string, unknown>;
   readonly system: ConnectedSystem;
   readonly warnings: string[];
@@ -46,9 +48,9 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-/** `server`: a PostgreSQL of the test's own. */
-export async function fixture(driver: Driver, options: Record<string, unknown> = {}, server?: DatabaseAccess): Promise<Fixture> {
-  const back = await (driver === 'sqlite' ? sqlite() : driver === 'postgres' ? postgres(server) : mariadb());
+/** `create`: what follows CREATE DATABASE of PostgreSQL, such as an encoding. `server`: a PostgreSQL of the test's own. */
+export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}, create = '', server?: DatabaseAccess): Promise<Fixture> {
+  const back = await BACKS[driver](create, server);
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -106,6 +108,21 @@ export function delivery(id: string, payload: ValueRecord): Delivery {
 
 type Back = Pick<Fixture, 'connect' | 'sql' | 'rows' | 'close'>;
 
+const BACKS: Readonly<Record<Driver | Odbc, (create: string, server?: DatabaseAccess) => Promise<Back>>> = {
+  sqlite,
+  postgres,
+  mariadb,
+  'odbc-sqlite': async () => {
+    const back = await sqlite();
+    return { ...back, connect: { driver: 'odbc', odbc_driver: 'SQLite3', settings: { Database: back.connect['file'] } } };
+  },
+  'odbc-postgres': async (create) => {
+    const back = await postgres(create);
+    const { host, port, user, database, password } = back.connect;
+    return { ...back, connect: { driver: 'odbc', odbc_driver: 'PostgreSQL Unicode', settings: { Server: host, Port: String(port), Database: database }, user, password } };
+  },
+};
+
 async function sqlite(): Promise<Back> {
   const directory = mkdtempSync(join(tmpdir(), 'signalbox-sql-'));
   const file = join(directory, 'erp.db');
@@ -124,12 +141,12 @@ async function sqlite(): Promise<Back> {
   };
 }
 
-async function postgres(server?: DatabaseAccess): Promise<Back> {
+async function postgres(create: string, server?: DatabaseAccess): Promise<Back> {
   const access = server ?? (await services.postgres());
   const database = `sql_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client(access);
   await admin.connect();
-  await admin.query(`CREATE DATABASE ${database}`);
+  await admin.query(`CREATE DATABASE ${database} ${create}`);
   const client = new pg.Client({ ...access, database });
   let open = false;
   await client.connect();

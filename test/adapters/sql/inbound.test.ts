@@ -205,7 +205,7 @@ describe.each(['sqlite', 'mariadb'] as const)('cursor of %s', (driver) => {
 });
 
 describe('types', () => {
-  test('D10, D15, D16: PostgreSQL', async () => {
+  test('D10, D12, D15, D16 PostgreSQL: digits of a second and of a number as they are, times that are none set only their row aside', async () => {
     const { sql, inbound } = await start('postgres');
     await sql(
       `CREATE TABLE t (id int PRIMARY KEY, d date, ts timestamp, tz timestamptz, b boolean, y bytea, c char(5), j jsonb, r real, n numeric)`,
@@ -220,10 +220,22 @@ describe('types', () => {
     expect([shown(cell(0, 'r')), shown(cell(0, 'n')), shown(cell(1, 'n'))]).toEqual(['0.1', '100000000000000000000', '0.10']);
     expect(['d', 'ts', 'tz'].map((name) => cell(1, name))).toEqual(['infinity', '-infinity', 'infinity']);
     expect(cell(2, 'd')).toBe('0044-03-15 BC');
+    expect(records.map(({ key, failure }) => [key, failure?.code])).toEqual([
+      ['1', undefined],
+      ['2', 'E330'],
+      ['3', 'E330'],
+    ]);
+    expect(records[1]?.failure?.message).toContain('t.d: infinity is no date of the calendar; declare the column as text');
+    const asText = await poll(await inbound({ table: 't', key: 'id', columns: { d: 'text', ts: 'text', tz: 'text' } }));
+    expect(asText.records.map(({ value, failure }) => [isRecord(value) && value['d'], failure])).toEqual([
+      ['2026-03-29', undefined],
+      ['infinity', undefined],
+      ['0044-03-15 BC', undefined],
+    ]);
     expect(['ts', 'b', 'y', 'j', 'n'].map((name) => cell(2, name))).toEqual([null, null, null, null, null]);
   });
 
-  test('D10, D15, D16: MariaDB', async () => {
+  test('D10, D15, D16 MariaDB: digits of a second and of a number as they are, times that are none set only their row aside', async () => {
     const { sql, inbound } = await start('mariadb');
     await sql(
       "SET SESSION sql_mode = ''",
@@ -246,6 +258,7 @@ describe('types', () => {
     expect(cell(0, 'y')).toEqual(new Uint8Array([0, 255]));
     expect([shown(cell(0, 'f')), shown(cell(0, 'n'))]).toEqual(['0.1', '1.5000000000']);
     expect(['d', 'dt', 'ts'].map((name) => cell(1, name))).toEqual(['0000-00-00', '0000-00-00 00:00:00.000000', null]);
+    expect(records.map(({ failure }) => failure?.code)).toEqual([undefined, 'E330']);
   });
 
   test('SQLite: blobs, declared booleans, a value of the wrong type', async () => {
@@ -253,7 +266,7 @@ describe('types', () => {
     await sql('CREATE TABLE t (id INTEGER PRIMARY KEY, y BLOB, ok INTEGER, n)', "INSERT INTO t VALUES (1, x'00ff', 1, 5), (2, NULL, 0, 'five')");
     const { records } = await poll(await inbound({ table: 't', key: 'id', columns: { y: 'bytes', ok: 'boolean', n: 'decimal' } }));
     expect(field(records[0], 'y')).toEqual(new Uint8Array([0, 255]));
-    expect([field(records[0], 'ok'), shown(field(records[0], 'n')), records[1]?.failure?.message]).toEqual([true, '5', 'n: five is no decimal']);
+    expect([field(records[0], 'ok'), shown(field(records[0], 'n')), records[1]?.failure?.message]).toEqual([true, '5', 't.n: five is no decimal']);
   });
 });
 

@@ -123,8 +123,13 @@ describe('values', () => {
     expect(() => sqlite.bind(2n ** 63n, column({ type: 'INTEGER' }))).toThrow('out of range');
   });
 
-  test('a time with a zone is stored as UTC where the column has none', () => {
-    expect(postgres.bind('2026-03-01T08:00:00.123456+02:00', column({ kind: 'timestamp' }))).toBe('2026-03-01T06:00:00.123456');
+  test('D8 a time gets into a column without a zone, or out of one, only where the configuration names the zone', () => {
+    const zone = { name: 'Europe/Berlin', repeated: 'earlier' } as const;
+    expect(() => postgres.bind('2026-03-01T08:00:00+02:00', column({ kind: 'timestamp' }))).toThrow('AMT: a time with a zone for a column without one');
+    expect(() => mariadb.bind('2026-03-01T08:00:00', column({ kind: 'instant' }))).toThrow('AMT: a time without a zone for a column with one');
+    expect(postgres.bind('2026-03-01T08:00:00.123456+02:00', column({ kind: 'timestamp', zone }))).toBe('2026-03-01T07:00:00.123456');
+    expect(postgres.bind('2026-07-01T08:00:00.1Z', column({ kind: 'timestamp', zone }))).toBe('2026-07-01T10:00:00.1');
+    expect(mariadb.bind('2026-07-01T08:00:00', column({ kind: 'instant', zone }))).toBe('2026-07-01T06:00:00');
     expect(postgres.bind('2026-03-01T08:00:00+02:00', column({ kind: 'instant' }))).toBe('2026-03-01T08:00:00+02:00');
     expect(mariadb.bind('2026-03-01T00:30:00+02:00', column({ kind: 'instant' }))).toBe('2026-02-28T22:30:00');
     expect(mariadb.bind('2026-03-01T08:00:00', column({ kind: 'timestamp' }))).toBe('2026-03-01T08:00:00');

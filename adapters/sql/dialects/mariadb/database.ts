@@ -139,6 +139,8 @@ async function query(connection: PoolConnection, { sql, binds = [], most }: Aske
   const sent = most ? limited(connection, asked, limit) : connection.execute<Raw[][] & ResultSetHeader>(asked);
   const [result, packets] = (await answered(sent, patience, signal)) as [unknown, FieldPacket[] | undefined];
   if (!Array.isArray(result)) return { fields: [], rows: [], changed: (result as ResultSetHeader).affectedRows };
+  // CALL answers the result sets of the procedure; nobody asked for them.
+  if (/^\s*CALL\b/i.test(sql)) return { fields: [], rows: [], changed: 0 };
   const fields = (packets ?? []).map((packet) => ({ name: packet.name, kind: KINDS[packet.columnType ?? -1] ?? ('any' satisfies Kind) }));
   const rows = (result as Raw[][]).map((row) => row.map((cell) => (cell instanceof Uint8Array ? new Uint8Array(cell) : cell)));
   return { fields, rows, changed: 0, cut: limit.isCut };

@@ -1,11 +1,14 @@
 import type { Value } from '../../../contract/index.js';
-import { encode, free, type Kind, utc } from '../../values.js';
+import { encode, free, MOST_BYTES, MOST_TEXT, TOO_LARGE, utc } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table, Upsert } from '../dialect.js';
 import { limited } from '../shared.js';
 import { catalogue } from './catalogue.js';
+import { columnOf, DESCRIPTION } from './column.js';
 import { connectMariadb } from './database.js';
 import { classifyMariadb } from './failures.js';
+import { procedures } from './procedures.js';
+import { quoted } from './quoted.js';
 import { rightsOn } from './rights.js';
 
 export const dialect: Dialect = {
@@ -15,8 +18,12 @@ export const dialect: Dialect = {
   place: (_, column) => (column && column.type !== '' ? `CAST(? AS ${column.type})` : '?'),
   // As text, so that the driver has no part in it. BIT would come as bytes.
   select(column) {
-    if (column.kind === 'bytes' || column.kind === 'text') return quoted(column.name);
-    return `CAST(${quoted(column.name)}${column.kind === 'integer' ? ' + 0' : ''} AS CHAR)`;
+    const name = quoted(column.name);
+    const text = column.kind === 'bytes' || column.kind === 'text' ? name : `CAST(${name}${column.kind === 'integer' ? ' + 0' : ''} AS CHAR)`;
+    if (!column.large) return text;
+    // The server cannot send more than a packet.
+    const most = `LEAST(${column.kind === 'bytes' ? MOST_BYTES : MOST_TEXT}, @@max_allowed_packet - 65536)`;
+    return `CASE WHEN OCTET_LENGTH(${name}) > ${most} THEN CONCAT('${TOO_LARGE}', OCTET_LENGTH(${name})) ELSE ${text} END`;
   },
   bind(value: Value, column: Column): Bind {
     const text = encode(value, column);
@@ -32,6 +39,8 @@ export const dialect: Dialect = {
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
   back: (place, overlap) => ('ms' in overlap ? `${place} - INTERVAL ${overlap.ms * 1000} MICROSECOND` : `CAST(${place} AS SIGNED) - ${overlap.distance}`),
   upsert,
+  skipDuplicates: (insert) => insert.replace('INSERT', 'INSERT IGNORE'),
+  procedures,
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamp NOT NULL DEFAULT current_timestamp) ENGINE=InnoDB',
   table: findTable,
@@ -43,10 +52,6 @@ export const dialect: Dialect = {
     return connectMariadb(connect, system);
   },
 };
-
-function quoted(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
-}
 
 /** Assignments run left to right, so the version, which the guard reads, comes last. Fires on any unique index, not only on the key. */
 function upsert({ table, columns, key, version }: Upsert): string {
@@ -72,8 +77,7 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
   const found = fitting.find((row) => row[1] === relation) ?? (fitting.length === 1 ? fitting[0] : undefined);
   if (!found) return { candidates: rows.map((row) => (schema === undefined ? String(row[1]) : `${String(row[0])}.${String(row[1])}`)) };
   const columns = await session.query(
-    `SELECT column_name, data_type, column_type, is_nullable, CAST(coalesce(numeric_precision, 0) AS CHAR), CAST(numeric_scale AS CHAR), CAST(character_maximum_length AS CHAR)
-     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`,
+    `SELECT column_name, is_nullable, ${DESCRIPTION}, column_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`,
     [String(found[0]), String(found[1])],
   );
   return {
@@ -81,48 +85,6 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
     name: String(found[1]),
     schema: String(found[0]),
     view: found[2] === 'VIEW',
-    columns: columns.rows.map(([column, data, full, nullable, precision, scale, length]) => {
-      const kind = KINDS[String(data)] ?? 'text';
-      return {
-        name: String(column),
-        type: castType(String(data), String(full), String(precision), String(scale)),
-        kind,
-        nullable: nullable === 'YES',
-        ...(data === 'decimal' ? { scale: Number(scale), precision: Number(precision) } : {}),
-        ...(data === 'char' || data === 'varchar' ? { length: Number(length) } : {}),
-      };
-    }),
+    columns: columns.rows.map(([column, nullable, ...description]) => ({ name: String(column), nullable: nullable === 'YES', ...columnOf(description) })),
   };
 }
-
-/** What CAST takes, so that the comparison is exact: text against a number would be compared as floats. */
-function castType(data: string, full: string, precision: string, scale: string): string {
-  const kind = KINDS[data];
-  if (kind === 'integer') return full.includes('unsigned') || data === 'bit' ? 'UNSIGNED' : 'SIGNED';
-  if (data === 'decimal') return `DECIMAL(${precision},${scale})`;
-  if (kind === 'timestamp' || kind === 'instant') return 'DATETIME(6)';
-  return kind === 'date' ? 'DATE' : data === 'time' ? 'TIME(6)' : data === 'double' || data === 'float' ? 'DOUBLE' : '';
-}
-
-const KINDS: Readonly<Record<string, Kind>> = {
-  tinyint: 'integer',
-  smallint: 'integer',
-  mediumint: 'integer',
-  int: 'integer',
-  bigint: 'integer',
-  year: 'integer',
-  bit: 'integer',
-  decimal: 'decimal',
-  float: 'decimal',
-  double: 'decimal',
-  date: 'date',
-  datetime: 'timestamp',
-  timestamp: 'instant',
-  binary: 'bytes',
-  varbinary: 'bytes',
-  tinyblob: 'bytes',
-  blob: 'bytes',
-  mediumblob: 'bytes',
-  longblob: 'bytes',
-  json: 'json',
-};

@@ -4,7 +4,7 @@ import { isLink, isTls, read, withoutValues } from '../errors.js';
 
 const LINK = new Set([1040, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1203, 1226, 1927, 2002, 2003, 2006, 2013, 4031]);
 const LOGIN = new Set([1044, 1045, 1049, 1129, 1130, 1251, 1524, 1698]);
-const NAME = new Set([1054, 1109, 1146, 1051]);
+const NAME = new Set([1054, 1109, 1146, 1051, 1305]);
 const RIGHT = new Set([1142, 1143, 1227, 1290, 1370, 1792]);
 const BUSY = new Set([1020, 1021, 1030, 1114, 1205, 1213, 1317, 1614, 1969, 3024, 3572]);
 const CONSTRAINT = new Set([1062, 1169, 1216, 1217, 1451, 1452, 1557, 1586, 1761, 1762, 3819, 4025]);
@@ -22,6 +22,8 @@ export function classifyMariadb(error: unknown): AnyFailure | undefined {
   if (NAME.has(errno)) return new Misconfigured('E422', message, options);
   if (RIGHT.has(errno)) return new Misconfigured('E423', message, options);
   if (BUSY.has(errno)) return new TryAgain('E424', message, options);
+  // SIGNAL SQLSTATE '45000'
+  if (errno === 1644) return new InvalidMessage('E337', message, options);
   if (CONSTRAINT.has(errno)) return new InvalidMessage('E331', withoutValues(message), options);
   if (DATA.has(errno)) return new InvalidMessage('E332', withoutValues(message), options);
   return errno === 1064 || errno === 1210 ? new Misconfigured('E427', message, options) : undefined;

@@ -1,19 +1,20 @@
 import type { Value } from '../../../contract/index.js';
-import type { Kind } from '../../values.js';
-import { encode, free } from '../../values.js';
+import { encode, free, MOST_BYTES, MOST_TEXT, TOO_LARGE } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
 import { limited, quoted, upsertOnConflict } from '../shared.js';
 import { catalogue } from './catalogue.js';
 import { connectPostgres } from './database.js';
 import { classifyPostgres } from './failures.js';
+import { kindOf } from './kinds.js';
+import { procedures } from './procedures.js';
 
 export const dialect: Dialect = {
   name: 'postgres',
   capabilities: CAPABILITIES.postgres,
   quote: quoted,
   place: (index, column) => (column ? `CAST($${index} AS ${column.type})` : `$${index}`),
-  select: (column) => quoted(column.name),
+  select,
   bind(value: Value, column: Column): Bind {
     const text = encode(value, column);
     return typeof text === 'boolean' ? String(text) : text;
@@ -23,6 +24,8 @@ export const dialect: Dialect = {
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
   back: (place, overlap) => ('ms' in overlap ? `${place} - interval '${overlap.ms} milliseconds'` : `${place} - ${overlap.distance}`),
   upsert: (statement) => upsertOnConflict(statement, (index) => `$${index}`),
+  skipDuplicates: (insert) => `${insert} ON CONFLICT DO NOTHING`,
+  procedures,
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamptz NOT NULL DEFAULT current_timestamp)',
   table: findTable,
@@ -54,6 +57,17 @@ export const dialect: Dialect = {
   },
 };
 
+/** Not named like the column, so that ORDER BY means the column and finds its index. Text in a database of unknown encoding comes as its bytes. */
+function select(column: Column): string {
+  const name = quoted(column.name);
+  if (column.kind === 'bytes')
+    return column.large ? `coalesce(CASE WHEN octet_length(${name}) > ${MOST_BYTES} THEN convert_to('${TOO_LARGE}' || octet_length(${name}), 'UTF8') END, ${name})` : name;
+  const bytes = (text: string) => (column.raw ? `convert_to(${text}, 'SQL_ASCII')` : text);
+  const text = column.raw ? `CASE WHEN ${name} IS NOT NULL THEN ${bytes(`format('%s', ${name})`)} END` : `${name}::text`;
+  if (!column.large) return column.raw ? text : name;
+  return `coalesce(CASE WHEN octet_length(${name}::text) > ${MOST_TEXT} THEN ${bytes(`'${TOO_LARGE}' || octet_length(${name}::text)`)} END, ${text})`;
+}
+
 const CANDIDATES = `SELECT c.oid::text, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
 
@@ -71,7 +85,8 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
     `SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text,
        CASE WHEN a.atttypid = 1700 AND a.atttypmod > 4 THEN ((a.atttypmod - 4) & 2047)::text END,
        CASE WHEN a.atttypid = 1700 AND a.atttypmod > 4 THEN (((a.atttypmod - 4) >> 16) & 65535)::text END,
-       CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN (a.atttypmod - 4)::text END
+       CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN (a.atttypmod - 4)::text END,
+       CASE WHEN a.atttypid IN (1083, 1114, 1184, 1266) THEN (CASE WHEN a.atttypmod < 0 THEN 6 ELSE a.atttypmod END)::text END, getdatabaseencoding()
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST($1 AS oid) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
     [String(found[0])],
   );
@@ -80,30 +95,24 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
     name: String(found[2]),
     schema: String(found[1]),
     view: found[3] === 'v' || found[3] === 'f',
-    columns: columns.rows.map(([column, type, required, base, scale, precision, length]) => ({
-      name: String(column),
-      type: String(type),
-      kind: KINDS[String(base)] ?? 'text',
-      nullable: required !== true,
-      ...(typeof scale === 'string' ? { scale: Number(scale), precision: Number(precision) } : {}),
-      ...(typeof length === 'string' ? { length: Number(length) } : {}),
-    })),
+    columns: columns.rows.map(([column, type, required, base, scale, precision, length, fraction, encoding]) => {
+      const kind = kindOf(String(base));
+      return {
+        name: String(column),
+        type: String(type),
+        kind,
+        nullable: required !== true,
+        ...(typeof scale === 'string' ? { scale: Number(scale), precision: Number(precision) } : {}),
+        ...(typeof length === 'string' ? { length: Number(length) } : {}),
+        ...(typeof fraction === 'string' ? { fraction: Number(fraction) } : {}),
+        // An identifier: longer ones are cut.
+        ...(base === 'name' ? { bytes: 63 } : {}),
+        ...(base === 'real' ? { float: 32 } : base === 'double precision' ? { float: 64 } : {}),
+        ...(typeof length !== 'string' && LARGE.test(String(base)) ? { large: true } : {}),
+        ...(encoding === 'SQL_ASCII' && kind === 'text' ? { raw: true } : {}),
+      };
+    }),
   };
 }
 
-const KINDS: Readonly<Record<string, Kind>> = {
-  boolean: 'boolean',
-  smallint: 'integer',
-  integer: 'integer',
-  bigint: 'integer',
-  oid: 'integer',
-  numeric: 'decimal',
-  real: 'decimal',
-  'double precision': 'decimal',
-  date: 'date',
-  'timestamp without time zone': 'timestamp',
-  'timestamp with time zone': 'instant',
-  bytea: 'bytes',
-  json: 'json',
-  jsonb: 'json',
-};
+const LARGE = /^(text|character varying|bytea|jsonb?|xml|citext)$|\[\]$/;

@@ -1,5 +1,5 @@
 import { Decimal, InvalidMessage, type Value } from '../../../contract/index.js';
-import { encode } from '../../values.js';
+import { encode, MOST_BYTES, MOST_TEXT, TOO_LARGE } from '../../values.js';
 import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table } from '../dialect.js';
 import { limited, quoted, upsertOnConflict } from '../shared.js';
@@ -13,7 +13,12 @@ export const dialect: Dialect = {
   capabilities: CAPABILITIES.sqlite,
   quote: quoted,
   place: (index) => `?${index}`,
-  select: (column) => quoted(column.name),
+  // A column of any type may hold anything.
+  select({ name, large }) {
+    const column = quoted(name);
+    if (!large) return column;
+    return `CASE WHEN octet_length(${column}) > CASE typeof(${column}) WHEN 'blob' THEN ${MOST_BYTES} ELSE ${MOST_TEXT} END THEN '${TOO_LARGE}' || octet_length(${column}) ELSE ${column} END`;
+  },
   bind: bindSqlite,
   bindFree: (value) => bindSqlite(value, { name: 'parameter', type: 'NONE', kind: 'any', nullable: true }),
   ping: 'SELECT 1',
@@ -24,6 +29,7 @@ export const dialect: Dialect = {
       ? `${place} - ${overlap.distance}`
       : `coalesce(strftime(CASE WHEN instr(${place}, 'T') THEN '%Y-%m-%dT%H:%M:%f' ELSE '%Y-%m-%d %H:%M:%f' END, substr(${place}, 1, 19), '-${overlap.ms / 1000} seconds'), '')`,
   upsert: (statement) => upsertOnConflict(statement, (index) => `?${index}`),
+  skipDuplicates: (insert) => `${insert} ON CONFLICT DO NOTHING`,
   createInbox:
     "CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))) WITHOUT ROWID, STRICT",
   table: findTable,
@@ -81,7 +87,9 @@ async function findTable(session: Session, name: string): Promise<Table | Missin
     view: found[1] === 'view',
     columns: columns.rows.map(([column, type, required, key]) => {
       const declared = affinity(String(type));
-      return { name: String(column), type: declared, kind: 'any', nullable: required !== 1n && !(key === 1n && declared === 'INTEGER') };
+      const isRowid = key === 1n && declared === 'INTEGER';
+      const kind = /BLOB/i.test(String(type)) ? 'bytes' : 'any';
+      return { name: String(column), type: declared, kind, nullable: required !== 1n && !isRowid, ...(isRowid ? {} : { large: true }) };
     }),
   };
 }

@@ -1,0 +1,126 @@
+// The messages that wait for their file, in the endpoint's durable notes. A message is accepted when it stands here.
+
+import { Decimal, type EndpointState, isRecord, parseJson, type Value, type ValueRecord, writeJson } from '../contract/index.js';
+import type { BatchName } from './batch-name.js';
+
+/** One file to be. */
+export interface Batch extends BatchName {
+  /** Who collects it. */
+  readonly owner: string;
+  /** When its owner last said that it lives, by its own clock. */
+  readonly seen: number;
+  /** It takes no more messages. */
+  readonly closed: boolean;
+  /** Its file is in place: only these notes are left. */
+  readonly written: boolean;
+}
+
+export interface Item {
+  readonly position: number;
+  readonly deliveryId: string;
+  readonly payload: ValueRecord;
+}
+
+const MOST = 1_000_000;
+/** Notes written or removed in one commit. */
+const CHUNK = 1_000;
+
+export class Batches {
+  constructor(private readonly state: EndpointState) {}
+
+  async list(): Promise<readonly Batch[]> {
+    const found = await this.state.list('batch/', MOST);
+    return [...found.values()].map((text) => JSON.parse(text) as Batch).sort((a, b) => a.since - b.since);
+  }
+
+  async put(batch: Batch): Promise<void> {
+    await this.state.put(new Map([[`batch/${batch.id}`, JSON.stringify(batch)]]));
+  }
+
+  /** A new one, with the next number. */
+  async open(batch: Omit<Batch, 'number'>): Promise<Batch> {
+    const number = Number((await this.state.get('number')) ?? 0) + 1;
+    const made = { ...batch, number };
+    await this.state.put(
+      new Map([
+        [`batch/${batch.id}`, JSON.stringify(made)],
+        ['number', String(number)],
+      ]),
+    );
+    return made;
+  }
+
+  /** @returns the bytes it takes */
+  async add(batch: string, position: number, deliveryId: string, payload: ValueRecord): Promise<number> {
+    const text = writeJson(wrap(payload));
+    await this.state.put(new Map([[itemKey(batch, position, deliveryId), text]]));
+    return text.length;
+  }
+
+  /** In the order they came; one that was added twice is there once. */
+  async items(batch: string): Promise<readonly Item[]> {
+    const found = await this.state.list(`item/${batch}/`, MOST);
+    const items = [...found].map(([key, text]): Item => {
+      const [, , position = '', deliveryId = ''] = key.split('/');
+      const payload = unwrap(parseJson(text));
+      return { position: Number(position), deliveryId, payload: isRecord(payload) ? payload : {} };
+    });
+    const seen = new Set<string>();
+    return items.sort((a, b) => a.position - b.position).filter(({ deliveryId }) => !seen.has(deliveryId) && seen.add(deliveryId));
+  }
+
+  /** What was added to a file while another process thought that its owner is gone, and wrote it: it waits for the next one. */
+  async rehome(into: () => Promise<Batch>): Promise<void> {
+    const [batches, keys] = [await this.list(), [...(await this.state.list('item/', MOST)).keys()]];
+    const homes = new Set(batches.map(({ id }) => id));
+    const strays = [...new Set(keys.map((key) => key.split('/')[1] ?? ''))].filter((id) => !homes.has(id));
+    for (const id of strays) {
+      const found = await this.state.list(`item/${id}/`, MOST);
+      const { id: home } = await into();
+      const moved = [...found].flatMap(([key, text]) => [[key, undefined] as const, [key.replace(`item/${id}/`, `item/${home}/`), text] as const]);
+      for (let at = 0; at < moved.length; at += 2 * CHUNK) await this.state.put(new Map(moved.slice(at, at + 2 * CHUNK)));
+    }
+  }
+
+  /** Its file is in place. Each step may be done again. */
+  async forget(batch: Batch): Promise<void> {
+    await this.put({ ...batch, written: true });
+    const keys = [...(await this.state.list(`item/${batch.id}/`, MOST)).keys()];
+    for (let at = 0; at < keys.length; at += CHUNK) {
+      const some = keys.slice(at, at + CHUNK);
+      const ids = some.map((key) => key.split('/')[3] ?? '');
+      // Who asks again for one of these has not heard that it was accepted.
+      await this.state.put(new Map([...some.map((key) => [key, undefined] as const), [`past/${batch.id}/${at}`, JSON.stringify({ at: batch.since, ids })]]));
+    }
+    await this.state.put(new Map([[`batch/${batch.id}`, undefined]]));
+  }
+
+  /** Ids of messages whose file was written lately; those of before `since` are forgotten. */
+  async past(since: number): Promise<readonly string[]> {
+    const found = await this.state.list('past/', MOST);
+    const all = [...found].map(([key, text]) => ({ key, ...(JSON.parse(text) as { readonly at: number; readonly ids: readonly string[] }) }));
+    const old = all.filter(({ at }) => at < since);
+    if (old.length > 0) await this.state.put(new Map(old.map(({ key }) => [key, undefined])));
+    return all.filter(({ at }) => at >= since).flatMap(({ ids }) => ids);
+  }
+}
+
+function itemKey(batch: string, position: number, deliveryId: string): string {
+  return `item/${batch}/${String(position).padStart(8, '0')}/${deliveryId.replaceAll('/', '_')}`;
+}
+
+// JSON has no bytes, and a whole Decimal would come back as an integer.
+function wrap(value: Value): Value {
+  if (value instanceof Uint8Array) return { $bytes: value };
+  if (value instanceof Decimal) return { $decimal: value.toString() };
+  if (Array.isArray(value)) return value.map(wrap);
+  return isRecord(value) ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, wrap(each)])) : value;
+}
+
+function unwrap(value: Value): Value {
+  if (Array.isArray(value)) return value.map(unwrap);
+  if (!isRecord(value)) return value;
+  if (typeof value['$bytes'] === 'string') return new Uint8Array(Buffer.from(value['$bytes'], 'base64'));
+  if (typeof value['$decimal'] === 'string') return Decimal.parse(value['$decimal']) ?? null;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, unwrap(each)]));
+}
