@@ -19,13 +19,10 @@ export const bulk = z
         examples: ['select * from STOCK where QTY <> 0'],
       }),
     run: identifier().default('run').meta({ title: 'Run field', description: 'Field of the record with the number of the run.' }),
-    markers: z
-      .boolean()
-      .default(false)
-      .meta({
-        title: 'Markers',
-        description: 'A record before the first row and one after the last, with the field `marker` (begin, end), the run, and at the end the number of rows.',
-      }),
+    markers: z.boolean().default(false).meta({
+      title: 'Markers',
+      description: 'A record before the first row and one after the last, with the field `marker` (begin, end), the run, and at the end the number of rows.',
+    }),
   })
   .meta({
     title: 'Bulk',

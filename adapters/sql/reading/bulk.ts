@@ -48,7 +48,7 @@ export class BulkReading implements PollingInbound {
     private readonly read: Read,
     private readonly options: BulkOptions,
   ) {
-    this.#sql = options.sql === undefined ? undefined : new OwnSql(options.sql);
+    this.#sql = options.sql === undefined ? undefined : new OwnSql(options.sql, source.connect);
     this.#key = read.key ?? [];
   }
 

@@ -1,7 +1,8 @@
 import { InvalidMessage, Misconfigured, newRecord, type SourceRecord, type Value, writeJson } from '../../contract/index.js';
-import type { Read } from '../config.js';
+import type { Connect, Read } from '../config.js';
 import type { Column, Table } from '../dialects/dialect.js';
 import { convert, KINDS } from '../dialects/postgres/cells.js';
+import { zonedColumn } from '../dialects/zoned.js';
 import { readRow, type Shape, shapeOf } from '../rows.js';
 import { textOf } from '../values.js';
 import type { CdcOptions } from './cdc-options.js';
@@ -19,6 +20,8 @@ type Tuple = Readonly<Record<string, string | null | undefined>>;
 
 /** The record of one change: the row's fields beside those that say what happened. What the server does not tell is absent, never null. */
 export function changeRecord(
+  connect: Connect,
+
   read: Read,
   options: CdcOptions,
   { operation, relation, row, before }: RowChange,
@@ -26,7 +29,7 @@ export function changeRecord(
 ): SourceRecord {
   const name = `${relation.schema}.${relation.name}`;
   const added: Record<string, Value> = { [options.operation]: operation, ...(read.table === undefined ? { [options.table_field]: name } : {}) };
-  const shape = shapeOf(tableOf(relation), read.columns, read.key ?? []);
+  const shape = shapeOf(tableOf(relation, connect), read.columns, read.key ?? []);
   const after = readTuple(shape, row);
   if (before) added[options.before] = readTuple(shape, before).value;
   const taken = shape.selected.find(({ field }) => field in added);
@@ -59,7 +62,7 @@ function readTuple(shape: Shape, tuple: Tuple) {
   );
 }
 
-function tableOf({ name, columns }: Relation): Table {
-  const known = columns.map((column): Column => ({ name: column.name, type: '', kind: KINDS[column.typeOid] ?? 'text', nullable: true }));
+function tableOf({ name, columns }: Relation, connect: Connect): Table {
+  const known = columns.map((column): Column => zonedColumn({ name: column.name, type: '', kind: KINDS[column.typeOid] ?? 'text', nullable: true }, connect));
   return { sql: '', name, view: false, columns: known };
 }

@@ -120,7 +120,7 @@ export class CdcReading implements PollingInbound {
     for (const change of changesOf(message)) {
       transaction.count++;
       if (transaction.count <= transaction.done || !this.#wants(change.relation)) continue;
-      take(changeRecord(this.read, this.options, change, { ...transaction, commit: lsnText(transaction.commit) }));
+      take(changeRecord(this.source.connect, this.read, this.options, change, { ...transaction, commit: lsnText(transaction.commit) }));
     }
     return { after: position.after, within: { commit: transaction.commit, count: Math.max(transaction.count, transaction.done) } };
   }

@@ -1,7 +1,8 @@
 // Rows of a SELECT somebody wrote: it becomes a subselect, so that order, pages and conditions stand around it and never inside.
 import { Decimal, Misconfigured, type Value } from '../../contract/index.js';
-import type { Read } from '../config.js';
+import type { Connect, Read } from '../config.js';
 import type { Bind, Column, Dialect, Session } from '../dialects/dialect.js';
+import { zonedColumn } from '../dialects/zoned.js';
 import { type Row, readRow, type Shape, shapeOf } from '../rows.js';
 import { type NamedStatement, parseStatement } from '../statement.js';
 import type { Kind } from '../values.js';
@@ -34,7 +35,10 @@ export class OwnSql {
   readonly #statement: NamedStatement;
 
   /** @throws Misconfigured when it is not one SELECT */
-  constructor(sql: string) {
+  constructor(
+    sql: string,
+    private readonly connect: Connect,
+  ) {
     const statement = parseStatement(sql);
     if (typeof statement === 'string') throw new Misconfigured('E427', statement);
     this.#statement = statement;
@@ -53,7 +57,7 @@ export class OwnSql {
     // The SQL may end in a comment.
     const sql = dialect.page({ columns: '*', from: `(${text.join('')}\n) ${ALIAS}`, where, ...(order === '' ? {} : { order }), limit: asked.limit + 1 });
     const { fields, rows, cut = false } = await session.query(sql, parameters.binds, { bytes: PAGE_BYTES });
-    const columns = fields.map(({ name, kind }): Column => ({ name, kind, type: '', nullable: true }));
+    const columns = fields.map(({ name, kind }): Column => zonedColumn({ name, kind, type: '', nullable: true }, this.connect));
     const shape = shapeOf({ sql: ALIAS, name: 'the query', view: true, columns }, read.columns, needed);
     const at = shape.selected.map(({ column }) => columns.findIndex(({ name }) => name === column.name));
     const taken = rows.slice(0, asked.limit);

@@ -26,8 +26,8 @@ export class QueryReading implements PollingInbound {
     private readonly options: QueryOptions,
   ) {
     this.#warnings = new Warnings(source);
-    this.#sql = new OwnSql(options.sql);
-    this.#first = options.initial_sql === undefined ? undefined : new OwnSql(options.initial_sql);
+    this.#sql = new OwnSql(options.sql, source.connect);
+    this.#first = options.initial_sql === undefined ? undefined : new OwnSql(options.initial_sql, source.connect);
   }
 
   async open(signal: AbortSignal): Promise<void> {

@@ -15,7 +15,7 @@ import type { Read } from '../config.js';
 import type { Session } from '../dialects/dialect.js';
 import { keyText, type Row, toRecord } from '../rows.js';
 import { after, Binds, upTo } from '../statement.js';
-import { conform, Unreadable } from '../values.js';
+import { fitCell, Unreadable } from '../values.js';
 import { planTable, readPage, type TablePlan } from './page.js';
 import { type Change, compare, type Present } from './snapshot-diff.js';
 import { Handover } from './snapshot-handover.js';
@@ -166,7 +166,7 @@ export class SnapshotReading implements PollingInbound {
     const native = new Map<string, Value>();
     key.forEach(({ column, field: name, declared }, at) => {
       const cell = values[at] ?? null;
-      const fitted = declared === undefined ? cell : conform(cell, declared);
+      const fitted = fitCell(cell, column, declared);
       native.set(column.name, cell);
       value[shape.selected.find((each) => each.column.name === column.name)?.field ?? name] = fitted instanceof Unreadable ? cell : fitted;
     });

@@ -13,7 +13,14 @@ const { createPool, Types } = mysql;
 
 export function connectMariadb(connect: ServerConnect, system: string): Database {
   const tls = tlsOptions(connect, system);
-  const prepared = new WeakSet<object>();
+  /** When a connection was made ready. */
+  const prepared = new WeakMap<object, number>();
+  // The pool has no such limit of its own.
+  const giveFree = (connection: PoolConnection): void => {
+    const since = prepared.get(connection.connection) ?? performance.now();
+    if (performance.now() - since > connect.max_age) connection.destroy();
+    else connection.release();
+  };
   // The server's own timeout comes first. Ours instead of the driver's, which leaves its timer behind when the link breaks.
   const patience = connect.statement_timeout + 5_000;
   const pool = createPool({
@@ -57,14 +64,14 @@ export function connectMariadb(connect: ServerConnect, system: string): Database
       const held = connection;
       if (!prepared.has(held.connection)) {
         for (const setting of await settings(held, connect)) await answered(held.query(setting), patience, signal);
-        prepared.add(held.connection);
+        prepared.set(held.connection, performance.now());
       }
       for (const step of begin) await answered(held.query(step), patience, signal);
       const result = await work({ query: (sql, binds, most) => query(held, { sql, binds, most }, patience, signal) });
       committing = true;
       await answered(held.query('COMMIT'), patience, signal);
       connection = undefined;
-      held.release();
+      giveFree(held);
       return result;
     } catch (error) {
       const failure = classifyMariadb(error);

@@ -27,7 +27,7 @@ export function connectPostgres(connect: ServerConnect, system: string): Databas
     max: connect.connections,
     connectionTimeoutMillis: connect.connect_timeout,
     idleTimeoutMillis: 60_000,
-    maxLifetimeSeconds: 1800,
+    maxLifetimeSeconds: Math.ceil(connect.max_age / 1000),
     keepAlive: true,
     application_name: 'signalbox',
     statement_timeout: connect.statement_timeout,
