@@ -20,6 +20,7 @@ export function remoteService(socketPath: string): Service {
     systems: () => get('/systems'),
     system: (name) => get(`/systems/${at(name)}`),
     testSystem: (name) => post(`/systems/${at(name)}/test`, {}),
+    provision: (endpoint, request, by) => post(`/endpoints/${at(endpoint)}/provision`, { ...request, ...asker(by) }),
     pause: (name, by) => post(`/systems/${at(name)}/pause`, asker(by)),
     resume: (name, by) => post(`/systems/${at(name)}/resume`, asker(by)),
     routes: () => get('/routes'),

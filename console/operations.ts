@@ -1,4 +1,4 @@
-import type { ProbeStep } from '../adapters/contract/endpoint.js';
+import type { ProbeStep, Provision, ProvisionRequest } from '../adapters/contract/endpoint.js';
 import type { Broker } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
 import { describe } from '../bus/errors.js';
@@ -125,6 +125,13 @@ export class Operations implements Service {
     const steps = await this.supervisor.probe(name, AbortSignal.timeout(30_000));
     if (!steps) throw new UnknownName(`no system "${name}"; known: ${[...this.supervisor.reports().keys()].join(', ')}`);
     return steps;
+  }
+
+  async provision(endpoint: string, request: ProvisionRequest, by: Actor): Promise<Provision> {
+    const provision = await this.supervisor.provision(endpoint, request, AbortSignal.timeout(120_000));
+    if (!provision) throw new UnknownName(`no endpoint "${endpoint}"; known: ${(await this.systems()).flatMap(({ endpoints }) => endpoints.map(({ name }) => name)).join(', ')}`);
+    if (request.apply) await this.audit(by, `${request.action}-triggers`, endpoint, `${provision.statements.length} statements run`);
+    return provision;
   }
 
   pause(name: string, by: Actor): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ProbeStep } from '../adapters/contract/endpoint.js';
+import type { ProbeStep, Provision, ProvisionRequest } from '../adapters/contract/endpoint.js';
 import type { BrokerHealth } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
 import type {
@@ -26,6 +26,8 @@ export interface Service {
   /** @throws UnknownName */
   system(name: string): Promise<SystemStatus>;
   testSystem(name: string): Promise<readonly ProbeStep[]>;
+  /** The statements that an endpoint needs run at its system; with `apply` they are run. @throws UnknownName, the failures of the system */
+  provision(endpoint: string, request: ProvisionRequest, by: Actor): Promise<Provision>;
   /** Stops reading and delivering at all endpoints of the system (or one endpoint `system.name`); messages wait. Survives a restart. */
   pause(name: string, by: Actor): Promise<void>;
   resume(name: string, by: Actor): Promise<void>;

@@ -1,6 +1,6 @@
 // From a row of bytes to a record of texts.
 
-import { isAscii } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { InvalidMessage, newRecord, type ValueRecord } from '../contract/index.js';
 import type { CsvOptions } from './csv-options.js';
 import type { Row } from './csv-rows.js';
@@ -125,7 +125,7 @@ function unescaped(text: string, field: Field, options: CsvOptions): string {
   return options.escape === 'backslash' ? text.replace(/\\(.)/gs, '$1') : text.replaceAll(options.quote + options.quote, options.quote);
 }
 
-/** Text of a row's fields. Where a byte is a character the row is decoded once and cut as text. */
+/** Text of a row's fields. Where every byte is a character the row is decoded once and cut as text; what is valid as a whole is valid in its fields. */
 function fieldText({ encoding: declared }: CsvOptions): (row: Row) => FieldText {
   const encoding = isRecoded(declared) ? 'utf-8' : declared;
   return ({ raw, offset }) => {
@@ -133,6 +133,7 @@ function fieldText({ encoding: declared }: CsvOptions): (row: Row) => FieldText 
       const row = raw.toString('latin1');
       return (field) => row.slice(field.from, field.to);
     }
+    if (encoding === 'utf-8' && isUtf8(raw)) return (field) => raw.toString('utf8', field.from, field.to);
     return (field) => decodeText(raw.subarray(field.from, field.to), encoding, offset + field.from);
   };
 }

@@ -45,7 +45,8 @@ function writeField(text: string, options: CsvOptions): string {
   const slashed = options.escape === 'backslash';
   const safe = options.guard_formulas && /^[=+\-@\t\r]/.test(text) && !/^[+-]?\d+([.,]\d+)?$/.test(text) ? `'${text}` : text;
   const special =
-    safe.includes(delimiter) ||
+    // Also where its end and the delimiter behind it make one too early.
+    (safe + delimiter).indexOf(delimiter) < safe.length ||
     /[\r\n]/.test(safe) ||
     (quote !== 'none' && safe.includes(quote)) ||
     (slashed && safe.includes('\\')) ||
@@ -57,7 +58,7 @@ function writeField(text: string, options: CsvOptions): string {
     if (!slashed) throw new InvalidMessage('E348', 'the value has a delimiter or line end, and quote is none');
     return safe
       .replaceAll('\\', '\\\\')
-      .replaceAll(delimiter, `\\${delimiter}`)
+      .replaceAll(delimiter.slice(0, 1), `\\${delimiter.slice(0, 1)}`)
       .replace(/\r\n|[\r\n]/g, '\\$&');
   }
   const inner = slashed ? safe.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`) : safe.replaceAll(quote, quote + quote);

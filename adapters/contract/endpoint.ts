@@ -147,6 +147,21 @@ export interface ProbeStep {
   readonly fix?: string;
 }
 
+export interface ProvisionRequest {
+  readonly action: 'install' | 'remove';
+  /** Run the statements; without it they are only told. */
+  readonly apply: boolean;
+}
+
+/** What an endpoint needs at its system and an administrator reviews first: the triggers of a table. */
+export interface Provision {
+  /** In the order they are run, as the system's own tools take them. */
+  readonly statements: readonly string[];
+  /** For people: rights to grant, what goes with a removal. */
+  readonly notes: readonly string[];
+  readonly applied: boolean;
+}
+
 /** One system of the configuration, as its adapter runs it. Endpoints of a system may share its connection. */
 export interface ConnectedSystem {
   inbound?(endpoint: EndpointContext): Inbound;
@@ -160,6 +175,11 @@ export interface ConnectedSystem {
   describe?(name: string, signal: AbortSignal): Promise<Described>;
   /** A few of its rows, at most `count`, with every field, as an endpoint would read them. @throws as `describe` */
   sample?(name: string, count: number, signal: AbortSignal): Promise<readonly ValueRecord[]>;
+  /**
+   * Installs or removes what an endpoint of the system needs there, on request of a person; harmless when it was done before. Absent: endpoints of this
+   * adapter need nothing. @throws Misconfigured when this endpoint needs nothing or the account may not; else the four failures
+   */
+  provision?(endpoint: string, request: ProvisionRequest, signal: AbortSignal): Promise<Provision>;
   /** Closes what the endpoints share. After all endpoints are closed. */
   close(): Promise<void>;
 }

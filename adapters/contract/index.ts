@@ -22,6 +22,8 @@ export type {
   PollingInbound,
   PollRequest,
   ProbeStep,
+  Provision,
+  ProvisionRequest,
   Receipt,
   Settlement,
   Verification,

@@ -1,7 +1,7 @@
 // Options that every adapter for files has in common.
 
 import { z } from 'zod';
-import { codecOf, type FormatConfig, formatOptions, oneFormat } from '../codecs/format.js';
+import { codecOf, type FormatConfig, formatOptions, oneFormat, readWrappers, writeWrappers } from '../codecs/format.js';
 import { duration, type FieldTypes, parseTemplate, type SpecFinding, type ValueRecord } from '../contract/index.js';
 import { batchNameProblem } from './batch-name.js';
 import { collectOptions } from './collect-options.js';
@@ -51,6 +51,7 @@ export const readOptions = z
       description: 'The whole file is checked before its first record is handed over: one bad record, or a wrong control total, and all of it goes to the error folder.',
     }),
     ...formatOptions,
+    ...readWrappers,
   })
   .superRefine(oneFormat);
 
@@ -81,6 +82,7 @@ export const writeOptions = z
       }),
     collect: collectOptions.optional().meta({ title: 'Collect', description: 'Many messages in one file. A message counts as delivered when it waits, durably, for its file.' }),
     ...formatOptions,
+    ...writeWrappers,
   })
   .superRefine(oneFormat)
   .superRefine(({ path, collect }, context) => {
@@ -111,7 +113,7 @@ export function formatPreview(config: unknown, payload: ValueRecord): string {
 }
 
 export function lintWrite(config: unknown): readonly SpecFinding[] {
-  const { path, exists, csv, collect } = config as WriteOptions;
+  const { path, exists, csv, collect, pgp } = config as WriteOptions;
   const findings: SpecFinding[] = [];
   if (!collect && !/\{(id|message\.id|key|payload\.\w+)\}/.test(path)) {
     findings.push({
@@ -119,6 +121,14 @@ export function lintWrite(config: unknown): readonly SpecFinding[] {
       path: ['path'],
       message: exists === 'fail' ? 'every message writes the same file; the second one fails' : 'every message replaces the file of the one before',
       fix: 'add {id} or {key} to the name',
+    });
+  }
+  if (pgp && !path.includes(collect ? '{batch.id}' : '{id}')) {
+    findings.push({
+      severity: 'error',
+      path: ['path'],
+      message: 'an encrypted or signed file is different each time, so that a repeat is only known by its name',
+      fix: `add ${collect ? '{batch.id}' : '{id}'} to the name`,
     });
   }
   if (csv && !csv.columns)

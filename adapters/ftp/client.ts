@@ -249,7 +249,7 @@ export class Connection {
     if (/^(ERR_SSL|EPROTO)/.test(code)) return new Misconfigured('E458', `${this.place} does not speak TLS here: ${text}`, { cause: error });
     if (/Maximum bytes exceeded/.test(text))
       return new TryAgain('E459', `${this.place} listed a folder with more than ${LONGEST_LISTING / 1024 ** 2} MiB of names`, { cause: error });
-    if (/^Timeout/.test(text)) return new NotConnected('E445', `${this.place} made no progress within ${this.options.timeout} ms`, { cause: error });
+    if (/\bTimeout\b/.test(text)) return new NotConnected('E445', `${this.place} made no progress within ${this.options.timeout} ms`, { cause: error });
     return new NotConnected('E400', `${this.place}: ${text}`, { cause: error });
   }
 }

@@ -37,9 +37,15 @@ export class Remote implements FileSpace {
   }
 
   async list(folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
+    const entries: Entry[] = [];
+    for await (const page of this.names(folder, signal)) entries.push(...page);
+    return entries;
+  }
+
+  async *names(folder: string, signal: AbortSignal): AsyncGenerator<readonly Entry[]> {
     const handle = await this.handle(folder, signal, (requests, path, done) => requests.opendir(path, done));
     try {
-      const entries = new Map<string, Entry>();
+      const seen = new Set(['.', '..']);
       for (let repeated = 0; ; ) {
         // Page by page: a large folder takes long as a whole, each page has the deadline of its own.
         const page = await this.answer(
@@ -47,12 +53,14 @@ export class Remote implements FileSpace {
           this.client.request(signal, (requests, done: Parameters<Requests['readdir']>[1]) => requests.readdir(handle, done)),
           STATUS.EOF,
         );
-        if (!page) return [...entries.values()];
-        const { size } = entries;
-        for (const { filename, longname, attrs } of page) if (filename !== '.' && filename !== '..') entries.set(filename, entryOf(filename, attrs, longname));
-        repeated = entries.size > size ? 0 : repeated + 1;
-        if (repeated > MOST_REPEATED || entries.size > MOST_ENTRIES)
-          throw new TryAgain('E459', `${folder} still listed after ${entries.size} entries, the last ${repeated} answers without a new one`);
+        if (!page) return;
+        const fresh = page.filter(({ filename }) => !seen.has(filename));
+        for (const { filename } of fresh) seen.add(filename);
+        repeated = fresh.length > 0 ? 0 : repeated + 1;
+        if (repeated > MOST_REPEATED || seen.size > MOST_ENTRIES) {
+          throw new TryAgain('E459', `${folder} still listed after ${seen.size - 2} entries, the last ${repeated} answers without a new one`);
+        }
+        yield fresh.map(({ filename, longname, attrs }) => entryOf(filename, attrs, longname));
       }
     } finally {
       await this.release(handle, signal);

@@ -1,13 +1,18 @@
 import { z } from 'zod';
 import { odbcConnect } from './dialects/odbc/options.js';
+import { oracleConnect } from './dialects/oracle/options.js';
 import { limits, server, times } from './dialects/server.js';
+import { sqlserverConnect } from './dialects/sqlserver/options.js';
 import { columns, include, names, table } from './options.js';
 import { bulk } from './reading/bulk-options.js';
 import { cdc } from './reading/cdc-options.js';
+import { claim } from './reading/claim-options.js';
 import { cursor } from './reading/cursor-options.js';
+import { outbox } from './reading/outbox-options.js';
 import { query } from './reading/query-options.js';
 import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
+import { triggers } from './reading/triggers-options.js';
 
 export type { ColumnType } from './options.js';
 export type { Overlap } from './reading/cursor-options.js';
@@ -24,11 +29,15 @@ export const connect = z.discriminatedUnion('driver', [
     lock_timeout: limits.lock_timeout,
   }),
   z.strictObject({ driver: z.literal('postgres').meta({ title: 'Driver', description: 'PostgreSQL 13 or later.' }), ...server(5432) }),
+  sqlserverConnect,
+  oracleConnect,
   odbcConnect,
   z.strictObject({ driver: z.literal('mariadb').meta({ title: 'Driver', description: 'MariaDB 10.6 or MySQL 8 and later.' }), ...server(3306) }),
 ]);
 export type Connect = z.output<typeof connect>;
-export type ServerConnect = Exclude<Connect, { driver: 'sqlite' | 'odbc' }>;
+export type ServerConnect = Exclude<Connect, { driver: 'sqlite' | 'odbc' | 'oracle' }>;
+export type OracleConnect = Extract<Connect, { driver: 'oracle' }>;
+export type SqlServerConnect = Extract<Connect, { driver: 'sqlserver' }>;
 export type OdbcConnect = Extract<Connect, { driver: 'odbc' }>;
 export type SqliteConnect = Extract<Connect, { driver: 'sqlite' }>;
 
@@ -40,6 +49,9 @@ export const read = z
     include: include.default({}),
     // The ways of reading; at most one of them.
     cursor: cursor.optional(),
+    claim: claim.optional(),
+    outbox: outbox.optional(),
+    triggers: triggers.optional(),
     snapshot: snapshot.optional(),
     query: query.optional(),
     bulk: bulk.optional(),

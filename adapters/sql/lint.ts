@@ -1,5 +1,6 @@
 import type { FieldType, FieldTypes, SpecFinding } from '../contract/index.js';
 import type { Call, Connect, Read, Write } from './config.js';
+import { CAPABILITIES } from './dialects/capabilities.js';
 import { STRATEGIES, strategyOf } from './reading/strategies.js';
 import type { Strategy } from './reading/strategy.js';
 import { parseStatement } from './statement.js';
@@ -23,7 +24,7 @@ export function lintWrite(config: unknown, connect: unknown): readonly SpecFindi
   const error = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'error', path, message, ...(fix === undefined ? {} : { fix }) });
   const warn = (path: SpecFinding['path'], message: string, fix: string) => findings.push({ severity: 'warning', path, message, fix });
   if (mode === 'procedure') {
-    if (driver === 'sqlite') error(['mode'], 'SQLite has no stored procedures');
+    if (driver === 'sqlite' || driver === 'odbc') error(['mode'], `stored procedures of ${CAPABILITIES[driver].title} cannot be called`);
     return findings;
   }
   if (mode !== 'insert' && !key) error(['mode'], `${mode} needs the key of the row`, 'key: ORD_NO');

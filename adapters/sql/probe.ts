@@ -1,16 +1,23 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect as dial } from 'node:net';
-import { type Clock, describe, failureOf, type ProbeStep } from '../contract/index.js';
+import { type Clock, describe, failureOf, Misconfigured, type ProbeStep } from '../contract/index.js';
 import { findTable } from './catalogue.js';
-import type { Connect } from './config.js';
+import type { Connect, Read } from './config.js';
 import type { Database, Dialect } from './dialects/dialect.js';
+import { planTable } from './reading/page.js';
+import { tableRead } from './reading/strategy.js';
+import { checkTriggers, planTriggers } from './reading/triggers.js';
 
 const MOST = 10_000;
 
 export interface Tables {
   readonly read: ReadonlySet<string>;
   readonly written: ReadonlySet<string>;
+  /** The right a way of reading needs, by table. */
+  readonly needed: ReadonlyMap<string, string>;
+  /** Endpoints that read by triggers. */
+  readonly triggers: ReadonlyMap<string, Read>;
 }
 
 /** Goes through a connection step by step and stops where going on makes no sense. Never throws. */
@@ -44,7 +51,7 @@ export async function probe(
     return '';
   });
   if (!opened) return steps;
-  for (const name of new Set([...tables.read, ...tables.written])) {
+  for (const name of new Set([...tables.read, ...tables.written, ...tables.needed.keys()])) {
     await step(`read ${name}`, async () => {
       const { dialect, database } = await link();
       return database.read(async (session) => {
@@ -59,7 +66,26 @@ export async function probe(
       const rights = await database.read(async (session) => dialect.writeRights(session, await findTable(dialect, session, name)), signal);
       if (rights === undefined) return 'the driver does not tell';
       const list = rights.length === 0 ? 'none' : rights.join(', ');
-      return tables.written.has(name) ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
+      const needed = tables.needed.get(name);
+      // Where rights are not told one by one (a file), any is enough.
+      if (needed !== undefined && (list === 'none' || (/INSERT|UPDATE|DELETE/.test(list) && !list.includes(needed)))) {
+        throw new Misconfigured('E423', `${list === 'none' ? 'no right to write is seen' : list}; this way of reading needs ${needed}`);
+      }
+      return tables.written.has(name) || needed !== undefined ? list : list === 'none' ? 'none (good)' : `${list} (more than reading needs)`;
+    });
+  }
+  for (const [endpoint, config] of tables.triggers) {
+    await step(`triggers ${endpoint}`, async () => {
+      const { dialect, database } = await link();
+      const read = tableRead(config);
+      return database.read(async (session) => {
+        const { table, keyColumns } = await planTable(dialect, session, { ...read, include: {} });
+        let seen = 'installed';
+        await checkTriggers(dialect, session, planTriggers(dialect, table, keyColumns, read), read, endpoint, () => {
+          seen = 'this account may not see triggers';
+        });
+        return seen;
+      }, signal);
     });
   }
   return steps;

@@ -13,7 +13,7 @@ export class Binds {
     return this.dialect.place(this.values.length, column);
   }
 
-  /** Adds a value to write to `column`. */
+  /** Adds a value that is written to `column`; gives its place. */
   written(value: Value, column: Column): string {
     this.values.push(this.dialect.bind(value, column));
     return this.dialect.place(this.values.length);

@@ -57,6 +57,26 @@ export const endpointCodes = {
     meaning: 'The ODBC driver manager, or the driver it is to load, is not on this machine or does not fit it.',
     fix: 'Install unixODBC and the driver of the database for this processor; `odbcinst -q -d` lists the installed drivers.',
   },
+  E431: {
+    title: 'rows changed while they were read',
+    meaning: 'Fewer or more rows were marked or removed at the source than were read: others changed, removed or claimed them meanwhile. What was read is on the bus.',
+    fix: 'Look who else writes to the table; rows that are open again are read again. A key that is not unique also shows like this.',
+  },
+  E432: {
+    title: 'the triggers of an endpoint are missing',
+    meaning: 'The endpoint reads what triggers write down about a table, and the triggers or their outbox table are not there: changes are not noted.',
+    fix: '`signalbox systems install-triggers <endpoint>` prints the statements; an administrator runs them, or `--apply` does.',
+  },
+  E433: {
+    title: 'the triggers of an endpoint are of another shape',
+    meaning: 'The outbox table was made by another version, or for another key of the table.',
+    fix: 'Let the endpoint read what is there, then `signalbox systems remove-triggers <endpoint>` and `install-triggers` again.',
+  },
+  E434: {
+    title: 'the endpoint needs nothing at its system',
+    meaning: 'Triggers are installed for endpoints that read by triggers, and this one reads in another way.',
+    fix: 'Name an endpoint whose configuration has `read: {triggers: {}}`.',
+  },
   E435: {
     title: 'too many rows are gone',
     meaning: 'A comparison with the remembered table finds more deleted rows than `snapshot.guard` lets go, or an empty table. Nothing was handed over and nothing forgotten.',
@@ -90,7 +110,7 @@ export const endpointCodes = {
   E442: {
     title: 'the host key is not the pinned one',
     meaning: 'The server showed another host key than host_key declares. Nothing was sent to it, no login was tried.',
-    fix: 'Ask the operator of the server whether the key was changed on purpose; then replace the fingerprint in host_key.',
+    fix: 'Ask the operator of the server whether the key was changed on purpose, and for its fingerprint; `signalbox systems trust <name>` shows what the server has and, with --write, replaces host_key.',
   },
   E443: {
     title: 'the login was refused',

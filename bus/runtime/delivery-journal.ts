@@ -1,6 +1,6 @@
 import type { Receipt } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import type { OutgoingMessage } from '../broker.js';
+import type { OutgoingMessage, Received } from '../broker.js';
 import { describe } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { EventKind, HistoryEvent, LedgerEntry, Store } from '../store/contract.js';
@@ -118,6 +118,11 @@ export class DeliveryJournal {
   /** A parked one that was delivered after all. */
   async unparked(id: string, signal: AbortSignal): Promise<void> {
     await this.durably(() => this.services.store.parked.remove([id]), signal);
+  }
+
+  /** Whether it is in the dead letters, and nobody has handed it out again. */
+  async isDead({ id, redelivered }: Received, { delivery }: QueuedDelivery, signal: AbortSignal): Promise<boolean> {
+    return this.durably(() => this.letters.holds(id, delivery.messageId, redelivered), signal);
   }
 
   /** To the dead letters. */

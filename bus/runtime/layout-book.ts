@@ -41,8 +41,9 @@ export class LayoutBook {
     return this.states.put(SCOPE, new Map([[`${endpoint} finished ${generation} ${channel}`, 'finished']]));
   }
 
-  /** Those channels of an older layout that are not finished. */
+  /** Those channels of an older layout that are not finished; none when it was forgotten. */
   async unfinished(endpoint: string, layout: Layout): Promise<readonly string[]> {
+    if (!(await this.read(endpoint)).some(({ generation }) => generation === layout.generation)) return [];
     const prefix = `${endpoint} finished ${layout.generation} `;
     const finished = await this.states.list(SCOPE, prefix, 1_000);
     return layoutChannels(endpoint, layout).filter((channel) => !finished.has(prefix + channel));

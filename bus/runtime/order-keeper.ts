@@ -70,6 +70,11 @@ export class OrderKeeper {
     return true;
   }
 
+  /** It was skipped, and its acknowledgement was lost: those behind it have gone on, so it may not come now. */
+  async wasSkipped(entry: LaneEntry, queued: QueuedDelivery, signal: AbortSignal): Promise<boolean> {
+    return this.orderOf(queued).onFailure === 'skip' && (await this.journal.isDead(entry, queued, signal));
+  }
+
   /** `parked`: it was the first of a released lane, and `entry` is what waits behind it. */
   async failed(entry: LaneEntry, queued: QueuedDelivery, made: Extract<Made, { kind: 'open' | 'failed' }>, signal: AbortSignal, parked?: ParkedDelivery): Promise<void> {
     if (made.kind === 'open') {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../adapters/contract/services.js';
 import type { Broker, ChannelSpec } from '../broker.js';
-import { describe } from '../errors.js';
+import { describe, failureOf, kindOf } from '../errors.js';
 import type { RouteOrder } from '../handler.js';
 import type { EndpointStates } from '../store/contract.js';
 import { orderedSpecs } from './channels.js';
@@ -8,6 +8,8 @@ import { channelOf, fence } from './envelope.js';
 import { LayoutBook } from './layout-book.js';
 import { DEFAULT_PARTITIONS, type Layout } from './layouts.js';
 import type { DurablePublisher } from './publisher.js';
+
+const FENCE_PATIENCE_MS = 5_000;
 
 /**
  * The channels of ordered deliveries, over all endpoints. A new layout is written down and declared before anything is published to it. When nobody
@@ -92,8 +94,18 @@ export class OrderedChannels {
   private async fence(endpoint: string, layout: Layout, ended: Promise<void>): Promise<void> {
     const { signal } = this.stopping;
     await Promise.race([ended, new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }))]);
-    for (const channel of await this.book.unfinished(endpoint, layout)) {
-      await this.publisher.publish(channel, fence(layout.generation), Number.POSITIVE_INFINITY, signal);
+    for (const channel of await this.book.unfinished(endpoint, layout)) await this.close(endpoint, layout, channel, signal);
+  }
+
+  /** Another node may have closed it meanwhile, and removed it: a fence then would lie there for ever. */
+  private async close(endpoint: string, layout: Layout, channel: string, signal: AbortSignal): Promise<void> {
+    while ((await this.book.unfinished(endpoint, layout)).includes(channel)) {
+      try {
+        return await this.publisher.publish(channel, fence(layout.generation), FENCE_PATIENCE_MS, signal);
+      } catch (error) {
+        const failure = failureOf(error);
+        if (!failure || kindOf(failure) !== 'try-again') throw error;
+      }
     }
   }
 }

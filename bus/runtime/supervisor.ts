@@ -1,8 +1,8 @@
-import type { ProbeStep } from '../../adapters/contract/endpoint.js';
+import type { ProbeStep, Provision, ProvisionRequest } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { BROKER, type Broker, type ChannelSpec } from '../broker.js';
-import { describe } from '../errors.js';
+import { describe, Misconfigured } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Handler } from '../handler.js';
 import { STORE, type Store } from '../store/contract.js';
@@ -230,6 +230,14 @@ export class Supervisor {
 
   async probe(name: string, signal: AbortSignal): Promise<readonly ProbeStep[] | undefined> {
     return this.running.get(name)?.connected.probe(signal);
+  }
+
+  /** @throws Misconfigured when its adapter has nothing to install; else as `ConnectedSystem.provision` */
+  async provision(endpoint: string, request: ProvisionRequest, signal: AbortSignal): Promise<Provision | undefined> {
+    const system = [...this.running.values()].find(({ sources, targets }) => sources.has(endpoint) || targets.has(endpoint));
+    if (!system) return undefined;
+    if (!system.connected.provision) throw new Misconfigured('E434', `${endpoint} needs nothing at its system`);
+    return system.connected.provision(endpoint, request, signal);
   }
 
   private async setPausedNow(name: string, paused: boolean): Promise<readonly string[]> {

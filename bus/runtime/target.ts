@@ -246,6 +246,7 @@ export class Target {
   }
 
   private async inOrder(entry: LaneEntry, first: QueuedDelivery, signal: AbortSignal): Promise<void> {
+    if (await this.keeper.wasSkipped(entry, first, signal)) return this.ack(entry);
     if (await this.keeper.yielded(entry, first, signal)) return;
     if (!(await this.keeper.admit(entry, signal))) return;
     const queued = withTrouble(first, entry);

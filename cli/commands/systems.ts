@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { ProbeStep } from '../../adapters/contract/endpoint.js';
 import type { EndpointStatus, Service, SystemStatus } from '../../console/service.js';
+import { confirm } from '../confirm.js';
 import { EXIT } from '../failure.js';
 import { emit, talk } from '../output.js';
 import { actor, connect, globals, named } from '../session.js';
@@ -40,6 +41,7 @@ export function systemsCommand(): Command {
       emit(all.output, steps, () => probeText(steps));
       if (steps.some((step) => !step.ok)) process.exitCode = EXIT.problem;
     });
+  for (const action of ['install', 'remove'] as const) systems.addCommand(triggersCommand(action));
   systems.addCommand(trustCommand());
   for (const verb of ['pause', 'resume'] as const) {
     systems
@@ -54,6 +56,40 @@ export function systemsCommand(): Command {
       });
   }
   return systems;
+}
+
+interface TriggersOptions {
+  readonly apply?: true;
+  readonly yes?: true;
+  readonly reason?: string;
+}
+
+/** Text for review is the default: whoever owns the database runs it, or it is applied here after a question. */
+function triggersCommand(action: 'install' | 'remove'): Command {
+  return new Command(`${action}-triggers`)
+    .description(`Print the statements that ${action} the triggers an endpoint reads by; with --apply run them`)
+    .argument('<endpoint>', 'exact name of the endpoint (system.endpoint)')
+    .option('--apply', 'run the statements with the account of the system, after a question')
+    .option('-y, --yes', 'do not ask')
+    .option('--reason <text>', 'why, for the audit log')
+    .action(async (name: string, options: TriggersOptions, command: Command) => {
+      const all = globals(command);
+      const service = await connect(all);
+      const by = actor(options.reason);
+      const plan = await named(name, endpointNames(service), () => service.provision(name, { action, apply: false }, by));
+      emit(all.output, plan, () => plan.statements.map(statementText).join('\n\n'));
+      for (const note of plan.notes) talk(`note: ${safe(note)}`);
+      if (!options.apply) return talk('nothing was changed; run this at the database, or again with --apply');
+      if (!(await confirm(`Run these ${plural(plan.statements.length, 'statement')} at ${safe(name)}?`, options.yes === true))) return talk('nothing was changed');
+      const done = await service.provision(name, { action, apply: true }, by);
+      talk(`${plural(done.statements.length, 'statement')} run at ${safe(name)}`);
+    });
+}
+
+/** What ends with a `;` of its own is a block, which tools of its database end with a line of its own. */
+function statementText(statement: string): string {
+  const text = statement.split('\n').map(safe).join('\n');
+  return text.endsWith(';') ? `${text}\n/` : `${text};`;
 }
 
 function systemNames(service: Service): () => Promise<readonly string[]> {

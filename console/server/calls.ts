@@ -49,6 +49,9 @@ export const calls: readonly Call[] = [
   get('/systems', {}, (service) => service.systems()),
   get('/systems/:name', {}, (service, _, path) => service.system(path('name'))),
   post('/systems/:name/test', {}, (service, _, path) => service.testSystem(path('name'))),
+  post('/endpoints/:name/provision', { action: z.enum(['install', 'remove']), apply: z.boolean(), ...actor }, (service, { action, apply, ...who }, path) =>
+    service.provision(path('name'), { action, apply }, by(who)),
+  ),
   post('/systems/:name/pause', actor, (service, body, path) => service.pause(path('name'), by(body))),
   post('/systems/:name/resume', actor, (service, body, path) => service.resume(path('name'), by(body))),
   get('/routes', {}, (service) => service.routes()),

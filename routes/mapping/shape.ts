@@ -82,7 +82,7 @@ export function convert(value: Value, shape: Shape, name: string): Value {
       if (typeof value !== 'string') return wrong(value, shape, name);
       return isTimestamp(value) ? value : fail('E304', `${name}: "${shown(value)}" is no timestamp`);
     case 'bytes':
-      return value instanceof Uint8Array ? value : wrong(value, shape, name);
+      return value instanceof Uint8Array ? value : (fromBase64(value) ?? wrong(value, shape, name));
     case 'list':
       return convertList(value, shape, name);
     case 'record':
@@ -148,6 +148,12 @@ export function convertRecord(value: { readonly [field: string]: Value }, shape:
     if (required && (made[field] ?? null) === null) return fail('E301', `${name}.${field} is required and has no value`);
   }
   return made;
+}
+
+/** Bytes that came over a channel are base64 text (RFC 4648 section 4). */
+function fromBase64(value: Value): Uint8Array | undefined {
+  if (typeof value !== 'string' || value.length % 4 !== 0 || /[^A-Za-z0-9+/]/.test(value.replace(/={1,2}$/, ''))) return undefined;
+  return new Uint8Array(Buffer.from(value, 'base64'));
 }
 
 function wrong(value: Value, shape: Shape, name: string): never {

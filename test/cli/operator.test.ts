@@ -100,6 +100,22 @@ describe('trace', () => {
 });
 
 describe('systems', () => {
+  test('install-triggers prints what an administrator reviews, and applies it only when told twice', async () => {
+    const printed = await run('systems', 'install-triggers', 'legacy.orders');
+    expect(printed).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^CREATE TABLE x.*forged line.*;\n\nCREATE TRIGGER y;\n$/s),
+      err: expect.stringContaining('nothing was changed'),
+    });
+    expect(printed.out).not.toContain('\x1b');
+    expect(await run('systems', 'remove-triggers', 'legacy.orders', '--apply')).toMatchObject({ code: 2, err: expect.stringContaining('--yes') });
+    expect(instance.service.changes).toEqual([]);
+    const applied = await run('systems', 'install-triggers', 'legacy.orders', '--apply', '--yes', '--reason', 'CHG-7');
+    expect(applied).toMatchObject({ code: 0, err: expect.stringContaining('2 statements run at legacy.orders') });
+    expect(instance.service.changes).toEqual([expect.objectContaining({ what: 'install-triggers', subject: ['legacy.orders'] })]);
+    expect(await run('systems', 'install-triggers', 'legacy.nothing')).toMatchObject({ code: 1, err: expect.stringContaining('no endpoint') });
+  });
+
   test('list and show', async () => {
     expect((await run('systems', 'list')).out).toMatch(/^SYSTEM +ADAPTER +STATE +WAITING +OLDEST +LAST OK$/m);
     const { out } = await run('systems', 'show', 'legacy');

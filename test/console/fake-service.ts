@@ -213,6 +213,11 @@ export function fakeService(): FakeService {
       const dns = { name: 'dns', ok: true, detail: '2 ms' };
       return name === 'legacy' ? [dns] : [dns, { name: 'login', ok: false, detail: `refused ${HOSTILE}`, fix: 'check the password' }];
     },
+    provision: async (endpoint, { action, apply }, by) => {
+      if (endpoint !== 'legacy.orders') throw new UnknownName(`no endpoint "${endpoint}"; known: legacy.orders`);
+      if (apply) await change(`${action}-triggers`, [endpoint], by);
+      return { statements: [`CREATE TABLE x${HOSTILE}`, 'CREATE TRIGGER y'], notes: ['the account needs SELECT'], applied: apply };
+    },
     pause: async (name, by) => change('pause', [pausable(name)], by),
     resume: async (name, by) => change('resume', [pausable(name)], by),
     routes: async () => routes,

@@ -80,8 +80,8 @@ test('D8, D10, D13, D16 a legacy row with a document of 5 MiB, its lines and its
     await until(
       () => isThere().catch(() => false),
       'both targets have the document, and the one too large is a dead letter',
-      60_000,
-      () => service.status(),
+      30_000,
+      () => service.deadLetterGroups(),
     );
     for (const { driver, rows } of [maria, lite]) {
       const isLite = driver === 'sqlite';

@@ -16,6 +16,9 @@ export const SECTIONS = {
     'Answers of an HTTP partner are lost in every way, and the process is killed with requests in its hands, in front of endpoints that repeat, verify or park what nobody knows.',
   nodes: 'Several `signalbox run` processes on one RabbitMQ and one PostgreSQL, killed in turn.',
   cluster: 'A RabbitMQ cluster of three nodes whose leader is killed under load.',
+  'database races':
+    'Twelve writers commit in another order than they took their numbers, roll back and use savepoints, while a table is read; now and then the reader loses a batch after it was read and starts over.',
+  'large files': 'A file far larger than the memory is read by the real program, which is killed and started again in the middle.',
   simulation: 'The real core over a simulated broker, store, clock and systems, one seed for each run.',
   soak: 'Hours of load with faults at random.',
 } as const;

@@ -254,6 +254,7 @@ export async function startVsftpd(tls: 'explicit' | 'implicit' | 'off', settings
       'anon_umask=022',
       'pasv_address=127.0.0.1',
       'seccomp_sandbox=NO',
+      'delay_failed_login=0',
       `vsftpd_log_file=${directory}/vsftpd.log`,
       'dual_log_enable=NO',
       'xferlog_enable=NO',

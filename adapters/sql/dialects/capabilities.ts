@@ -17,13 +17,19 @@ export interface Capabilities {
    * (every table), a rowversion column (tables that have one), the SCN of a row (every table).
    */
   readonly watermark: 'transaction' | 'rowversion' | 'scn' | undefined;
+  /** False where no triggers that note changes can be generated. */
+  readonly triggers?: false;
+  /** One transaction writes at a time: numbers are committed in the order they were taken. */
+  readonly oneWriter?: true;
   /** The tests run it against a real server. */
   readonly tested: boolean;
 }
 
 export const CAPABILITIES: Readonly<Record<Connect['driver'], Capabilities>> = {
-  sqlite: { title: 'SQLite', rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: false, watermark: undefined, tested: true },
+  sqlite: { title: 'SQLite', oneWriter: true, rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: false, watermark: undefined, tested: true },
   postgres: { title: 'PostgreSQL', rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: true, watermark: 'transaction', tested: true },
   mariadb: { title: 'MariaDB', rowValues: false, rowsPerInsert: 1000, binds: 30_000, skipLocked: true, watermark: undefined, tested: true },
-  odbc: { title: 'ODBC', rowValues: false, rowsPerInsert: 1, binds: 250, skipLocked: false, watermark: undefined, tested: true },
+  sqlserver: { title: 'SQL Server', triggers: false, rowValues: false, rowsPerInsert: 1000, binds: 2000, skipLocked: true, watermark: 'rowversion', tested: false },
+  oracle: { title: 'Oracle', triggers: false, rowValues: false, rowsPerInsert: 1, binds: 1000, skipLocked: true, watermark: 'scn', tested: false },
+  odbc: { title: 'ODBC', triggers: false, rowValues: false, rowsPerInsert: 1, binds: 250, skipLocked: false, watermark: undefined, tested: true },
 };

@@ -5,6 +5,7 @@ import type { Kind, Raw } from '../values.js';
 import type { Zone } from '../zone.js';
 import type { Capabilities } from './capabilities.js';
 import type { Catalogue } from './facts.js';
+import type { Triggers } from './triggers.js';
 
 /**
  * What differs between databases, and nothing else. Inbound, outbound, callable and probe are written once against this.
@@ -32,6 +33,8 @@ export interface Dialect {
   readonly ping: string;
   /** SELECT of the first rows. */
   page(select: Select): string;
+  /** The time now, by the database's clock, for comparing with and writing to a time column; UTC where the column has no zone. Absent: no leases. */
+  readonly now?: string;
   /** `place`, moved back by the overlap: computed by the database with its own value. */
   back(place: string, overlap: Overlap): string;
   /** Where there are no words for `back`: moves the value itself, and `back` gives its place as it is. */
@@ -49,6 +52,8 @@ export interface Dialect {
   readonly catalogue: Catalogue;
   /** Present when the database can tell a transaction number below which nothing is open any more. */
   readonly watermark?: Watermark;
+  /** Present where triggers that note changes can be generated. */
+  readonly triggers?: Triggers;
   /** Rights of this account on a table other than reading, for the probe; empty means none. */
   writeRights(session: Session, table: Table): Promise<readonly string[] | undefined>;
   /** One of the four failures for what the driver threw; anything else is a bug. */
@@ -155,6 +160,8 @@ export interface Upsert {
 export interface Watermark {
   /** Every table's rows have such a number; otherwise only tables with a column that `fits`. Views have none. */
   readonly everyTable: boolean;
+  /** The number of a row may be higher than that of its transaction, never lower: a row is not left out for being too new, and may come twice. */
+  readonly openEnded?: true;
   /** The column holds such numbers. */
   fits(column: Column): boolean;
   /** For people: `a column of type xid8`. */

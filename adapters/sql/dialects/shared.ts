@@ -31,7 +31,10 @@ export function upsertOnConflict({ table, columns, key, version }: Upsert, place
 }
 
 /** undefined: TLS is off. Otherwise always verified. */
-export function tlsOptions(connect: ServerConnect, system: string): { readonly ca?: string; readonly servername?: string; readonly rejectUnauthorized: true } | undefined {
+export function tlsOptions(
+  connect: Pick<ServerConnect, 'tls'>,
+  system: string,
+): { readonly ca?: string; readonly servername?: string; readonly rejectUnauthorized: true } | undefined {
   if (connect.tls === 'off') return undefined;
   const { ca, servername } = connect.tls;
   return { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca: readCa(ca, system) }), ...(servername === undefined ? {} : { servername }) };

@@ -25,6 +25,23 @@ export const cursor = z
             'How far every poll reads back, as time or as a distance of numbers. Longer than the longest transaction of the application. Not needed for PostgreSQL tables.',
           examples: ['5m', 1000],
         }),
+      gap_memory: z
+        .union([
+          z.literal('off'),
+          z.strictObject({
+            for: duration({ min: '1s', max: '30d' })
+              .default(3_600_000)
+              .meta({ title: 'For', description: 'How long a missing number is asked for. Longer than the longest transaction.' }),
+            most: z.int().min(1).max(100_000).default(10_000).meta({ title: 'Most', description: 'Most gaps that are remembered; then the lowest are given up.' }),
+          }),
+        ])
+        .optional()
+        .meta({
+          title: 'Gap memory',
+          description:
+            'Where numbers are not committed in their order: numbers missing below the greatest one are asked for again at every poll, until they come or are given up with a warning. On for a key of one whole number.',
+          examples: [{ for: '1h', most: 10_000 }, 'off'],
+        }),
     }),
     z.strictObject({
       transaction: identifier().meta({
@@ -34,6 +51,8 @@ export const cursor = z
     }),
   ])
   .meta({ title: 'Cursor', description: 'How new and changed rows are found.' });
+export type GapMemory = { readonly for: number; readonly most: number };
+export const GAP_MEMORY: GapMemory = { for: 3_600_000, most: 10_000 };
 export type Overlap = { readonly ms: number } | { readonly distance: number };
 
 export const cursorStrategy: Strategy = {
@@ -54,13 +73,29 @@ function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
     if (by?.overlap) warn(['cursor', 'overlap'], `not needed for a table of ${title}: reading never passes an open transaction; it is used for views only`);
   } else {
     const column = by?.column ?? key[0] ?? '';
+    const remembers = key.length === 1 && key[0] === column && by?.gap_memory !== 'off' && !CAPABILITIES[driver].oneWriter;
     if (by === undefined && key.length > 1) {
       findings.push({ severity: 'error', path: ['key'], message: `${title} needs a cursor column when the key has several columns`, fix: 'cursor: {column: ...}' });
     }
     if (key.includes(column))
       warn(['cursor'], `changes of rows that were read are not seen: ${column} does not change with the row`, 'use a column that changes with every change as cursor');
     else warn(['cursor', 'column'], `rows whose ${column} is NULL are never read, and a change that leaves ${column} as it is may be missed`);
-    if (!by?.overlap && (driver === 'mariadb' || !key.includes(column))) {
+    if (by?.gap_memory !== undefined && by.gap_memory !== 'off' && !remembers) {
+      findings.push({
+        severity: 'error',
+        path: ['cursor', 'gap_memory'],
+        message: CAPABILITIES[driver].oneWriter
+          ? `${title} has one writer at a time: there are no gaps`
+          : `gaps are remembered of a key of one whole number: ${column} is not the key`,
+      });
+    }
+    if (!by?.overlap && remembers) {
+      const ms = by?.gap_memory === undefined || by.gap_memory === 'off' ? GAP_MEMORY.for : by.gap_memory.for;
+      warn(
+        ['cursor'],
+        `a row that is committed late with a lower ${column} is missed when ${column} is no whole number, or its transaction is longer than ${Math.round(ms / 1000)} s`,
+      );
+    } else if (!by?.overlap && (!CAPABILITIES[driver].oneWriter || !key.includes(column))) {
       warn(['cursor'], `a row that is committed late with a lower ${column} is missed`, 'cursor: {column: ..., overlap: 5m} with more than the longest transaction');
     }
     if (by?.overlap && 'ms' in by.overlap && columns?.[column] === 'integer') {

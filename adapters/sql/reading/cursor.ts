@@ -1,14 +1,19 @@
-import { type Batch, Misconfigured, type PollingInbound, type PollRequest, type Value } from '../../contract/index.js';
+import { type Batch, Misconfigured, type PollingInbound, type PollRequest, type SourceRecord, type Value } from '../../contract/index.js';
 import { findColumn } from '../catalogue.js';
 import type { Column, Dialect, Session } from '../dialects/dialect.js';
 import { readRow, toRecord } from '../rows.js';
 import { after, Binds } from '../statement.js';
-import type { Overlap } from './cursor-options.js';
+import { BehindOverlap } from './behind.js';
+import { GAP_MEMORY, type GapMemory, type Overlap } from './cursor-options.js';
+import { Gaps, named } from './gaps.js';
 import { type Page, planTable, readPage, type TablePlan } from './page.js';
 import { type CursorPosition, type Position, readPosition, writePosition } from './position.js';
 import { type Source, Warnings } from './source.js';
 import type { TableRead } from './strategy.js';
 import { WindowPages } from './window.js';
+
+/** Conditions of one query. */
+const GAPS_AT_A_TIME = 200;
 
 /** What `open` learned from the catalogue. */
 interface Plan extends TablePlan {
@@ -17,6 +22,7 @@ interface Plan extends TablePlan {
   /** Reads by transaction number; otherwise by the cursor column. */
   readonly window: { readonly column: Column | undefined } | undefined;
   readonly overlap: Overlap | undefined;
+  readonly gaps: GapMemory | undefined;
 }
 
 /** `cursor`, and reading without a strategy: new and changed rows, by transaction where the database has numbers for them, else by a column that grows. */
@@ -24,6 +30,7 @@ export class CursorReading implements PollingInbound {
   readonly kind = 'polling';
   readonly #warnings: Warnings;
   readonly #window: WindowPages;
+  readonly #behind: BehindOverlap;
   #plan: Plan | undefined;
 
   constructor(
@@ -32,6 +39,7 @@ export class CursorReading implements PollingInbound {
   ) {
     this.#warnings = new Warnings(source);
     this.#window = new WindowPages(source.clock, this.#warnings);
+    this.#behind = new BehindOverlap(this.#warnings);
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -45,22 +53,31 @@ export class CursorReading implements PollingInbound {
     this.#plan = plan;
     const order = [...(plan.window?.column ? [plan.window.column] : []), ...plan.order].map((column) => column.name);
     let position = readPosition(request.checkpoint, plan.window ? 'transaction' : 'cursor', order);
+    const gaps = plan.gaps && new Gaps(position?.by === 'cursor' ? position.gaps : undefined);
+    if (gaps && plan.gaps && position?.by === 'cursor') {
+      for await (const records of this.#late(plan, plan.gaps, gaps, request)) {
+        position = { ...position, gaps: gaps.toString() };
+        yield { records, checkpoint: writePosition(position, order) };
+      }
+    }
     for (;;) {
       request.signal.throwIfAborted();
       // A transaction of its own per page: nothing of the source is held while the bus stores the batch.
       const step = await database.read((session) => this.#step(dialect, session, plan, position, request.maxRecords), request.signal);
       if (!step) return;
-      position = step.position;
+      position = gaps && plan.gaps ? this.#remember(plan, plan.gaps, gaps, position, step) : step.position;
       const records = step.page.rows.map((row, at) => toRecord(row, plan.key, step.page.versions[at] ?? '', plan.window === undefined));
       if (records.length > 0) yield { records, checkpoint: writePosition(position, order) };
-      if (step.page.next === undefined) return;
+      if (step.page.next === undefined) break;
     }
+    await this.#look(plan, position, request.signal);
   }
 
   /** The connections belong to the system. */
   async close(): Promise<void> {
     this.#plan = undefined;
     this.#warnings.forget();
+    this.#behind.forget();
   }
 
   async #prepare(dialect: Dialect, session: Session): Promise<Plan> {
@@ -85,7 +102,77 @@ export class CursorReading implements PollingInbound {
       this.#warnings.once('sql.cursor-nullable', message);
     }
     const order = lead && !(safe && nullable) ? [lead, ...keyColumns.filter(({ name }) => name !== lead.name)] : keyColumns;
-    return { ...plan, order, window: safe ? { column: numbered } : undefined, overlap: cursor && 'column' in cursor ? cursor.overlap : undefined };
+    const by = cursor && 'column' in cursor ? cursor : undefined;
+    // An overlap that is long enough finds the same rows.
+    const wanted = by?.gap_memory === undefined ? by?.overlap === undefined : by.gap_memory !== 'off';
+    const isNumber = order.length === 1 && order[0]?.kind === 'integer' && wanted && !safe && !dialect.capabilities.oneWriter;
+    return { ...plan, order, window: safe ? { column: numbered } : undefined, overlap: by?.overlap, gaps: isNumber ? (memory(by?.gap_memory) ?? GAP_MEMORY) : undefined };
+  }
+
+  /** Rows that came behind the mark: what was missing is asked for again, until it is given up. */
+  async *#late(plan: Plan, memory: GapMemory, gaps: Gaps, request: PollRequest): AsyncGenerator<readonly SourceRecord[]> {
+    const [lead] = plan.order;
+    if (!lead) return;
+    const { dialect, database } = await this.source.link();
+    let count = 0;
+    const asked = gaps.all;
+    for (let from = 0; from < asked.length; from += GAPS_AT_A_TIME) {
+      const portion = asked.slice(from, from + GAPS_AT_A_TIME);
+      let last: readonly Value[] | undefined;
+      do {
+        request.signal.throwIfAborted();
+        const page = await database.read((session) => {
+          const binds = new Binds(dialect);
+          const name = dialect.quote(lead.name);
+          const ranges = portion.map((gap) =>
+            gap.from === gap.to ? `${name} = ${binds.compared(gap.from, lead)}` : `${name} BETWEEN ${binds.compared(gap.from, lead)} AND ${binds.compared(gap.to, lead)}`,
+          );
+          const where = [`(${ranges.join(' OR ')})`, ...(last ? [after(dialect, plan.order, last, binds)] : [])];
+          return readPage(dialect, session, plan, { where, binds, order: plan.order, limit: request.maxRecords });
+        }, request.signal);
+        last = page.next;
+        if (page.rows.length === 0) continue;
+        gaps.fill(numbersOf(page, lead));
+        count += page.rows.length;
+        yield page.rows.map((row, at) => toRecord(row, plan.key, page.versions[at] ?? '', true));
+      } while (last);
+    }
+    if (count > 0) {
+      const message = `${count} rows of ${plan.table.name} came behind the greatest ${lead.name} that was read: their transactions ended later; the memory of gaps found them`;
+      this.#warnings.once('sql.row-behind', message);
+    }
+    if (this.#giveUp(memory, gaps)) yield [];
+  }
+
+  /** @returns whether something was given up */
+  #giveUp(memory: GapMemory, gaps: Gaps): boolean {
+    const given = gaps.giveUp(this.source.clock.now().getTime(), memory.for, memory.most);
+    if (given.length === 0) return false;
+    const message = `numbers that are missing for too long, or are too many, are not asked for any more: ${named(given)}; of rows that were rolled back or deleted there is nothing to read`;
+    this.source.log.warn('sql.gap-given-up', message, { endpoint: this.source.endpoint.name, gaps: given.length });
+    return true;
+  }
+
+  #remember(plan: Plan, memory: GapMemory, gaps: Gaps, before: Position | undefined, step: { readonly position: Position; readonly page: Page }): Position {
+    const [lead] = plan.order;
+    if (step.position.by !== 'cursor' || !lead) return step.position;
+    const tops = before?.by === 'cursor' ? [before.high?.[0], before.after?.[0]].filter((value) => typeof value === 'bigint') : [];
+    const [top] = tops.sort((a, b) => (a > b ? -1 : 1));
+    const numbers = numbersOf(step.page, lead);
+    gaps.fill(numbers.filter((number) => top !== undefined && number <= top));
+    gaps.note(top, numbers, this.source.clock.now().getTime());
+    if (before?.by !== 'cursor' || before.high === undefined) gaps.trim();
+    else this.#giveUp(memory, gaps);
+    return { ...step.position, gaps: gaps.toString() };
+  }
+
+  async #look(plan: Plan, position: Position | undefined, signal: AbortSignal): Promise<void> {
+    const { overlap, order } = plan;
+    const [lead] = order;
+    const high = position?.by === 'cursor' ? position.high?.[0] : undefined;
+    if (plan.window || !overlap || !lead || high === undefined || high === null) return;
+    const { dialect, database } = await this.source.link();
+    await database.read((session) => this.#behind.look(dialect, session, plan, lead, overlap, high), signal);
   }
 
   async #step(dialect: Dialect, session: Session, plan: Plan, position: Position | undefined, limit: number): Promise<{ position: Position; page: Page } | undefined> {
@@ -129,4 +216,12 @@ export class CursorReading implements PollingInbound {
     const cells = rows[0];
     return cells ? (readRow({ table: plan.table, selected: [{ column: lead, field: lead.name, declared: undefined }] }, cells).native.get(lead.name) ?? null) : null;
   }
+}
+
+function memory(option: 'off' | GapMemory | undefined): GapMemory | undefined {
+  return option === 'off' ? undefined : option;
+}
+
+function numbersOf(page: Page, lead: Column): readonly bigint[] {
+  return page.rows.map((row) => row.native.get(lead.name)).filter((value) => typeof value === 'bigint');
 }

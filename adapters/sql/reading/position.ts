@@ -20,6 +20,8 @@ export interface CursorPosition {
   readonly high?: readonly Value[];
   readonly upto?: Value;
   readonly after?: readonly Value[];
+  /** Numbers below that were not there, as `Gaps` writes them. */
+  readonly gaps?: string;
 }
 
 /** `order`: the columns the position is about; another configuration cannot use it. */
@@ -50,7 +52,14 @@ function windowOf(saved: ValueRecord): WindowPosition {
 
 function cursorOf(saved: ValueRecord): CursorPosition {
   const [high, upto, after] = [listOf(saved['high']), saved['upto'], listOf(saved['after'])];
-  return { by: 'cursor', ...(high ? { high } : {}), ...(upto === undefined ? {} : { upto: unwrap(upto) }), ...(after ? { after } : {}) };
+  const gaps = saved['gaps'];
+  return {
+    by: 'cursor',
+    ...(typeof gaps === 'string' ? { gaps } : {}),
+    ...(high ? { high } : {}),
+    ...(upto === undefined ? {} : { upto: unwrap(upto) }),
+    ...(after ? { after } : {}),
+  };
 }
 
 function listOf(value: Value | undefined): readonly Value[] | undefined {

@@ -2,14 +2,20 @@ import type { z } from 'zod';
 import type { Read } from '../config.js';
 import { bulkStrategy } from './bulk-options.js';
 import { cdcStrategy } from './cdc-options.js';
+import { claimStrategy } from './claim-options.js';
 import { cursorStrategy } from './cursor-options.js';
+import { outboxStrategy } from './outbox-options.js';
 import { queryStrategy } from './query-options.js';
 import { snapshotStrategy } from './snapshot-options.js';
 import type { Strategy } from './strategy.js';
+import { triggersStrategy } from './triggers-options.js';
 
 /** By the key of `read:` that chooses it. */
 export const STRATEGIES = {
   cursor: cursorStrategy,
+  claim: claimStrategy,
+  outbox: outboxStrategy,
+  triggers: triggersStrategy,
   snapshot: snapshotStrategy,
   query: queryStrategy,
   bulk: bulkStrategy,

@@ -14,8 +14,13 @@ export interface Strategy {
   readonly fields?: (read: Read) => FieldTypes;
   /** A change of child rows (`include`) alone is seen. */
   readonly seesChildren?: boolean;
-  /** Tables it writes to at the source: their rights are probed. Left out: it only reads. */
-  readonly written?: (read: Read) => readonly string[];
+  /** What it changes at the source; `systems test` looks whether the account may. Left out: it only reads. */
+  readonly rights?: (read: Read) => readonly NeededRight[];
+}
+
+export interface NeededRight {
+  readonly table: string;
+  readonly right: 'INSERT' | 'UPDATE' | 'DELETE';
 }
 
 /** `read` of a strategy that needs table and key. */
@@ -25,4 +30,10 @@ export function tableRead(read: Read): TableRead {
   const { table, key } = read;
   if (table === undefined || key === undefined) throw new TypeError('table and key are checked by the schema');
   return { ...read, table, key };
+}
+
+/** The options of the strategy that was chosen because they are there. */
+export function chosen<T>(options: T | undefined): T {
+  if (options === undefined) throw new TypeError('a strategy is chosen by its options');
+  return options;
 }

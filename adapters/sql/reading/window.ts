@@ -37,7 +37,8 @@ export class WindowPages {
     if (to <= position.from) return undefined;
     const written = watermark.written(next, column);
     const binds = new Binds(dialect);
-    const where = [`${written} >= ${watermark.number(position.from, column)}`, `${written} < ${watermark.number(to, column)}`];
+    const where = [`${written} >= ${watermark.number(position.from, column)}`];
+    if (!watermark.openEnded) where.push(`${written} < ${watermark.number(to, column)}`);
     if (position.after) where.push(after(dialect, plan.order, position.after, binds));
     const page = await readPage(dialect, session, plan, { where, binds, order: plan.order, limit, version: watermark.version(column) });
     return { page, position: page.next ? { by: 'transaction', from: position.from, to, after: page.next } : { by: 'transaction', from: to } };

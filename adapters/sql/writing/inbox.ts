@@ -29,7 +29,7 @@ export async function remember(dialect: Dialect, session: Session, endpoint: str
     const binds = part.flatMap((id) => [id, endpoint.slice(0, 200)]);
     try {
       const { changed } = await session.query(skipDuplicates ? skipDuplicates(insert) : insert, binds);
-      if (changed < part.length) throw new Overtaken();
+      if (skipDuplicates && changed < part.length) throw new Overtaken();
     } catch (cause) {
       if (cause instanceof Overtaken || dialect.classify(cause)?.code !== 'E331') throw cause;
       throw new Overtaken('a duplicate', { cause });

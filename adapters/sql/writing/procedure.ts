@@ -7,7 +7,7 @@ import type { Write } from './options.js';
 /** A stored procedure whose parameters are the fields of the payload, by name. */
 export async function planProcedure(dialect: Dialect, session: Session, { procedure: name = '' }: Write): Promise<Target> {
   const { procedures } = dialect;
-  if (!procedures) throw new Misconfigured('E426', `${name}: ${dialect.capabilities.title} has no stored procedures`);
+  if (!procedures) throw new Misconfigured('E426', `${name}: stored procedures of ${dialect.capabilities.title} cannot be called`);
   const procedure = await findProcedure(procedures, session, name);
   const effect = ({ payload }: Delivery): Effect => {
     const given = new Map<Parameter, Value>();

@@ -239,7 +239,7 @@ describe('dialects of csv', () => {
           if (options.trim && options.delimiter.startsWith(' ')) return;
           const payloads = rows.map(([a, b]) => ({ a: `${a}.`, b }));
           const csv = codec({ ...options, columns: ['a', 'b'], encoding: 'utf-16' });
-          expect((await decodeAll(csv, csv.encode(payloads), size)).map(shown)).toEqual(payloads);
+          expect((await decodeAll(csv, await csv.encode(payloads), size)).map(shown)).toEqual(payloads);
         },
       ),
     );

@@ -32,7 +32,7 @@ describe('EBCDIC', () => {
 
   test('F28 CSV in EBCDIC: rows end with next-line, the euro has its place', async () => {
     const options = codec({ encoding: 'IBM-1141', columns: ['name', 'price'], delimiter: ';' });
-    const bytes = options.encode([{ name: 'Müßig "x"', price: '5 €' }]);
+    const bytes = await options.encode([{ name: 'Müßig "x"', price: '5 €' }]);
     expect([...bytes.subarray(0, 4)]).toEqual([0x95, 0x81, 0x94, 0x85]);
     expect(bytes.at(-1)).toBe(0x15);
     for (const size of [1, 3, 100]) expect((await decodeAll(options, bytes, size)).map(shown)).toEqual([{ name: 'Müßig "x"', price: '5 €' }]);
@@ -43,7 +43,7 @@ describe('encodings', () => {
   test.each(['shift_jis', 'euc-jp', 'gbk', 'big5', 'euc-kr'])('F28 %s: characters split at every chunk border, and back', async (encoding) => {
     const name = { shift_jis: '表示テスト―ｱ', 'euc-jp': '日本語ー', gbk: '中文、测试', big5: '中文測試功', 'euc-kr': '한국어' }[encoding] ?? '';
     const options = codec({ encoding, columns: ['name', 'b'], delimiter: '|' });
-    const bytes = options.encode([
+    const bytes = await options.encode([
       { name, b: 'x' },
       { name: `"${name}"`, b: `${name}\\` },
     ]);
@@ -116,6 +116,6 @@ describe('encodings', () => {
 
   test('a whole text file in EBCDIC', async () => {
     const options = textCodec(textOptions.parse({ encoding: 'cp1047' }));
-    expect((await decodeAll(options, options.encode([{ text: 'Hello [x]' }]), 2)).map(shown)).toEqual([{ text: 'Hello [x]' }]);
+    expect((await decodeAll(options, await options.encode([{ text: 'Hello [x]' }]), 2)).map(shown)).toEqual([{ text: 'Hello [x]' }]);
   });
 });

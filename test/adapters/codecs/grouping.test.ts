@@ -119,7 +119,7 @@ describe('records of several kinds', () => {
       },
     ];
     expect((await decodeAll(csv(options), text)).map(shown)).toEqual(records);
-    expect(String(csv(options).encode(records))).toBe(text);
+    expect(String(await csv(options).encode(records))).toBe(text);
     expect(() => csv(options).encode([{ NO: '1' }])).toThrow('record_type says which record is written');
   });
 });
@@ -168,9 +168,9 @@ describe('control totals', () => {
       { NO: '1', AMT: '0,10' },
       { NO: '2', AMT: '0,20' },
     ];
-    expect(String(csv(options).encode(rows))).toBe('HDR;2\nNO;AMT\n1;0,10\n2;0,20\nEND;2;0,30\n');
+    expect(String(await csv(options).encode(rows))).toBe('HDR;2\nNO;AMT\n1;0,10\n2;0,20\nEND;2;0,30\n');
     const payloads = (await decodeAll(fixed(orders), file)).map((record) => record.value as never);
-    expect(String(fixed({ ...orders, header_record: { ...orders.header_record, required: false } }).encode(payloads))).toBe(
+    expect(String(await fixed({ ...orders, header_record: { ...orders.header_record, required: false } }).encode(payloads))).toBe(
       file.replace('H20260301', 'H        ').replace('MA', 'LA'),
     );
   });
@@ -185,7 +185,7 @@ describe('fixed width, what programs do to it', () => {
 
   test('F28 EBCDIC with packed and zoned numbers, in blocks', async () => {
     const options = fixed({ encoding: 'cp273', record_separator: 'none', record_length: 10, fields });
-    const bytes = options.encode([
+    const bytes = await options.encode([
       { a: 'ü', n: '-123.45', z: -12n },
       { a: 'x', n: '1', z: null },
     ]);
@@ -201,8 +201,8 @@ describe('fixed width, what programs do to it', () => {
 
   test('F28 lines of EBCDIC end with next-line', async () => {
     const options = fixed({ encoding: 'cp037', record_separator: 'nl', fields: [{ name: 'a', width: 3 }] });
-    expect(Buffer.from(options.encode([{ a: 'x' }])).toString('hex')).toBe('a7404015');
-    expect((await decodeAll(options, options.encode([{ a: 'x' }, { a: 'y' }]), 2)).map(shown)).toEqual([{ a: 'x' }, { a: 'y' }]);
+    expect(Buffer.from(await options.encode([{ a: 'x' }])).toString('hex')).toBe('a7404015');
+    expect((await decodeAll(options, await options.encode([{ a: 'x' }, { a: 'y' }]), 2)).map(shown)).toEqual([{ a: 'x' }, { a: 'y' }]);
   });
 
   test('F31 short_records: pad reads lines whose spaces were taken away', async () => {
@@ -227,7 +227,7 @@ describe('fixed width, what programs do to it', () => {
         { name: 'b', width: 2 },
       ],
     });
-    const bytes = options.encode([{ a: '表', b: 'x' }]);
+    const bytes = await options.encode([{ a: '表', b: 'x' }]);
     expect(bytes).toHaveLength(7);
     expect((await decodeAll(options, bytes, 1)).map(shown)).toEqual([{ a: '表', b: 'x' }]);
     expect((await decodeAll(options, Buffer.concat([Buffer.from('xxx'), bytes.subarray(0, 2), Buffer.from('x\n')]))).map((record) => record.failure?.message)).toEqual([

@@ -54,7 +54,7 @@ describe('formats', () => {
   });
 
   test('an endpoint has exactly one format', () => {
-    expect(format.safeParse({}).error?.issues[0]?.message).toContain('a format is missing: one of csv, json, fixed_width, text, xml');
+    expect(format.safeParse({}).error?.issues[0]?.message).toContain('a format is missing: one of csv, json, fixed_width, copybook, text, xml');
     expect(format.safeParse({ csv: {}, json: {} }).error?.issues[0]?.message).toBe('there is csv already; an endpoint has one format');
   });
 });

@@ -25,6 +25,8 @@ export interface Oddities {
   failureForMissing?: boolean;
   /** Loses what is written while another write is under way. */
   losesParallelWrites?: boolean;
+  /** More names in each folder. */
+  names?: readonly string[];
   /** Its listing begins again and again. */
   endless?: boolean;
 }
@@ -48,10 +50,10 @@ export interface OddServer {
 
 export const HOST_KEYS = [ssh2.utils.generateKeyPairSync('ed25519').private, ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 }).private];
 
-export async function startOddServer(odd: Oddities = {}, algorithms: ssh2.Algorithms = {}): Promise<OddServer> {
+export async function startOddServer(odd: Oddities = {}, algorithms: ssh2.Algorithms = {}, hostKeys = HOST_KEYS): Promise<OddServer> {
   const connections = new Set<Connection>();
   const state = { odd, files: new Map<string, Buffer>(), requests: [] as string[], sessions: 0, peak: 0, commands: 0, handles: 0 };
-  const server = new ssh2.Server({ hostKeys: HOST_KEYS, algorithms }, (client) => {
+  const server = new ssh2.Server({ hostKeys, algorithms }, (client) => {
     connections.add(client);
     client.on('error', () => undefined); // clients that go away in the middle are what the tests are about
     client.once('close', () => connections.delete(client));
@@ -127,7 +129,7 @@ function serve(sftp: SFTPWrapper, client: Connection, state: State): void {
   const missing = (id: number): void => sftp.status(id, state.odd.failureForMissing ? STATUS_CODE.FAILURE : STATUS_CODE.NO_SUCH_FILE);
   const isFolder = (path: string): boolean => path === '/' || path === '.' || [...state.files.keys()].some((each) => each.startsWith(`${path}/`));
   const attributes = (path: string) => {
-    const content = state.files.get(path);
+    const content = state.files.get(path) ?? (state.odd.names?.some((name) => path.endsWith(`/${name}`)) ? Buffer.from('n\n1\n') : undefined);
     const { lie = 0, without = [] } = state.odd;
     return {
       ...(without.includes('mode') ? {} : { mode: content ? 0o100644 : 0o040755 }),
@@ -137,7 +139,7 @@ function serve(sftp: SFTPWrapper, client: Connection, state: State): void {
   };
   const page = (folder: string): readonly FileEntry[] => {
     const names = new Set([...state.files.keys()].filter((path) => path.startsWith(folder)).map((path) => path.slice(folder.length).split('/')[0] ?? ''));
-    return [...names].map((filename) => ({
+    return [...names, ...(state.odd.names ?? [])].map((filename) => ({
       filename,
       longname: `${isFolder(folder + filename) ? 'd' : '-'}rw-r--r-- 1 a b 0 Jan 1 00:00 ${filename}`,
       attrs: attributes(folder + filename),

@@ -20,8 +20,8 @@ afterEach(async () => {
 const key = ssh2.utils.parseKey(HOST_KEYS[0] ?? '');
 const FINGERPRINT = Error.isError(key) ? '' : `SHA256:${(await import('node:crypto')).createHash('sha256').update(key.getPublicSSH()).digest('base64').replace(/=+$/, '')}`;
 
-async function oddServer(odd: Oddities = {}, algorithms: ssh2.Algorithms = {}): Promise<OddServer> {
-  const server = await startOddServer(odd, algorithms);
+async function oddServer(odd: Oddities = {}, algorithms: ssh2.Algorithms = {}, hostKeys = HOST_KEYS): Promise<OddServer> {
+  const server = await startOddServer(odd, algorithms, hostKeys);
   closing.push(() => server.close());
   server.files.set('in/.', Buffer.alloc(0));
   server.files.set('out/.', Buffer.alloc(0));
@@ -241,6 +241,39 @@ describe('servers that answer oddly', () => {
     await space.write('out/x', bytes, signal).catch((error: unknown) => expect(failureOf(error)?.code).toBe('E447'));
     await space.write('out/x', bytes, signal);
     expect(server.files.get('out/x')).toHaveLength(300_000);
+  });
+});
+
+describe('servers that are hostile', () => {
+  test('F34 names that would leave the folder, hide what they are or are no names: said once each, the other files are read', async () => {
+    const names = ['..', '', '/etc/x.csv', 'x\\..\\y.csv', 'a\nb.csv', 'a\u202Evsc.exe.csv', `${'x'.repeat(300)}.csv`, 'a\u0000b.csv', '-rf.csv'];
+    const { server, space } = await opened({ names });
+    for (const name of ['good.csv', 'caf\u00e9.csv', 'cafe\u0301.csv']) server.files.set(`in/${name}`, Buffer.from('n\n1\n'));
+    const runner = new Runner({ pattern: '*.csv' }, space);
+    expect(values(await runner.poll())).toHaveLength(3);
+    expect([...server.files.keys()].filter((name) => /^in\/done\/../.test(name)).sort()).toEqual(['in/done/cafe\u0301.csv', 'in/done/caf\u00e9.csv', 'in/done/good.csv']);
+    await runner.poll();
+    expect(runner.log.lines.filter((line) => line.event === 'file.skipped').map((line) => line.message.split(' is not read: ')[1])).toEqual([
+      'the name has a path separator',
+      'the name has a path separator',
+      'the name has a control character',
+      'the name has a control character',
+      'the name has more than 200 bytes',
+      'the name has a control character',
+    ]);
+    expect(server.requests.filter((request) => /(^rename|^open) .*(\.\.|\/etc|\n)/.test(request))).toEqual([]);
+  });
+
+  test('a server that shows only a weaker kind of key than the pinned one is refused like any other wrong key', async () => {
+    const server = await oddServer({}, {}, HOST_KEYS.slice(1));
+    const failure = remote(server).open(signal);
+    await expect(failure).rejects.toMatchObject({
+      name: 'Misconfigured',
+      code: 'E442',
+      message: expect.stringMatching(/expected SHA256:\S+, got SHA256:\S+ \(ecdsa-sha2-nistp256\)$/),
+    });
+    expect(failureOf(await failure.catch((error: unknown) => error))?.hint).toContain('signalbox systems trust');
+    expect(server.peak).toBe(0);
   });
 });
 

@@ -9,7 +9,7 @@ import { type Delivery, Secret } from '../../../adapters/contract/index.js';
 import { readOptions, writeOptions } from '../../../adapters/files/options.js';
 import { publish } from '../../../adapters/files/publish.js';
 import { SftpAdapter } from '../../../adapters/sftp/adapter.js';
-import { SftpClient } from '../../../adapters/sftp/client.js';
+import { type Requests, SftpClient } from '../../../adapters/sftp/client.js';
 import { connectOptions } from '../../../adapters/sftp/config.js';
 import { Remote } from '../../../adapters/sftp/remote.js';
 import { startProxy } from '../../faults/proxy.js';
@@ -267,6 +267,32 @@ describe('files over SFTP', () => {
     expect(await space.rename('in/gone', 'in/c', 'new', signal)).toBe('missing');
     await expect(space.rename('in/a', 'nowhere/a', 'new', signal)).rejects.toMatchObject({ code: 'E440' });
     expect(readFileSync(path('in/b'), 'utf8')).toBe('b');
+  });
+
+  test('F36 what is written is durable at the server, and its size compared, before it gets its name', async () => {
+    const asked: string[] = [];
+    class Watched extends SftpClient {
+      override request<T>(...[stop, send, late]: Parameters<typeof SftpClient.prototype.request<T>>): Promise<T> {
+        const noted = (requests: Requests): Requests =>
+          new Proxy(requests, {
+            get: (target, name) => {
+              const member: unknown = Reflect.get(target, name);
+              if (typeof member !== 'function') return member;
+              return (...values: unknown[]): unknown => {
+                asked.push(String(name));
+                return Reflect.apply(member, target, values);
+              };
+            },
+          });
+        return super.request(stop, (requests, done) => send(noted(requests), done), late);
+      }
+    }
+    const client = new Watched(options());
+    clients.push(client);
+    const space = new Remote(client, root);
+    await space.open(signal);
+    await publish(space, writeOptions.parse({ path: 'out/ORD_{key}.json', json: {}, exists: 'replace' })).send(delivery('1'), signal);
+    expect(asked.slice(asked.indexOf('open'))).toEqual(['open', 'write', 'ext_openssh_fsync', 'close', 'lstat', 'ext_openssh_rename']);
   });
 
   test('F21 12 MB go there and back unchanged', async () => {

@@ -70,6 +70,48 @@ describe('lint', () => {
     expect(spec.call.lint(spec.call.config.parse({ sql: 'delete from t' }), postgresAt())).toContainEqual(expect.objectContaining({ severity: 'error', path: ['sql'] }));
   });
 
+  describe('writing', () => {
+    const lint = (write: object, connect: unknown = postgresAt()) =>
+      spec.write.lint(spec.write.config.parse(write), connect).map(({ severity, path, message }) => `${severity} ${path.join('.')}: ${message}`);
+
+    test.each([
+      [{ table: 't', mode: 'update' }, 'error mode: update needs the key of the row'],
+      [{ table: 't', mode: 'delete' }, 'error mode: delete needs the key of the row'],
+      [{ table: 't', mode: 'insert', version: 'v' }, 'error version: version guards changes'],
+      [{ table: 't', key: 'id', missing: 'ignore' }, 'error missing: only an update'],
+      [{ table: 't', key: 'id', mode: 'update' }, 'warning mode: an older message that arrives late overwrites'],
+      [{ table: 't', key: 'id', mode: 'delete' }, 'warning mode: an older message that arrives late brings a deleted row back'],
+      [{ table: 't', key: 'id', include: { l: { table: 'c', by: 'id', mode: 'upsert' } } }, 'error include.l: upsert needs the key of a child'],
+      [{ table: 't', key: 'id', include: { l: { table: 'c', by: 'id', key: 'x' } } }, 'error include.l.key: replace writes all children anew'],
+      [{ table: 't', key: 'id', include: { l: { table: 'c', by: ['a', 'b'], parent: 'id' } } }, 'error include.l.parent: by and parent need the same number'],
+    ])('%j: %s', (write, expected) => {
+      expect(lint(write)).toContainEqual(expect.stringContaining(expected));
+    });
+
+    test('a procedure needs its name and no table, and a database that has any', () => {
+      const problems = (write: object) => spec.write.config.safeParse(write).error?.issues.map(({ message }) => message) ?? [];
+      expect(problems({ mode: 'procedure' })).toEqual(['procedure is missing: mode procedure needs it']);
+      expect(problems({ mode: 'procedure', procedure: 'p', table: 't' })).toEqual(['mode procedure writes no table: leave it out']);
+      expect(problems({ table: 't', procedure: 'p' })).toEqual(['mode upsert calls no procedure: mode: procedure does']);
+      expect(problems({})).toEqual(['table is missing']);
+      expect(lint({ mode: 'procedure', procedure: 'p' })).toEqual([]);
+      expect(lint({ mode: 'procedure', procedure: 'p' }, spec.connect.parse({ driver: 'sqlite', file: 'x' }))).toEqual([
+        'error mode: stored procedures of SQLite cannot be called',
+      ]);
+    });
+
+    test('fields are the declared columns and lists', () => {
+      const write = spec.write.config.parse({
+        table: 't',
+        key: 'id',
+        columns: { id: 'integer' },
+        include: { lines: { table: 'l', by: 'id', columns: { art: 'text' } }, notes: { table: 'n', by: 'id' } },
+      });
+      expect(spec.write.fields(write)).toEqual({ id: 'integer', lines: { list: { art: 'text' } }, notes: 'any' });
+      expect(spec.write.fields(spec.write.config.parse({ table: 't', key: 'id' }))).toBeUndefined();
+    });
+  });
+
   test('fields are the declared columns, with key, cursor and lists', () => {
     const read = spec.read.config.parse({
       table: 't',

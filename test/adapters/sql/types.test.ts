@@ -166,6 +166,22 @@ describe('times of SQLite', () => {
   });
 });
 
+test('D13 MariaDB: BIT, unsigned, YEAR, ENUM and doubles come back as they were written', async () => {
+  const { sql, inbound, outbound } = await start('mariadb');
+  await sql("CREATE TABLE t (id int PRIMARY KEY, a bit(1), b bit(9), c bit(64), u int unsigned, y year, e enum('x', 'ä'), g double, s set('p', 'q'))");
+  const target = await outbound({ table: 't', key: 'id', mode: 'upsert' });
+  const number = (text: string) => Decimal.parse(text) ?? null;
+  const rows: ValueRecord[] = [
+    { id: 1n, a: 1n, b: 257n, c: 2n ** 64n - 1n, u: 4294967295n, y: 2026n, e: 'ä', g: number('0.30000000000000004'), s: 'p,q' },
+    { id: 2n, a: 0n, b: 5n, c: 53n, u: 0n, y: 1901n, e: 'x', g: number('-1.5'), s: '' },
+  ];
+  for (const [at, row] of rows.entries()) await target.send(delivery(`w${at}`, row), never);
+  await target.send(delivery('again', { id: 2n, a: true, b: 6n }), never);
+  const { records } = await poll(await inbound({ table: 't', key: 'id', cursor: { column: 'id' } }));
+  expect(records.map(({ value }) => value)).toEqual([rows[0], { ...rows[1], a: 1n, b: 6n }]);
+  await expect(target.send(delivery('wide', { id: 3n, b: 512n }), never)).rejects.toMatchObject({ name: 'InvalidMessage', code: 'E332', message: expect.stringContaining("'b'") });
+});
+
 describe('what a column would lose', () => {
   test.each(['postgres', 'mariadb'] as const)('D11, D13 %s: the column and what it keeps are named before anything is rounded or cut', async (driver) => {
     const { sql, rows, outbound } = await start(driver);

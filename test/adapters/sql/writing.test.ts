@@ -178,6 +178,23 @@ describe.each(DRIVERS)('writing to %s', (driver) => {
     for (const node of nodes) await node.close();
   });
 
+  test('hostile values are stored as they are, or refused by name; never part of a statement', async () => {
+    const { sql, rows, outbound } = await start(driver);
+    await sql(`CREATE TABLE t (no INTEGER PRIMARY KEY, doc ${driver === 'mariadb' ? 'LONGTEXT' : 'TEXT'})`);
+    const target = await outbound({ table: 't', key: 'no', mode: 'upsert' });
+    const texts = ["'; DROP TABLE t; --", '\\', '${x} {{y}} :no ? $1 @p', '\u202egnp.exe', 'é', '\r\n\t'];
+    for (const [no, doc] of texts.entries()) await target.send(delivery(`d${no}`, { no: BigInt(no), doc }), never);
+    expect((await rows('SELECT doc FROM t ORDER BY no')).flat()).toEqual(texts);
+    const failing = (doc: ValueRecord[string]) => failed(target.send(delivery('bad', { no: 99n, doc }), never));
+    expect(await failing(['a'])).toMatchObject({ code: 'E334', message: expect.stringContaining('doc') });
+    expect(await failing({ $gt: '' })).toMatchObject({ code: 'E334' });
+    expect(await failing('\ud800')).toMatchObject({ code: 'E332', message: expect.stringContaining('lone surrogate') });
+    if (driver === 'postgres') expect(await failing('a\u0000b')).toMatchObject({ name: 'InvalidMessage', code: 'E332' });
+    const poisoned = Object.assign(Object.create(null) as Record<string, ValueRecord[string]>, { no: 99n, ['__proto__']: 'x' });
+    expect(await failed(target.send(delivery('bad', poisoned), never))).toMatchObject({ name: 'Misconfigured', code: 'E422' });
+    expect((await rows('SELECT count(*) FROM t')).flat().map(Number)).toEqual([texts.length]);
+  });
+
   test('batches end at their rows and bytes; three bad rows of a hundred fail alone', async () => {
     const { sql, rows, outbound } = await start(driver);
     await sql(`CREATE TABLE wide (no INTEGER PRIMARY KEY, doc ${driver === 'sqlite' ? 'TEXT' : 'TEXT'}, CHECK (no <> 13), CHECK (no <> 50), CHECK (no <> 99))`);

@@ -97,6 +97,26 @@ describe('ordered deliveries', () => {
     expect(await world.store.deadLetters.groups()).toMatchObject([{ count: 1, reason: 'no (a gap in the order of "A")' }]);
   });
 
+  test('skip: a copy of what was skipped does not come after those behind it, until a person hands it out again', async () => {
+    let isWell = false;
+    const target = testTarget((delivery) => {
+      if (nameOf(delivery) === 'A-1' && !isWell) throw new InvalidMessage('E300', 'no');
+      return { detail: 'ok' };
+    });
+    await world.supervisor.apply(plan([system('out', { outbound: target })], handler({ onFailure: 'skip' })));
+    await accept(record('A', 1), record('A', 2));
+    await until(() => target.got.length === 1, 'the next');
+    isWell = true;
+    await world.intake.accept('in.things', [record('A', 1)], { patienceMs: 5_000, signal: AbortSignal.timeout(10_000), again: true });
+    await accept(record('A', 3));
+    await until(() => target.got.length === 2, 'the one behind the copy');
+    expect(target.got.map(nameOf)).toEqual(['A-2', 'A-3']);
+    const [letter] = await world.store.deadLetters.list({ limit: 1 });
+    await world.redelivery.redeliver([letter?.id ?? ''], { who: 'anna' });
+    await until(() => target.got.length === 3, 'the one that was handed out');
+    expect(target.got.map(nameOf)).toEqual(['A-2', 'A-3', 'A-1']);
+  });
+
   test('an outcome that nobody knows parks the key, also where failures are skipped; released it is sent again', async () => {
     let isLost = true;
     const target = testTarget((delivery) => {

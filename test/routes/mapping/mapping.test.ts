@@ -155,6 +155,13 @@ describe('outbound', () => {
     expect(delivered({ from: 'thing.x', decimal: 'comma' }, 'decimal 12.2', decimal('1234.50'), { X: 'text' })).toBe('{"X":"1234,50"}');
   });
 
+  test('D13 bytes are bytes for the target, also when they came over a channel as base64 text', () => {
+    expect(delivered('thing.x', 'any', new Uint8Array([0, 255]), { X: 'bytes' })).toBe('{"X":"AP8="}');
+    expect(delivered('thing.x', 'any', 'AP8=', { X: 'bytes' })).toBe('{"X":"AP8="}');
+    expect(delivered('thing.x', 'any', 'no base64', { X: 'bytes' })).toBe('E306');
+    expect(delivered('thing.x', 'any', 7n, { X: 'bytes' })).toBe('E306');
+  });
+
   test('the fields of the target are checked', () => {
     expect(delivered('thing.x', 'text', '12', { X: 'integer' })).toBe('{"X":12}');
     expect(delivered('thing.x', 'text', 'twelve', { X: 'integer' })).toBe('E305');

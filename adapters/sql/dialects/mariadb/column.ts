@@ -6,6 +6,9 @@ import type { Column } from '../dialect.js';
 export const DESCRIPTION = `data_type, CAST(coalesce(numeric_precision, 0) AS CHAR), CAST(numeric_scale AS CHAR), CAST(character_maximum_length AS CHAR),
   CAST(character_octet_length AS CHAR), CAST(datetime_precision AS CHAR), character_set_name`;
 
+/** `type` of a BIT column: no type of a cast. */
+export const BIT = 'BIT';
+
 export function columnOf([data, precision, scale, length, octets, fraction, charset, full]: readonly Raw[]): Omit<Column, 'name' | 'nullable'> {
   const kind = KINDS[String(data)] ?? 'text';
   return {
@@ -23,7 +26,8 @@ export function columnOf([data, precision, scale, length, octets, fraction, char
 /** What CAST takes, so that the comparison is exact: text against a number would be compared as floats. */
 function castType(data: string, full: string, precision: string, scale: string): string {
   const kind = KINDS[data];
-  if (kind === 'integer') return full.includes('unsigned') || data === 'bit' ? 'UNSIGNED' : 'SIGNED';
+  if (data === 'bit') return BIT;
+  if (kind === 'integer') return full.includes('unsigned') ? 'UNSIGNED' : 'SIGNED';
   if (data === 'decimal') return `DECIMAL(${precision},${scale})`;
   if (kind === 'timestamp' || kind === 'instant') return 'DATETIME(6)';
   return kind === 'date' ? 'DATE' : data === 'time' ? 'TIME(6)' : data === 'double' || data === 'float' ? 'DOUBLE' : '';

@@ -4,18 +4,19 @@ import { CAPABILITIES } from '../capabilities.js';
 import type { Bind, Column, Dialect, Missing, Session, Table, Upsert } from '../dialect.js';
 import { limited } from '../shared.js';
 import { catalogue } from './catalogue.js';
-import { columnOf, DESCRIPTION } from './column.js';
+import { BIT, columnOf, DESCRIPTION } from './column.js';
 import { connectMariadb } from './database.js';
 import { classifyMariadb } from './failures.js';
 import { procedures } from './procedures.js';
 import { quoted } from './quoted.js';
 import { rightsOn } from './rights.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'mariadb',
   capabilities: CAPABILITIES.mariadb,
   quote: quoted,
-  place: (_, column) => (column && column.type !== '' ? `CAST(? AS ${column.type})` : '?'),
+  place: (_, column) => (column && column.type !== '' ? `CAST(? AS ${column.type === BIT ? 'UNSIGNED' : column.type})` : '?'),
   // As text, so that the driver has no part in it. BIT would come as bytes.
   select(column) {
     const name = quoted(column.name);
@@ -27,6 +28,7 @@ export const dialect: Dialect = {
   },
   bind(value: Value, column: Column): Bind {
     const text = encode(value, column);
+    if (column.type === BIT) return text === null ? null : bits(BigInt(typeof text === 'boolean' ? Number(text) : String(text)));
     if (typeof text === 'boolean') return text ? '1' : '0';
     return typeof text === 'string' && column.kind === 'instant' ? utc(text) : text;
   },
@@ -37,6 +39,7 @@ export const dialect: Dialect = {
   },
   ping: 'SELECT 1',
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
+  now: 'utc_timestamp(6)',
   back: (place, overlap) => ('ms' in overlap ? `${place} - INTERVAL ${overlap.ms * 1000} MICROSECOND` : `CAST(${place} AS SIGNED) - ${overlap.distance}`),
   upsert,
   skipDuplicates: (insert) => insert.replace('INSERT', 'INSERT IGNORE'),
@@ -44,6 +47,7 @@ export const dialect: Dialect = {
   createInbox:
     'CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id varchar(64) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY, endpoint varchar(200) NOT NULL, applied_at timestamp NOT NULL DEFAULT current_timestamp) ENGINE=InnoDB',
   table: findTable,
+  triggers,
   catalogue,
   writeRights: (session, table) => rightsOn(session, table, ['INSERT', 'UPDATE', 'DELETE']),
   classify: classifyMariadb,
@@ -52,6 +56,13 @@ export const dialect: Dialect = {
     return connectMariadb(connect, system);
   },
 };
+
+/** A text would be stored as the bits of its letters. */
+function bits(value: bigint): Bind {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  const hex = value.toString(16);
+  return new Uint8Array(Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex'));
+}
 
 /** Assignments run left to right, so the version, which the guard reads, comes last. Fires on any unique index, not only on the key. */
 function upsert({ table, columns, key, version }: Upsert): string {

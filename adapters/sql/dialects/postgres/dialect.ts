@@ -8,6 +8,7 @@ import { connectPostgres } from './database.js';
 import { classifyPostgres } from './failures.js';
 import { kindOf } from './kinds.js';
 import { procedures } from './procedures.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'postgres',
@@ -22,6 +23,7 @@ export const dialect: Dialect = {
   bindFree: (value) => free(value, String),
   ping: 'SELECT 1',
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
+  now: 'clock_timestamp()',
   back: (place, overlap) => ('ms' in overlap ? `${place} - interval '${overlap.ms} milliseconds'` : `${place} - ${overlap.distance}`),
   upsert: (statement) => upsertOnConflict(statement, (index) => `$${index}`),
   skipDuplicates: (insert) => `${insert} ON CONFLICT DO NOTHING`,
@@ -44,6 +46,7 @@ export const dialect: Dialect = {
     version: (column) => (column ? `${quoted(column.name)}::text` : 'xmin::text'),
     number: (value, column) => (column ? `'${value}'::xid8` : `${value}::bigint`),
   },
+  triggers,
   async writeRights(session, table) {
     const { rows } = await session.query("SELECT r FROM unnest(array['INSERT','UPDATE','DELETE']) AS r WHERE has_table_privilege(CAST($1 AS text)::regclass, r) ORDER BY r", [
       table.sql,

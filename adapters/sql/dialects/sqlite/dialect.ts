@@ -7,6 +7,7 @@ import { catalogue } from './catalogue.js';
 import { connectSqlite } from './database.js';
 import { classifySqlite } from './failures.js';
 import { mayWrite } from './rights.js';
+import { triggers } from './triggers.js';
 
 export const dialect: Dialect = {
   name: 'sqlite',
@@ -23,6 +24,7 @@ export const dialect: Dialect = {
   bindFree: (value) => bindSqlite(value, { name: 'parameter', type: 'NONE', kind: 'any', nullable: true }),
   ping: 'SELECT 1',
   page: (select) => limited(select),
+  now: "strftime('%Y-%m-%d %H:%M:%f', 'now')",
   // Text times compare as text, so the bound has the shape of the value and its zone is left alone. What is no time gives '': everything is read, nothing lost.
   back: (place, overlap) =>
     'distance' in overlap
@@ -33,6 +35,7 @@ export const dialect: Dialect = {
   createInbox:
     "CREATE TABLE IF NOT EXISTS signalbox_inbox (delivery_id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ'))) WITHOUT ROWID, STRICT",
   table: findTable,
+  triggers,
   catalogue,
   writeRights: async (session) => ((await mayWrite(session)) ? ['the file may be written'] : []),
   classify: classifySqlite,

@@ -1,0 +1,142 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deflateRawSync, gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import { codecOf, formatOptions, oneFormat, readWrappers, writeWrappers } from '../../../adapters/codecs/format.js';
+import { Secret } from '../../../adapters/contract/index.js';
+import { decodeAll, shown } from './decoding.js';
+import { openSpools } from './spools.js';
+
+/** Our own folder, with its own agent; only this one is removed. */
+const home = mkdtempSync(join(tmpdir(), 'signalbox-gpg-'));
+const reading = z.strictObject({ ...formatOptions, ...readWrappers }).superRefine(oneFormat);
+const writing = z.strictObject({ ...formatOptions, ...writeWrappers }).superRefine(oneFormat);
+const reader = (pgp: object, rest: object = {}) => codecOf(reading.parse({ csv: { columns: ['a'] }, pgp, ...rest }));
+const writer = (pgp: object) => codecOf(writing.parse({ csv: { columns: ['a'] }, pgp }));
+const read = async (pgp: object, bytes: Uint8Array, size?: number) => (await decodeAll(reader(pgp), bytes, size)).map(shown);
+
+function gpg(options: readonly string[], input: string | Uint8Array = ''): Buffer {
+  const quiet = ['--homedir', home, '--batch', '--yes', '--quiet', '--no-tty', '--trust-model', 'always', '--pinentry-mode', 'loopback', '--passphrase', 'pw'];
+  return execFileSync('gpg', [...quiet, ...options], { input, stdio: ['pipe', 'pipe', 'pipe'], maxBuffer: 64 * 1024 * 1024 });
+}
+
+const us = { private: new Secret('us', ''), public: '' };
+const partner = { private: new Secret('partner', ''), public: '' };
+const other = { private: new Secret('other', ''), public: '' };
+
+beforeAll(() => {
+  // What a passphrase costs to try is not what is tested.
+  writeFileSync(join(home, 'gpg-agent.conf'), 's2k-count 1024\n');
+  for (const [name, keys] of Object.entries({ us, partner, other })) {
+    const address = `${name}@example.com`;
+    if (name === 'partner') {
+      gpg(['--quick-generate-key', address, 'rsa2048', 'default', 'never']);
+      const fingerprint = /^fpr:+([0-9A-F]+):/m.exec(gpg(['--with-colons', '--list-keys', address]).toString())?.[1] ?? '';
+      gpg(['--quick-add-key', fingerprint, 'rsa2048', 'encr', 'never']);
+    } else gpg(['--quick-generate-key', address, 'future-default', 'default', 'never']);
+    keys.private = new Secret(name, gpg(['--armor', '--export-secret-keys', address]).toString());
+    keys.public = gpg(['--armor', '--export', address]).toString();
+  }
+}, 60_000);
+afterAll(() => {
+  execFileSync('gpgconf', ['--homedir', home, '--kill', 'gpg-agent']);
+  rmSync(home, { recursive: true, force: true });
+});
+
+const unlock = (keys: typeof us) => ({ key: keys.private, passphrase: new Secret('pw', 'pw') });
+const from = ['--local-user', 'partner@example.com'];
+const to = ['--recipient', 'us@example.com'];
+
+describe('reading what gpg wrote', () => {
+  test('encrypted, signed, both, as bytes and as text, wherever chunks end', async () => {
+    const both = { decrypt: unlock(us), verify: [other.public, partner.public] };
+    for (const armor of [[], ['--armor']]) {
+      const sealed = gpg([...armor, '--encrypt', '--sign', ...from, ...to], 'a\n00123\n');
+      for (const size of [1, 100, 10_000]) expect(await read(both, sealed, size)).toEqual([{ a: '00123' }]);
+      expect(await read({ decrypt: unlock(us) }, sealed)).toEqual([{ a: '00123' }]);
+      expect(await read({ verify: [partner.public] }, gpg([...armor, '--sign', ...from], 'a\n1\n'))).toEqual([{ a: '1' }]);
+      expect(await read({ decrypt: unlock(us) }, gpg([...armor, '--encrypt', ...to], 'a\n1\n'))).toEqual([{ a: '1' }]);
+    }
+    expect(openSpools()).toEqual([]);
+  });
+
+  test('around compression, and larger than one chunk', async () => {
+    const rows = `${'0123456789'.repeat(100)}\n`.repeat(2_000);
+    const codec = reader({ decrypt: unlock(us), verify: [partner.public] }, { compression: 'gzip' });
+    expect(await decodeAll(codec, gpg(['--encrypt', '--sign', ...from, ...to], gzipSync(`a\n${rows}`)))).toHaveLength(2_000);
+  });
+
+  test('hostile: without a valid signature of a configured key nothing is taken over', async () => {
+    const both = { decrypt: unlock(us), verify: [partner.public] };
+    expect(await read(both, gpg(['--encrypt', ...to], 'a\n1\n'))).toEqual(['E371 orders.csv: it has no signature']);
+    expect(await read(both, gpg(['--encrypt', '--sign', '--local-user', 'other@example.com', ...to], 'a\n1\n'))).toEqual([
+      expect.stringMatching(/^E371 orders\.csv: no signature is accepted: key [0-9A-F]{16}: Could not find signing key/),
+    ]);
+    expect(await read({ verify: [partner.public] }, gpg(['--encrypt', '--sign', ...from, ...to], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
+    expect(await read({ decrypt: unlock(other) }, gpg(['--encrypt', ...to], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
+    expect(await read({ decrypt: unlock(us) }, gpg(['--sign', ...from], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
+    expect(await read(both, gpg(['--clearsign', ...from], 'a\n1\n'))).toEqual([expect.stringContaining('signed text in the clear')]);
+  });
+
+  test('hostile: changed, cut, surrounded by text, layered, or without integrity protection', async () => {
+    const sealed = gpg(['--encrypt', '--sign', '--compress-algo', 'none', ...from, ...to], `a\n${'row\n'.repeat(50_000)}`);
+    const both = { decrypt: unlock(us), verify: [partner.public] };
+    const changed = Buffer.from(sealed);
+    changed.writeUInt8(changed.readUInt8(changed.length - 300) ^ 1, changed.length - 300);
+    expect(await read({ decrypt: unlock(us) }, changed)).toEqual([expect.stringContaining('E371')]);
+    expect(await read(both, sealed.subarray(0, -100))).toEqual([expect.stringContaining('E371')]);
+    const forged = gpg(['--sign', '--compress-algo', 'none', ...from], 'a\n1\n');
+    forged.write('a\n2\n', forged.indexOf('a\n1\n'));
+    expect(await read({ verify: [partner.public] }, forged)).toEqual([expect.stringContaining('no signature is accepted')]);
+    const armored = gpg(['--armor', '--encrypt', '--sign', ...from, ...to], 'a\n1\n');
+    expect(await read(both, Buffer.concat([Buffer.from('pay us\n'), armored]))).toEqual([expect.stringContaining('it is no OpenPGP message')]);
+    const literal = packet(11, Buffer.concat([Buffer.from([0x62, 0, 0, 0, 0, 0]), Buffer.from('a\n1\n')]));
+    const layered = [1, 2, 3].reduce((inner) => packet(8, Buffer.concat([Buffer.from([1]), deflateRawSync(inner)])), literal);
+    expect(await read({ verify: [partner.public] }, layered)).toEqual([expect.stringContaining('E371')]);
+    const unprotected = gpg(['--encrypt', '--rfc2440', '--disable-mdc', '--cipher-algo', '3DES', '--recipient', 'partner@example.com'], 'a\n1\n');
+    expect(await read({ decrypt: unlock(partner) }, unprotected)).toEqual([expect.stringContaining('E371')]);
+    expect(await read({ decrypt: unlock(us) }, Buffer.from('a\n1\n'))).toEqual([expect.stringContaining('it is no OpenPGP message')]);
+    expect(await read({ decrypt: unlock(us) }, Buffer.alloc(0))).toEqual([expect.stringContaining('it is no OpenPGP message')]);
+    expect(openSpools()).toEqual([]);
+  });
+
+  test('hostile: content that grows beyond max_size is refused', async () => {
+    const sealed = gpg(['--encrypt', ...to], Buffer.alloc(8 * 1024 * 1024));
+    expect(sealed.length).toBeLessThan(100_000);
+    expect(await read({ decrypt: unlock(us), max_size: '1MiB' }, sealed)).toEqual([expect.stringMatching(/^E37[13]/)]);
+  });
+
+  test('keys that cannot be used are said to be', async () => {
+    const sealed = gpg(['--encrypt', ...to], 'a\n1\n');
+    await expect(read({ decrypt: { key: us.private, passphrase: new Secret('pw', 'wrong') } }, sealed)).rejects.toMatchObject({ code: 'E372', name: 'Misconfigured' });
+    await expect(read({ decrypt: { key: us.private } }, sealed)).rejects.toMatchObject({ code: 'E372' });
+    await expect(read({ decrypt: { key: new Secret('us', 'x') } }, sealed)).rejects.toMatchObject({ code: 'E372' });
+    await expect(read({ verify: ['-----BEGIN PGP PUBLIC KEY BLOCK-----\nx'] }, sealed)).rejects.toMatchObject({ code: 'E372' });
+    expect(() => reader({ verify: ['partner.asc'] })).toThrow('expected a public key');
+    expect(() => reader({})).toThrow('decrypt or verify is needed');
+  });
+});
+
+test('gpg reads what was written, encrypted and signed, as bytes and as text', async () => {
+  const path = join(home, 'out');
+  for (const armor of [false, true]) {
+    const codec = writer({ sign: unlock(us), encrypt: [partner.public], armor });
+    expect(codec.repeatable).toBe(false);
+    writeFileSync(path, await codec.encode([{ a: '00123' }]));
+    const result = gpg(['--status-fd', '1', '--decrypt', path]).toString();
+    expect(result).toContain('a\n00123\n');
+    expect(result).toMatch(/GOODSIG [0-9A-F]+ us@example\.com/);
+    writeFileSync(path, await writer({ sign: unlock(us), armor }).encode([{ a: '1' }]));
+    expect(gpg(['--status-fd', '1', '--decrypt', path]).toString()).toMatch(/GOODSIG/);
+  }
+});
+
+function packet(tag: number, body: Buffer): Buffer {
+  const length = Buffer.alloc(5);
+  length.writeUInt8(0xff);
+  length.writeUInt32BE(body.length, 1);
+  return Buffer.concat([Buffer.from([0xc0 | tag]), length, body]);
+}
