@@ -52,7 +52,7 @@ const tls = z
 export const server = (port: number) => ({
   max_age: duration({ min: '1s', max: '7d' }).default(1_800_000).meta({
     title: 'Longest life of a connection',
-    description: 'A connection that is older is made anew when it is free: after a failover no old one stays with the wrong server.',
+    description: 'PostgreSQL and MariaDB: a connection that is older is made anew when it is free, so that after a failover no old one stays with the wrong server.',
     advanced: true,
   }),
   host: z
