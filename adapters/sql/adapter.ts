@@ -73,7 +73,7 @@ class SqlSystem implements ConnectedSystem {
     for (const { table, right } of strategy.rights?.(config) ?? []) this.#needed.set(table, right);
     for (const child of Object.values(config.include)) this.#read.add(child.table);
     if (config.triggers) this.#triggers.set(endpoint.name, config);
-    return reading({ endpoint, link: this.#connected, log: this.log, clock: this.clock }, config);
+    return reading({ endpoint, system: this.name, connect: this.connect, link: this.#connected, log: this.log, clock: this.clock }, config);
   }
 
   outbound(endpoint: EndpointContext): SqlOutbound {
