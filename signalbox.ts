@@ -27,7 +27,7 @@ import { reopenDelay } from './bus/runtime/retry.js';
 import { runtimeModule } from './bus/runtime/runtime.module.js';
 import { type RunPlan, Supervisor } from './bus/runtime/supervisor.js';
 import { Telemetry } from './bus/runtime/telemetry.js';
-import { NODE, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
+import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './bus/runtime/tokens.js';
 import { Traffic } from './bus/runtime/traffic.js';
 import { Watchdog } from './bus/runtime/watchdog.js';
 import { type Revision, STORE, type Store } from './bus/store/contract.js';
@@ -38,6 +38,7 @@ import { renderDiagnostics } from './config/diagnostics.js';
 import { type LoadResult, loadConfiguration } from './config/load.js';
 import { routeSummaries } from './config/route-summary.js';
 import { redactor } from './config/secrets.js';
+import { CustodyBook } from './console/custody.js';
 import { type Live, Operations } from './console/operations.js';
 import { type AdminServer, createAdminServer } from './console/server/server.js';
 import { refuseLiveSocket } from './console/server/socket.js';
@@ -235,7 +236,12 @@ class Assembly implements Signalbox {
       () => this.supervisor.followPauses(),
     );
     const { container } = this;
-    this.operations = new Operations(live, this.broker, this.store, this.supervisor, container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution));
+    const routing = container.get<Routing>(ROUTING);
+    const sources = (): readonly string[] =>
+      [...this.supervisor.reports().values()].flatMap(({ endpoints }) => endpoints.filter(({ direction }) => direction === 'inbound').map(({ name }) => name));
+    const custody = new CustodyBook(this.store, sources, (endpoint, record) => routing.handler.messageIds(endpoint, record));
+    const parts = [container.get<Traffic>(TRAFFIC), container.get(Redelivery), container.get(Resolution)] as const;
+    this.operations = new Operations(live, this.broker, this.store, this.supervisor, ...parts, custody);
     this.http = http;
     if (http) {
       addHealthPages(http, {

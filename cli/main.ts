@@ -8,12 +8,14 @@ import { completionCommand } from './commands/completion.js';
 import { dlqCommand } from './commands/dlq.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
+import { filesCommand } from './commands/files.js';
 import { importCommand } from './commands/import.js';
 import { initCommand } from './commands/init.js';
 import { ledgerCommand } from './commands/ledger.js';
 import { messagesCommand } from './commands/messages.js';
 import { nodesCommand } from './commands/nodes.js';
 import { parkedCommand } from './commands/parked.js';
+import { reconcileCommand } from './commands/reconcile.js';
 import { reloadCommand } from './commands/reload.js';
 import { routesCommand } from './commands/routes.js';
 import { runCommand } from './commands/run.js';
@@ -42,6 +44,8 @@ const commands = [
   dlqCommand,
   parkedCommand,
   ledgerCommand,
+  filesCommand,
+  reconcileCommand,
   explainCommand,
   reloadCommand,
   topologyCommand,

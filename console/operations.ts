@@ -23,16 +23,22 @@ import type {
   StoredEvent,
 } from '../bus/store/contract.js';
 import type { RouteSummary } from '../config/route-summary.js';
+import type { CustodyBook } from './custody.js';
 import {
   type Actor,
   type DeadLetterSummary,
   type DoctorRequest,
   type EndpointStatus,
+  type FileLine,
+  type FileReconciliation,
+  type FileStory,
+  type FilesQuery,
   type LedgerLine,
   type LedgerQuery,
   type LedgerRecord,
   type NodeStatus,
   type ParkedSummary,
+  type ReconcileQuery,
   type RedeliverResult,
   type ReloadResult,
   type ResolveResult,
@@ -66,6 +72,7 @@ export class Operations implements Service {
     private readonly traffic: Traffic,
     private readonly redelivery: Redelivery,
     private readonly resolution: Resolution,
+    private readonly custody: CustodyBook,
   ) {}
 
   async status(): Promise<Status> {
@@ -261,6 +268,28 @@ export class Operations implements Service {
     const subject = ids.length > 3 ? `${ids.length} deliveries` : ids.join(', ');
     await this.audit(by, `resolve as ${verdict}`, subject, `${result.resolved} resolved, ${result.failed.length} failed`);
     return result;
+  }
+
+  files(query: FilesQuery): Promise<readonly FileLine[]> {
+    return this.custody.list(query);
+  }
+
+  file(reference: string, endpoint?: string): Promise<FileStory> {
+    return this.custody.find(reference, endpoint);
+  }
+
+  async releaseFile(endpoint: string, id: string, by: Actor): Promise<void> {
+    const { name } = await this.custody.ask('release', endpoint, id, by);
+    await this.audit(by, 'release file', `${endpoint} ${name}`, 'read at the next poll');
+  }
+
+  async reprocessFile(endpoint: string, id: string, by: Actor): Promise<void> {
+    const { name } = await this.custody.ask('reprocess', endpoint, id, by);
+    await this.audit(by, 'reprocess file', `${endpoint} ${name}`, 'read again at the next poll');
+  }
+
+  reconcile(query: ReconcileQuery): Promise<readonly FileReconciliation[]> {
+    return this.custody.reconcile(query);
   }
 
   async reload(by: Actor): Promise<ReloadResult> {

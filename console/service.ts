@@ -1,3 +1,4 @@
+import type { FileCustody, FileState } from '../adapters/contract/custody.js';
 import type { ProbeStep, Provision, ProvisionRequest } from '../adapters/contract/endpoint.js';
 import type { BrokerHealth } from '../bus/broker.js';
 import type { Diagnosis } from '../bus/diagnosis.js';
@@ -65,6 +66,16 @@ export interface Service {
   ledgerRecord(deliveryId: string): Promise<LedgerRecord>;
   /** Says of deliveries whose outcome is unknown that the target has them, that they are sent again, or that they are given up. */
   resolve(ids: readonly string[], verdict: Verdict, by: Actor): Promise<ResolveResult>;
+  /** Files that lie in the folders that are read, or were read, newest first. @throws UnknownName */
+  files(query: FilesQuery): Promise<readonly FileLine[]>;
+  /** The story of one file, by its id, its path or its name: the newest of that name. @throws UnknownName */
+  file(reference: string, endpoint?: string): Promise<FileStory>;
+  /** Has a file read that is held (a gap before it, a name or content that came before) or was rejected. At the next poll. @throws UnknownName, Misconfigured */
+  releaseFile(endpoint: string, id: string, by: Actor): Promise<void>;
+  /** Has a file read again that was read, as new input. At the next poll. @throws UnknownName, Misconfigured */
+  reprocessFile(endpoint: string, id: string, by: Actor): Promise<void>;
+  /** Compares the records of files with what the history knows of them, file by file. */
+  reconcile(query: ReconcileQuery): Promise<readonly FileReconciliation[]>;
   /** Checks the configuration on disk and, when it is free of errors, lets it run. */
   reload(by: Actor): Promise<ReloadResult>;
   revisions(limit: number): Promise<readonly Omit<Revision, 'content'>[]>;
@@ -88,6 +99,51 @@ export interface Running {
   stop(reason: string): Promise<void>;
   /** Resolves with the exit code when everything is closed, whoever asked for it. */
   readonly done: Promise<number>;
+}
+
+export interface FilesQuery {
+  /** Of an endpoint, or of all endpoints of a system. */
+  readonly endpoint?: string;
+  readonly state?: FileState;
+  /** Claimed at this time or later; milliseconds since the epoch. */
+  readonly since?: number;
+  readonly limit: number;
+}
+
+export type ReconcileQuery = Omit<FilesQuery, 'state'>;
+
+export type FileLine = FileCustody & { readonly endpoint: string };
+
+export interface FileStory extends FileLine {
+  /** Ids of other files of this name. */
+  readonly others: readonly string[];
+  /** Messages made of its first records. */
+  readonly messages: readonly string[];
+}
+
+/** Records of one file by what became of their messages: one that is dead anywhere is dead, else one that is not through anywhere is pending, and so on. */
+export interface FileReconciliation {
+  readonly file: FileLine;
+  readonly delivered: number;
+  readonly filtered: number;
+  readonly dead: number;
+  readonly parked: number;
+  readonly pending: number;
+  /** Of which the history has nothing. */
+  readonly missing: number;
+  /** Deliveries. */
+  readonly targets: readonly TargetCount[];
+  /** Empty when every record is accounted for. */
+  readonly problems: readonly string[];
+}
+
+export interface TargetCount {
+  readonly endpoint: string;
+  readonly delivered: number;
+  readonly pending: number;
+  readonly parked: number;
+  readonly dead: number;
+  readonly discarded: number;
 }
 
 export type ParkedSummary = Omit<ParkedDelivery, 'content' | 'headers'>;

@@ -35,10 +35,16 @@ const ROWS: readonly { readonly name: string; readonly files: RegExp; readonly m
   { name: '2 broker module', files: /^bus\/broker\.module\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/embedded/', 'bus/rabbitmq/'] },
   { name: '2 routes', files: /^routes\//, may: [...CONTRACT, 'routes/'] },
   { name: '3 runtime', files: /^bus\/runtime\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/'] },
+  { name: '3 import', files: /^config\/import\//, may: [...CONTRACT, 'routes/', 'adapters/catalog', 'adapters/load', 'adapters/codecs/', 'config/'] },
   { name: '3 config', files: /^config\//, may: [...CONTRACT, 'routes/', 'adapters/catalog', 'adapters/load', 'config/'] },
   { name: '4 service interface', files: /^console\/service\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract'] },
   { name: '4 wire form', files: /^console\/wire\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service'] },
-  { name: '4 operations', files: /^console\/operations\.ts$/, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service'] },
+  { name: '4 file custody', files: /^console\/custody\.ts$/, may: [...CONTRACT, 'bus/store/contract', 'bus/runtime/operator', 'console/service'] },
+  {
+    name: '4 operations',
+    files: /^console\/operations\.ts$/,
+    may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'bus/runtime/', 'config/route-summary', 'console/service', 'console/custody'],
+  },
   { name: '4 admin API', files: /^console\/server\//, may: [...CONTRACT, 'bus/broker', 'bus/store/contract', 'console/service', 'console/wire', 'console/server/'] },
   {
     name: '4 commands',
@@ -67,6 +73,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['bus/sqlite/', 'adapters/sql/', 'bus/store/sqlite/', 'bus/embedded/'],
   pg: ['adapters/sql/', 'bus/store/postgres/'],
   mysql2: ['adapters/sql/'],
+  'pg-logical-replication': ['adapters/sql/reading/replication.ts'],
   koffi: ['adapters/sql/dialects/odbc/library.ts'],
   tedious: ['adapters/sql/dialects/sqlserver/'],
   oracledb: ['adapters/sql/dialects/oracle/'],
@@ -154,7 +161,7 @@ describe('architecture', () => {
       }
       return seen;
     };
-    const heavy = ['amqplib', 'basic-ftp', 'better-sqlite3', 'pg', 'mysql2', 'mysql2/promise', 'koffi', 'tedious', 'oracledb', 'ssh2-sftp-client', 'undici'];
+    const heavy = ['amqplib', 'basic-ftp', 'better-sqlite3', 'pg', 'pg-logical-replication', 'mysql2', 'mysql2/promise', 'koffi', 'tedious', 'oracledb', 'ssh2-sftp-client', 'undici'];
     const specs = files.filter((file) => /^adapters\/(?!contract)[^/]+\/index\.ts$/.test(file));
     expect(specs.flatMap((file) => [...reach(file, new Set())].filter((to) => heavy.includes(to)).map((to) => `${file} reaches ${to}`))).toEqual([]);
   });

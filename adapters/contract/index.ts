@@ -8,6 +8,7 @@ export { deriveId, type WireHeaders } from '../../bus/message.js';
 export type { SourceRecord } from '../../bus/record.js';
 export { isRecord, newRecord, type Value, type ValueList, type ValueRecord } from '../../bus/value.js';
 export type { CursorCandidate, Described, DescribedField, DescribedIndex, Listed, Reference } from './catalogue.js';
+export { CUSTODY_NOTES, type CustodyRequest, FILE_STATES, type FileCustody, type FileState, type Sighting } from './custody.js';
 export type {
   Accept,
   Accepted,

@@ -15,8 +15,8 @@ export class FileAdapter implements Adapter {
   ) {}
 
   system(name: string, connect: unknown): ConnectedSystem {
-    const { root } = connect as ConnectOptions;
-    const space = new Disk(root);
+    const { root, timeout } = connect as ConnectOptions;
+    const space = new Disk(root, timeout);
     const logger = this.logger.with({ system: name });
     const folders = { read: new Set<string>(), written: new Set<string>() };
     return {

@@ -1,108 +1,184 @@
 import { isUtf8 } from 'node:buffer';
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
+import { constants, type Dir, type Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, opendir, realpath, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { reached } from '../../bus/failpoint.js';
-import { Misconfigured, NotConnected, TryAgain } from '../contract/index.js';
-import type { Entry, FileSpace } from '../files/space.js';
+import { describe, failureOf, Misconfigured, NotConnected, TryAgain } from '../contract/index.js';
+import { type Entry, type FileSpace, joinPath, type Listed } from '../files/space.js';
+import { AcrossDevices } from './across-devices.js';
+import { Calls } from './calls.js';
+import { code, fail, missing, renameNew, syncDirectory } from './system-calls.js';
 
 const CHUNK = 64 * 1024;
+const MEBIBYTE = 1024 * 1024;
+const PAGE = 1_000;
+/** Ends a name that is no UTF-8. */
+const NO_TEXT = '\ufffd';
+const BUSY_MS = [50, 200, 500];
 
 /**
  * A local folder and nothing outside it: the real path of the folder an operation works in must lie below the real path of the root, and
  * the last part of a path is never followed when it is a link.
  */
 export class Disk implements FileSpace {
-  constructor(private readonly root: string) {}
+  private readonly calls: Calls;
+
+  constructor(
+    private readonly root: string,
+    timeoutMs = 60_000,
+  ) {
+    this.calls = new Calls(root, timeoutMs);
+  }
 
   async open(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    await this.base();
+    await this.calls.run(signal, () => this.base());
   }
 
   async list(folder: string, signal: AbortSignal): Promise<readonly Entry[]> {
-    signal.throwIfAborted();
-    const real = await this.folder(folder);
-    const names = await readdir(real, { encoding: 'buffer' }).catch((error: unknown) => fail(error, folder));
     const entries: Entry[] = [];
-    for (const name of names) {
+    for await (const page of this.names(folder, signal)) {
+      const stats = await Promise.all(page.map(async ({ name }) => (name.endsWith(NO_TEXT) ? undefined : this.stat(joinPath(folder, name), signal))));
       // A name that is no UTF-8 cannot be addressed as text: it is listed so that it is not passed over in silence.
-      const text = isUtf8(name) ? name.toString('utf8') : `${name.toString('latin1')}\ufffd`;
-      const stats = await lstat(Buffer.concat([Buffer.from(`${real}${sep}`), name])).catch(() => undefined);
-      if (stats) entries.push(entryOf(text, stats));
+      for (const [index, { name, kind = 'other' }] of page.entries()) {
+        const entry = name.endsWith(NO_TEXT) ? { name, kind, size: 0, modified: '' } : stats[index];
+        if (entry) entries.push(entry);
+      }
     }
     return entries;
   }
 
-  async stat(path: string): Promise<Entry | undefined> {
-    const stats = await lstat(await this.place(path)).catch(missing);
-    if (!stats) return undefined;
-    return entryOf(basename(path), stats);
+  async *names(folder: string, signal: AbortSignal): AsyncGenerator<readonly Listed[]> {
+    // In latin1 no byte of a name is lost.
+    const open = async (): Promise<Dir> => opendir(await this.folder(folder), { encoding: 'latin1', bufferSize: PAGE });
+    const directory = await this.calls.run(signal, open, (late) => late.close()).catch((error: unknown) => fail(error, folder));
+    try {
+      for (;;) {
+        const page = await this.calls.run(signal, () => readPage(directory)).catch((error: unknown) => fail(error, folder));
+        if (page.length === 0) return;
+        yield page;
+      }
+    } finally {
+      await this.close(directory, signal);
+    }
+  }
+
+  stat(path: string, signal: AbortSignal): Promise<Entry | undefined> {
+    return this.calls.run(signal, () => this.entry(path));
   }
 
   async read(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const handle = await this.calls.run(
+      signal,
+      () => this.openFile(path),
+      async (late) => late?.close(),
+    );
+    return handle && this.chunks(handle, path, signal);
+  }
+
+  async write(path: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    const create = async (): Promise<FileHandle> => open(await this.place(path), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
+    let isMade = false;
+    try {
+      const handle = await this.calls.run(signal, create, (late) => late.close());
+      isMade = true;
+      try {
+        for (let at = 0; at < bytes.length; at += MEBIBYTE) await this.calls.run(signal, () => handle.writeFile(bytes.subarray(at, at + MEBIBYTE)));
+        reached('part.written');
+        await this.calls.run(signal, () => handle.sync());
+        reached('part.synced');
+      } finally {
+        await this.close(handle, signal);
+      }
+    } catch (error) {
+      // The first failure is told; the next attempt replaces what is left.
+      if (isMade) await this.remove(path, signal).catch(() => undefined);
+      fail(error, path);
+    }
+  }
+
+  async rename(from: string, to: string, mode: 'new' | 'replace', signal: AbortSignal, progress?: () => void): Promise<'renamed' | 'missing' | 'exists'> {
+    const [source, target] = await this.calls.run(signal, async () => [await this.place(from), await this.place(to)] as const);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.calls.run(signal, () => this.move(source, target, mode));
+        return 'renamed';
+      } catch (error) {
+        const name = code(error);
+        // Open elsewhere: a virus scanner, a backup, a reader on a Windows share. It is a matter of moments, or of the next poll.
+        if ((name === 'EBUSY' || name === 'EPERM' || name === 'ETXTBSY') && attempt < BUSY_MS.length) {
+          await sleep(BUSY_MS[attempt], undefined, { signal });
+          continue;
+        }
+        if (name === 'EBUSY' || name === 'EPERM' || name === 'ETXTBSY') throw new TryAgain('E446', `${from}: ${describe(error)}`, { cause: error });
+        if (name === 'ENOENT') {
+          if (!(await this.calls.run(signal, () => lstat(source).catch(missing)))) return 'missing';
+          throw new Misconfigured('E440', `the folder of ${to} does not exist`, { cause: error });
+        }
+        if (name !== 'EEXIST' && name !== 'EXDEV') fail(error, from);
+        const across = new AcrossDevices(source, target, this.calls, signal, progress);
+        const ended = name === 'EEXIST' ? across.isCopied().then((is) => (is ? across.finish() : 'exists')) : across.copy(mode);
+        return ended.catch((cause: unknown) => (code(cause) === 'EEXIST' ? 'exists' : fail(cause, to)));
+      }
+    }
+  }
+
+  async remove(path: string, signal: AbortSignal): Promise<void> {
+    await this.calls.run(signal, async () => unlink(await this.place(path)).catch((error: unknown) => missing(error, path)));
+  }
+
+  async makeFolder(path: string, signal: AbortSignal): Promise<void> {
+    await this.calls.run(signal, async () =>
+      mkdir(await this.place(path)).catch((error: unknown) => {
+        if (code(error) !== 'EEXIST') fail(error, path);
+      }),
+    );
+  }
+
+  async syncFolder(folder: string, signal: AbortSignal): Promise<void> {
+    await this.calls.run(signal, async () => syncDirectory(await this.folder(folder)).catch((error: unknown) => fail(error, folder)));
+  }
+
+  protected move(source: string, target: string, mode: 'new' | 'replace'): Promise<void> {
+    return mode === 'replace' ? rename(source, target) : renameNew(source, target);
+  }
+
+  private async entry(path: string): Promise<Entry | undefined> {
+    const stats = await lstat(await this.place(path)).catch((error: unknown) => missing(error, path));
+    return stats && entryOf(basename(path), stats);
+  }
+
+  private async openFile(path: string): Promise<FileHandle | undefined> {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     const handle = await open(await this.place(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
       if (code(error) === 'ELOOP') return undefined;
       return missing(error, path);
     });
-    if (!handle) return undefined;
-    if (!(await handle.stat()).isFile()) {
-      await handle.close();
-      return undefined;
-    }
-    return chunks(handle, path, signal);
+    if (!handle || (await handle.stat()).isFile()) return handle;
+    await handle.close();
+    return undefined;
   }
 
-  async write(path: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const place = await this.place(path);
+  private async *chunks(handle: FileHandle, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     try {
-      const handle = await open(place, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
-      try {
-        await handle.writeFile(bytes);
-        reached('part.written');
-        await handle.sync();
-        reached('part.synced');
-      } finally {
-        await handle.close();
+      for (;;) {
+        const buffer = Buffer.allocUnsafeSlow(CHUNK);
+        const { bytesRead } = await this.calls.run(signal, () => handle.read(buffer, 0, CHUNK)).catch((error: unknown) => fail(error, path));
+        if (bytesRead === 0) return;
+        yield buffer.subarray(0, bytesRead);
       }
-    } catch (error) {
-      await unlink(place).catch(missing);
-      fail(error, path);
+    } finally {
+      await this.close(handle, signal);
     }
   }
 
-  async rename(from: string, to: string, mode: 'new' | 'replace', signal: AbortSignal): Promise<'renamed' | 'missing' | 'exists'> {
-    signal.throwIfAborted();
-    const [source, target] = [await this.place(from), await this.place(to)];
-    try {
-      if (mode === 'replace') await rename(source, target);
-      else await renameNew(source, target);
-      return 'renamed';
-    } catch (error) {
-      if (code(error) === 'EEXIST') return 'exists';
-      if (code(error) === 'ENOENT') {
-        if (!(await lstat(source).catch(missing))) return 'missing';
-        throw new Misconfigured('E440', `the folder of ${to} does not exist`, { cause: error });
-      }
-      if (code(error) === 'EXDEV') return copyAcross(source, target, mode).catch((cause: unknown) => fail(cause, to));
-      fail(error, from);
-    }
-  }
-
-  async remove(path: string): Promise<void> {
-    await unlink(await this.place(path)).catch((error: unknown) => missing(error, path));
-  }
-
-  async makeFolder(path: string): Promise<void> {
-    await mkdir(await this.place(path)).catch((error: unknown) => {
-      if (code(error) !== 'EEXIST') fail(error, path);
-    });
-  }
-
-  async syncFolder(folder: string): Promise<void> {
-    await syncDirectory(await this.folder(folder)).catch((error: unknown) => fail(error, folder));
+  /** Also after an abort. That of a share that hangs is closed when it wakes, or with the process. */
+  private async close(handle: { close(): Promise<void> }, signal: AbortSignal): Promise<void> {
+    await this.calls
+      .run(signal.aborted ? AbortSignal.timeout(5_000) : signal, () => handle.close())
+      .catch((error: unknown) => {
+        if (!failureOf(error) && !signal.aborted) throw error;
+      });
   }
 
   /** Real path of the root. One that is gone is a share that is not mounted: it may come back. */
@@ -129,104 +205,19 @@ export class Disk implements FileSpace {
   }
 }
 
-/** Never replaces: a hard link fails when the name is taken, in one step. */
-async function renameNew(source: string, target: string): Promise<void> {
-  const [stats, there] = [await lstat(source), await lstat(target).catch(missing)];
-  if (there) {
-    // The same file under both names: a crash came between link and unlink.
-    if (there.ino !== stats.ino || there.dev !== stats.dev) throw Object.assign(new Error(`${target} exists`), { code: 'EEXIST' });
-    await unlink(source);
-    return;
+async function readPage(directory: Dir): Promise<readonly Listed[]> {
+  const page: Listed[] = [];
+  while (page.length < PAGE) {
+    const entry = await directory.read();
+    if (!entry) break;
+    const bytes = Buffer.from(entry.name, 'latin1');
+    const kind = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : entry.isSymbolicLink() ? 'link' : entry.isFIFO() || entry.isSocket() ? 'other' : undefined;
+    page.push({ name: isUtf8(bytes) ? bytes.toString('utf8') : `${entry.name}${NO_TEXT}`, ...(kind ? { kind } : {}) });
   }
-  try {
-    await link(source, target);
-  } catch (error) {
-    // File systems without hard links (FAT, some shares): the check above has to do.
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS'].includes(code(error) ?? '')) throw error;
-    await rename(source, target);
-    return;
-  }
-  reached('file.linked');
-  await unlink(source);
-}
-
-async function copyAcross(source: string, target: string, mode: 'new' | 'replace'): Promise<'renamed' | 'exists'> {
-  const part = join(dirname(target), `.${basename(target)}.move.part`);
-  const input = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    const { mode: rights, mtime, atime } = await input.stat();
-    const output = await open(part, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, rights & 0o777);
-    try {
-      const buffer = Buffer.allocUnsafe(CHUNK);
-      for (;;) {
-        const { bytesRead } = await input.read(buffer, 0, CHUNK);
-        if (bytesRead === 0) break;
-        await output.writeFile(buffer.subarray(0, bytesRead));
-      }
-      await output.utimes(atime, mtime);
-      await output.sync();
-    } finally {
-      await output.close();
-    }
-  } finally {
-    await input.close();
-  }
-  try {
-    if (mode === 'replace') await rename(part, target);
-    else await renameNew(part, target);
-  } catch (error) {
-    await unlink(part).catch(missing);
-    if (code(error) === 'EEXIST') return 'exists';
-    throw error;
-  }
-  await syncDirectory(dirname(target));
-  await unlink(source);
-  return 'renamed';
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function* chunks(handle: FileHandle, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const buffer = Buffer.allocUnsafeSlow(CHUNK);
-      const { bytesRead } = await handle.read(buffer, 0, CHUNK).catch((error: unknown) => fail(error, path));
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
+  return page;
 }
 
 function entryOf(name: string, stats: Stats): Entry {
   const kind = stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : stats.isSymbolicLink() ? 'link' : 'other';
   return { name, kind, size: stats.size, modified: String(stats.mtimeMs) };
-}
-
-function code(error: unknown): string | undefined {
-  return Error.isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-/** "Not there" as a result. */
-function missing(error: unknown, path = ''): undefined {
-  if (code(error) !== 'ENOENT') fail(error, path);
-  return undefined;
-}
-
-function fail(error: unknown, path: string): never {
-  const detail = `${path}: ${Error.isError(error) ? error.message : String(error)}`;
-  const name = code(error);
-  if (name === 'ENOENT' || name === 'ENOTDIR') throw new Misconfigured('E440', detail, { cause: error });
-  if (name === 'EACCES' || name === 'EPERM' || name === 'EROFS' || name === 'ELOOP') throw new Misconfigured('E441', detail, { cause: error });
-  if (name === undefined) throw error;
-  throw new TryAgain('E446', detail, { cause: error });
 }

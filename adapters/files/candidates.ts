@@ -1,5 +1,4 @@
-import type { Clock, Logger } from '../contract/index.js';
-import { globs, nameProblem, shownName } from './names.js';
+import type { Clock } from '../contract/index.js';
 import type { ReadOptions } from './options.js';
 import type { Entry } from './space.js';
 
@@ -11,65 +10,35 @@ interface Seen {
 }
 
 /**
- * Which files of a listing are complete: same size and time at several polls and for some time on our own clock. Remembered in memory
- * only: after a restart a file is watched anew, because a monotonic clock does not outlive its process.
+ * Which files of a listing are complete: same size and time at several polls and for some time on our own clock. Times are compared for equality
+ * only. Remembered in memory: after a restart a file is watched anew, because a monotonic clock does not outlive its process.
  */
 export class Candidates {
   private seen = new Map<string, Seen>();
-  private readonly refused = new Set<string>();
-  private readonly wanted: (name: string) => boolean;
-  private readonly ignored: (name: string) => boolean;
 
   constructor(
-    private readonly options: ReadOptions,
+    private readonly stable: ReadOptions['stable'],
     private readonly clock: Clock,
-    private readonly logger: Logger,
-  ) {
-    this.wanted = globs(options.pattern);
-    this.ignored = globs(options.ignore);
-  }
+  ) {}
 
-  /** Call once per poll with everything that is in the folder. */
-  ready(listing: readonly Entry[]): readonly Entry[] {
+  /** Call with everything that is watched. @param isPoll the first look of a poll: further looks do not count as polls */
+  ready(listing: readonly Entry[], isPoll: boolean): ReadonlySet<string> {
     const now = this.clock.monotonic();
     const seen = new Map<string, Seen>();
-    const ready: Entry[] = [];
-    for (const entry of listing) {
-      if (!this.wanted(entry.name) || this.ignored(entry.name) || entry.kind === 'folder') continue;
-      const problem = nameProblem(entry.name) ?? (entry.kind === 'file' ? undefined : entry.kind === 'link' ? 'it is a symbolic link' : 'it is no regular file');
-      if (problem) {
-        this.refuse(entry.name, problem);
-        continue;
-      }
-      const before = this.seen.get(entry.name);
-      const same = before?.size === entry.size && before.modified === entry.modified ? before : undefined;
-      const { size, modified } = entry;
-      const sighting = { size, modified, since: same?.since ?? now, polls: (same?.polls ?? 0) + 1 };
-      seen.set(entry.name, sighting);
-      if (sighting.polls >= this.options.stable.polls && now - sighting.since >= this.options.stable.for) ready.push(entry);
+    const ready = new Set<string>();
+    for (const { name, size, modified } of listing) {
+      const before = this.seen.get(name);
+      const same = before?.size === size && before.modified === modified ? before : undefined;
+      const sighting = { size, modified, since: same?.since ?? now, polls: same ? same.polls + (isPoll ? 1 : 0) : 1 };
+      seen.set(name, sighting);
+      if (sighting.polls >= this.stable.polls && now - sighting.since >= this.stable.for) ready.add(name);
     }
     this.seen = seen;
-    return ready.sort((a, b) => (this.options.order === 'time' ? byTime(a, b) || byName(a, b) : byName(a, b)));
+    return ready;
   }
 
   /** It changed under our hands: watch it from the start. */
   forget(name: string): void {
     this.seen.delete(name);
   }
-
-  /** Says once why a file is left where it is. */
-  refuse(name: string, problem: string): void {
-    if (this.refused.has(name)) return;
-    if (this.refused.size > 10_000) this.refused.clear();
-    this.refused.add(name);
-    this.logger.warn('file.skipped', `${shownName(name)} is not read: ${problem}`);
-  }
-}
-
-function byName(a: Entry, b: Entry): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
-
-function byTime(a: Entry, b: Entry): number {
-  return Number(a.modified) - Number(b.modified);
 }

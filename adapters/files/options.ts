@@ -5,7 +5,13 @@ import { codecOf, type FormatConfig, formatOptions, oneFormat, readWrappers, wri
 import { duration, type FieldTypes, parseTemplate, type SpecFinding, type ValueRecord } from '../contract/index.js';
 import { batchNameProblem } from './batch-name.js';
 import { collectOptions } from './collect-options.js';
+import { markerProblem } from './marker.js';
+import { sequenceProblem } from './sequence.js';
 import { splitPath } from './space.js';
+
+function oneOrder({ sequence, order }: { readonly sequence?: object | undefined; readonly order: string }, context: z.RefinementCtx): void {
+  if (sequence && order === 'time') context.addIssue({ code: 'custom', path: ['order'], message: 'with a sequence the number is the order: leave `order` out' });
+}
 
 /** A path from the configuration; `..` never leads anywhere. */
 export function pathOption() {
@@ -23,10 +29,19 @@ export const readOptions = z
     path: pathOption().meta({ title: 'Folder', description: 'Folder the files arrive in. It must exist.', examples: ['inbox'] }),
     pattern: patterns()
       .prefault('*')
-      .meta({ title: 'Pattern', description: 'Names to read: * is any run of characters, ? is one.', examples: ['*.csv', ['ORD_*.dat', 'ord_*.dat']] }),
+      .meta({
+        title: 'Pattern',
+        description: 'Names to read: * is any run of characters, ? is one. With a / it is about the path below the folder, where ** is any run of folders too.',
+        examples: ['*.csv', ['ORD_*.dat', 'ord_*.dat'], 'branch-*/orders/*.csv'],
+      }),
     ignore: patterns()
       .prefault(['.*', '*.part', '*.tmp', '*.filepart'])
-      .meta({ title: 'Ignore', description: 'Names that are not finished yet. The strongest proof that a file is complete is a sender who renames it.', advanced: true }),
+      .meta({
+        title: 'Ignore',
+        description: 'Names that are not finished yet: the temporary suffix of the sender. The strongest proof that a file is complete is a sender who renames it.',
+        examples: [['.*', '*.uploading']],
+        advanced: true,
+      }),
     stable: z
       .strictObject({
         polls: z.int().min(1).max(100).default(2).meta({ title: 'Polls', description: 'Seen with the same size and time at so many polls in a row.' }),
@@ -34,7 +49,58 @@ export const readOptions = z
       })
       .prefault({})
       .meta({ title: 'Stable', description: 'When a file counts as completely written. `{polls: 1, for: 0s}` when senders rename.' }),
+    marker: z
+      .strictObject({
+        name: z
+          .string()
+          .superRefine((name, context) => {
+            const problem = markerProblem(name);
+            if (problem) context.addIssue({ code: 'custom', message: problem });
+          })
+          .meta({ title: 'Name', description: '{name} is the whole name of the file, {stem} the name without its extension.', examples: ['{name}.done', '{stem}.ok'] }),
+        remove: z
+          .boolean()
+          .default(true)
+          .meta({ title: 'Remove', description: 'Remove the marker when its file was claimed. If not, a later file of the same name counts as marked.' }),
+      })
+      .optional()
+      .meta({ title: 'Marker', description: 'A file is read only when its marker lies beside it, and `stable` holds. A marker without a file is reported.' }),
+    sequence: z
+      .strictObject({
+        pattern: z
+          .string()
+          .superRefine((pattern, context) => {
+            const problem = sequenceProblem(pattern);
+            if (problem) context.addIssue({ code: 'custom', message: problem });
+          })
+          .meta({ title: 'Pattern', description: 'Regular expression for the whole name, with the number as its only group.', examples: ['ORD_(\\d+)\\.csv'] }),
+        start: z.int().min(0).optional().meta({ title: 'Start', description: 'Number of the very first file. Default: the lowest that is there.' }),
+        hold: duration()
+          .prefault('1h')
+          .meta({ title: 'Hold', description: 'How long later files wait for one that is missing, before somebody is told (`wait`) or it is given up (`skip`).' }),
+        gap: z.enum(['wait', 'skip']).default('wait').meta({
+          title: 'Gap',
+          description:
+            'wait: a missing file holds up the later ones until it comes or `signalbox files release` lets them go. skip: after `hold` they go on; the missing one is held when it comes.',
+        }),
+      })
+      .optional()
+      .meta({ title: 'Sequence', description: 'The file with number n + 1 is not read before the one with number n is on the bus as a whole.' }),
     order: z.enum(['name', 'time']).default('name').meta({ title: 'Order', description: 'Files are read by name, or by time of change and then name.' }),
+    recursive: z
+      .union([z.boolean(), z.int().min(1).max(32)])
+      .default(false)
+      .transform((value) => (value === true ? 32 : Number(value)))
+      .meta({
+        title: 'Recursive',
+        description: 'Read folders below too, or so many levels of them. Archive and error folder keep the paths. Links are not followed.',
+        examples: [true, 2],
+      }),
+    max_files: z.int().min(1).max(1_000_000).default(10_000).meta({
+      title: 'Files at once',
+      description: 'Of a larger folder the first so many in order are watched and read, then the next ones. Bounds the memory a listing takes.',
+      advanced: true,
+    }),
     archive: pathOption().default('done').meta({ title: 'Archive', description: 'Folder for read files: below the read folder, or with a leading / below the root.' }),
     error: pathOption().default('failed').meta({ title: 'Error folder', description: 'Folder for files with records that failed, each with its reason beside it.' }),
     empty: z
@@ -46,6 +112,20 @@ export const readOptions = z
       description: 'content: the same name with the same content is the same file, a second delivery is a duplicate. arrival: its time of change counts too.',
       advanced: true,
     }),
+    same_name: z.enum(['process', 'reject', 'alert']).default('process').meta({
+      title: 'Same name again',
+      description: 'A file of a name that was read before, with other content: process: it is new input. reject: to the error folder. alert: held until `signalbox files release`.',
+    }),
+    same_content: z.enum(['process', 'skip', 'alert']).default('process').meta({
+      title: 'Same content again',
+      description:
+        'A file with the content of one that was read before, under any name: process: read (records of the same name and content are known and dropped). skip: archived unread. alert: held.',
+    }),
+    remember: duration({ min: '1h' }).prefault('30d').meta({
+      title: 'Remember',
+      description: 'How long it is known what became of each file, for `same_name`, `same_content`, `signalbox files` and `signalbox reconcile`.',
+      advanced: true,
+    }),
     all_or_nothing: z.boolean().default(false).meta({
       title: 'All or nothing',
       description: 'The whole file is checked before its first record is handed over: one bad record, or a wrong control total, and all of it goes to the error folder.',
@@ -53,7 +133,8 @@ export const readOptions = z
     ...formatOptions,
     ...readWrappers,
   })
-  .superRefine(oneFormat);
+  .superRefine(oneFormat)
+  .superRefine(oneOrder);
 
 export type ReadOptions = z.output<typeof readOptions>;
 

@@ -7,7 +7,7 @@ import { readListLine } from './client.js';
 const UNREADABLE = '\ufffd';
 
 export function readMlsd(text: string): readonly Entry[] {
-  return lines(text).flatMap((line) => readFacts(line) ?? []);
+  return lines(text).flatMap((line) => plain(readFacts(line)) ?? []);
 }
 
 /** `size=5;type=file;modify=20260301080000; name`; undefined for the folder itself and the one above. */
@@ -35,12 +35,18 @@ export function readList(text: string): readonly Entry[] | undefined {
     if (info) {
       const special = /^[\s\d]*[bcpsD]/.test(line) && !/^\d\d-/.test(line);
       const kind = special ? 'other' : info.isFile ? 'file' : info.isDirectory ? 'folder' : info.isSymbolicLink ? 'link' : 'other';
-      if (info.name !== '.' && info.name !== '..') entries.push({ name: info.name, kind, size: Number.isSafeInteger(info.size) ? info.size : -1, modified: info.rawModifiedAt });
+      const entry = plain({ name: info.name, kind, size: Number.isSafeInteger(info.size) ? info.size : -1, modified: info.rawModifiedAt });
+      if (entry && info.name !== '.' && info.name !== '..') entries.push(entry);
       read++;
     } else if (/^total \d+/i.test(line) || /\s\.\.?$/.test(line)) read++;
     else entries.push({ name: `${line}${UNREADABLE}`, kind: 'other', size: -1, modified: '' });
   }
   return read === 0 && entries.length > 0 ? undefined : entries;
+}
+
+/** A name that is a path is no file of the folder, whatever the server says. */
+function plain(entry: Entry | undefined): Entry | undefined {
+  return entry && /[/\\]/.test(entry.name) ? { ...entry, kind: 'other' } : entry;
 }
 
 function lines(text: string): readonly string[] {

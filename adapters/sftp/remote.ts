@@ -60,7 +60,11 @@ export class Remote implements FileSpace {
         if (repeated > MOST_REPEATED || seen.size > MOST_ENTRIES) {
           throw new TryAgain('E459', `${folder} still listed after ${seen.size - 2} entries, the last ${repeated} answers without a new one`);
         }
-        yield fresh.map(({ filename, longname, attrs }) => entryOf(filename, attrs, longname));
+        yield fresh.map(({ filename, longname, attrs }) => {
+          const entry = entryOf(filename, attrs, longname);
+          // A name that is a path is no file of the folder, whatever the server says.
+          return filename === '' || /[/\\]/.test(filename) ? { ...entry, kind: 'other' } : entry;
+        });
       }
     } finally {
       await this.release(handle, signal);
@@ -143,11 +147,14 @@ export class Remote implements FileSpace {
   }
 
   async makeFolder(path: string, signal: AbortSignal): Promise<void> {
-    if ((await this.stat(path, signal))?.kind === 'folder') return;
-    await this.answer(
-      path,
-      this.plain(signal, (requests, done) => requests.mkdir(this.at(path), done)),
-    );
+    // A link may lead to a folder; whether it does shows in what is put there.
+    const isThere = async (): Promise<boolean> => ['folder', 'link'].includes((await this.stat(path, signal))?.kind ?? '');
+    if (await isThere()) return;
+    const made = this.plain(signal, (requests, done) => requests.mkdir(this.at(path), done));
+    await this.answer(path, made).catch(async (error: unknown) => {
+      // Someone else made it meanwhile.
+      if (failureOf(error)?.code !== 'E446' || !(await isThere())) throw error;
+    });
   }
 
   /** SFTP cannot ask for it. */

@@ -142,6 +142,31 @@ export const endpointCodes = {
     meaning: 'The server does not offer what is needed: SFTP, or an algorithm of the allowed list.',
     fix: 'Check that the account may use SFTP; for old servers allow their algorithms in legacy_algorithms.',
   },
+  E449: {
+    title: 'the file system gives no answer',
+    meaning: 'A call to a folder, most often on a network share, did not come back within `timeout`. Until it does no other call is made there; everything else goes on.',
+    fix: 'Look at the share and the network between; mount it so that it fails instead of hanging (`soft`), or raise `timeout` if it is slow by nature.',
+  },
+  E450: {
+    title: 'a file of the sequence is missing',
+    meaning: 'Later files lie there, but they are not read before the one that is missing, and it has been missing for longer than `hold`.',
+    fix: 'Ask the sender for the missing file; or let the later ones go with `signalbox files release`; or set `gap: skip`.',
+  },
+  E451: {
+    title: 'a file is held for a person',
+    meaning: 'Its name or its content came before, and `same_name` or `same_content` says `alert`. It lies in the work folder and nothing of it was read.',
+    fix: 'Look at it with `signalbox files show`; then `signalbox files release` to read it.',
+  },
+  E452: {
+    title: 'a file was rejected',
+    meaning: 'A file of this name with another content was read before, and `same_name` says `reject`. It lies in the error folder and nothing of it was read.',
+    fix: 'If it is right after all, read it with `signalbox files release`.',
+  },
+  E455: {
+    title: 'the file cannot be released or read again now',
+    meaning: '`release` is for a file that is held or was rejected, `reprocess` for one that lies in the archive or the error folder. Nothing was done.',
+    fix: 'Look at its state with `signalbox files show`.',
+  },
   E456: {
     title: 'a download is incomplete',
     meaning: 'The number of bytes that came is not the size the server says the file has. What was read is not relied on.',

@@ -1,13 +1,15 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, mkdir, open, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Listed } from '../../adapters/contract/index.js';
+import { describe } from '../../bus/errors.js';
 import { renderDiagnostics } from '../../config/diagnostics.js';
-import type { Draft } from '../../config/import/draft.js';
+import type { Draft, Taken } from '../../config/import/draft.js';
+import type { SampleFormat } from '../../config/import/file.js';
 import type { ImportPlan } from '../../config/import/plan.js';
 import type { Strategy } from '../../config/import/table.js';
 import { coded, EXIT } from '../failure.js';
-import { loadOptions, refused } from '../offline.js';
+import { check, loadOptions, refused } from '../offline.js';
 import { emit, talk } from '../output.js';
 import { type Globals, globals, named } from '../session.js';
 import { table } from '../table.js';
@@ -41,7 +43,61 @@ export function importCommand(): Command {
       if (rest.length === 0) return listTables(all, system);
       await finish(all, await tableDraft(all, system, rest.join('.'), options), `signalbox import table ${name}`, options);
     });
+  for (const [format, about] of Object.entries(samples)) {
+    const sub = wishes(command.command(format))
+      .description(`From ${about}`)
+      .argument(format === 'copybook' ? '<layout>' : '<sample>', format === 'copybook' ? 'file with the copybook' : 'file as it comes from the system')
+      .option('--system <name>', 'system that gets the endpoint: one that reads files, or a new one; by the name of the file when absent');
+    if (format === 'copybook') sub.requiredOption('--sample <file>', 'file with records of that layout');
+    sub.action(async (file: string, options: FileWishes, self: Command) => {
+      const all = globals(self);
+      const draft = await fileDraft(all, format as SampleFormat, file, options);
+      await finish(all, draft, `signalbox import ${format} ${basename(file)}`, options);
+      if (draft.make && options.dryRun !== true) await mkdir(join(String(draft.make.connect['root']), 'inbox'), { recursive: true });
+    });
+  }
   return command;
+}
+
+const samples: Readonly<Record<SampleFormat, string>> = {
+  csv: 'a CSV file: its delimiter, quotes, encoding, columns and their types',
+  fixed: 'a file of fixed-width records: its columns are found where blanks and kinds of characters change',
+  copybook: 'a COBOL copybook and a file with its records',
+  xml: 'an XML document: the element that repeats, its fields and lists',
+  edi: 'an EDIFACT or X12 interchange',
+};
+
+interface FileWishes extends Wishes {
+  readonly system?: string;
+  readonly sample?: string;
+}
+
+/** As much of a sample as is looked at. */
+const SAMPLE_BYTES = 4 * 1024 * 1024;
+
+async function fileDraft(all: Globals, format: SampleFormat, path: string, { system, sample, ...wished }: FileWishes): Promise<Draft> {
+  const { fileDraft: draft } = await import('../../config/import/file.js');
+  const [{ systems, taken }, bytes] = await Promise.all([present(all), beginning(sample ?? path)]);
+  const name = basename(sample ?? path);
+  const { endpointName } = await import('../../config/import/names.js');
+  const wanted = system ?? endpointName(name.replace(/\.[^.]*$/, '').replace(/[\d_-]+$/, '') || 'files');
+  const adapter = systems.get(wanted);
+  if (adapter !== undefined && !FILE_ADAPTERS.has(adapter))
+    throw coded('E126', `${wanted} reads no files: its adapter is ${adapter}`, { hint: 'choose another name with `--system`' });
+  const source = { format, name, bytes, ...(format === 'copybook' ? { layout: new TextDecoder().decode(await beginning(path)) } : {}) };
+  return draft(source, { ...wished, system: wanted, isThere: adapter !== undefined, root: join(all.config, 'data', wanted) }, taken);
+}
+
+const FILE_ADAPTERS: ReadonlySet<string> = new Set(['file', 'sftp', 'ftp']);
+
+async function beginning(path: string): Promise<Uint8Array> {
+  try {
+    await using file = await open(path);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } catch (cause) {
+    throw coded('E127', `${path} cannot be read: ${describe(cause)}`, { cause });
+  }
 }
 
 function wishes(command: Command): Command {
@@ -81,7 +137,7 @@ async function tableDraft(all: Globals, system: string, name: string, { include,
     return { system, table: found, samples: await connected.sample(name, 5, signal), children };
   });
   const { tableDraft: draft } = await import('../../config/import/table.js');
-  return draft(source, wished, await takenTypes(all));
+  return draft(source, wished, (await present(all)).taken);
 }
 
 function childrenHint(names: readonly string[]): string {
@@ -99,10 +155,17 @@ async function withSystem<T>(
   return named(name, known, () => standalone.withSystem(config, name, (system) => work(system, AbortSignal.timeout(60_000))).catch(refused));
 }
 
-async function takenTypes({ config }: Globals): Promise<ReadonlySet<string>> {
-  const { check } = await import('../offline.js');
-  const { configuration } = await check(config, { withoutSecrets: true });
-  return new Set(Object.keys(configuration?.routing.types ?? {}));
+/** What the configuration has: systems with their adapters, names of types. */
+async function present({ config }: Globals): Promise<{ readonly systems: ReadonlyMap<string, string>; readonly taken: Taken }> {
+  const { diagnostics, sources, configuration } = await check(config, { withoutSecrets: true });
+  if (!configuration) {
+    process.stderr.write(renderDiagnostics(diagnostics, sources, { colour: hasColour(process.stderr), applied: undefined }));
+    throw coded('E126', 'the configuration has errors already', { hint: 'correct them first; `signalbox init` starts a new one' });
+  }
+  return {
+    systems: new Map([...configuration.systems.values()].map(({ name, adapter }) => [name, adapter.name])),
+    taken: { types: new Set(Object.keys(configuration.routing.types)), routes: new Set(Object.keys(configuration.routing.routes)) },
+  };
 }
 
 /** Checks, tests, writes, and says what comes next. */
@@ -146,7 +209,7 @@ function spoken(draft: Draft, plan: ImportPlan): string {
             .at(-1)}`,
         ]
       : []),
-    `next: name who gets it (\`deliver:\` of ${draft.endpoint}-out; until then it is recorded as filtered), then signalbox check, test, reload`,
+    `next: name who gets it (\`deliver:\` of ${draft.route}-out; until then it is recorded as filtered), then signalbox check, test, reload`,
   ].join('\n');
 }
 

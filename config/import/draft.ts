@@ -10,6 +10,8 @@ export interface Draft {
   /** A system that is to be made; absent when it stands in the configuration. */
   readonly make?: { readonly adapter: string; readonly connect: PlainMap };
   readonly endpoint: string;
+  /** What the names of its routes begin with. */
+  readonly route: string;
   /** Options of the endpoint. */
   readonly read: PlainMap;
   /** Name of the canonical type. */
@@ -24,14 +26,33 @@ export interface Draft {
 }
 
 export interface DraftField {
-  /** In the record. */
-  readonly name: string;
+  /** Where it stands in the record: its name, or those of the records around it and its own. */
+  readonly path: readonly string[];
   /** In the canonical type. */
   readonly as: string;
-  /** `required text 8`, `decimal 12.2`; of a list, whether it is `required`. */
+  /** `required text 8`, `decimal 12.2`; of a list of records, whether it is `required`. */
   readonly words: string;
+  /** Some records do not have it. */
+  readonly mayBeAbsent?: boolean;
   /** Parts of the long form of a mapping: `{decimal: comma}`. */
   readonly map?: PlainMap;
-  /** Fields of the elements, when it is a list of records or a record. */
-  readonly each?: { readonly type: string; readonly fields: readonly DraftField[]; readonly isList: boolean };
+  /** Fields of the elements, when it is a list of records. */
+  readonly each?: { readonly type: string; readonly fields: readonly DraftField[] };
+}
+
+/** Names that the configuration has. */
+export interface Taken {
+  readonly types: ReadonlySet<string>;
+  readonly routes: ReadonlySet<string>;
+}
+
+/** `orders`, or `shop-orders` where a route of the name is there already. */
+export function routeName(system: string, endpoint: string, { routes }: Taken): string {
+  const isTaken = (name: string): boolean => routes.has(`${name}-in`) || routes.has(`${name}-out`);
+  if (!isTaken(endpoint)) return endpoint;
+  const longer = `${system}-${endpoint}`;
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? longer : `${longer}-${number}`;
+    if (!isTaken(name)) return name;
+  }
 }

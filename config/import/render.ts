@@ -21,18 +21,18 @@ export function render(draft: Draft, command: string, samplePath: string, expect
   const source = `${system}.${endpoint}`;
   const variable = variableOf(type);
   const [first] = key;
-  const keyField = first === undefined ? undefined : draft.fields.find(({ name }) => name === first);
+  const keyField = first === undefined ? undefined : draft.fields.find(({ path }) => path.length === 1 && path[0] === first);
   const content = {
     ...(make ? { systems: { [system]: { adapter: make.adapter, connect: make.connect, read: { [endpoint]: draft.read } } } } : {}),
     types: typesOf(type, draft.fields),
     routes: {
-      [`${endpoint}-in`]: {
+      [`${draft.route}-in`]: {
         from: source,
         publish: type,
         ...(keyField === undefined ? {} : { key: keyField.words.startsWith('required text') ? `${variable}.${keyField.as}` : `text(${variable}.${keyField.as})` }),
         map: mapOf('record', draft.fields),
       },
-      [`${endpoint}-out`]: { subscribe: type, deliver: [], otherwise: { to: 'drop', reason: `nobody takes ${type} yet` } },
+      [`${draft.route}-out`]: { subscribe: type, deliver: [], otherwise: { to: 'drop', reason: `nobody takes ${type} yet` } },
     },
     ...(expected === undefined
       ? {}
@@ -56,6 +56,8 @@ export function yamlOf(value: unknown): string {
     Pair: (_, pair) => (isMap(pair.value) || isSeq(pair.value) ? compact(pair.value) : undefined),
     Map: (key, node) => (typeof key === 'number' ? compact(node) : undefined),
   });
+  // Other readers of YAML take these words for true and false.
+  visit(document, { Scalar: (_, node) => void (typeof node.value === 'string' && /^(y|n|yes|no|on|off)$/i.test(node.value) && Object.assign(node, { type: 'QUOTE_DOUBLE' })) });
   // The parts people look for stand open.
   for (const section of ['types', 'routes', 'systems']) {
     const part = document.get(section);
@@ -80,22 +82,19 @@ function depthOf(node: unknown): number {
 }
 
 function typesOf(name: string, fields: readonly DraftField[]): PlainMap {
-  const own = Object.fromEntries(
-    fields.map(({ as, words, each }) => [
-      as,
-      each ? [words === 'required' ? 'required' : '', each.isList ? 'list of' : '', each.type].filter((word) => word !== '').join(' ') : words,
-    ]),
-  );
+  const own = Object.fromEntries(fields.map(({ as, words, each }) => [as, each ? `${words === 'required' ? 'required ' : ''}list of ${each.type}` : words]));
   return Object.assign({ [name]: own }, ...fields.map(({ each }) => (each ? typesOf(each.type, each.fields) : {}))) as PlainMap;
 }
 
 function mapOf(record: string, fields: readonly DraftField[]): PlainMap {
   return Object.fromEntries(
-    fields.map(({ name, as, map, each }): [string, Plain] => {
-      const from = fieldOf(record, name);
-      if (each?.isList) return [as, { each: from, map: mapOf('it', each.fields) }];
-      if (each) return [as, { each: `[${from}]`, map: mapOf('it', each.fields) }];
-      return [as, map ? { from, ...map } : from];
+    fields.map(({ path, as, map, each, mayBeAbsent }): [string, Plain] => {
+      const place = path.reduce(fieldOf, record);
+      const from = mayBeAbsent && /^[\w.]+$/.test(place) ? `has(${place}) ? ${place} : null` : place;
+      if (!each) return [as, map ? { from, ...map } : from];
+      // Of the first level it is called `it`.
+      const element = record === 'record' ? 'it' : as;
+      return [as, { each: from, ...(element === 'it' ? {} : { as: element }), map: mapOf(element, each.fields) }];
     }),
   );
 }

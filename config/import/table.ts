@@ -1,7 +1,7 @@
 import { type Described, type DescribedField, identifier, type Reference } from '../../adapters/contract/index.js';
 import { Misconfigured } from '../../bus/errors.js';
 import type { Value, ValueRecord } from '../../bus/value.js';
-import type { Draft, DraftField, PlainMap } from './draft.js';
+import { type Draft, type DraftField, type PlainMap, routeName, type Taken } from './draft.js';
 import { endpointName, fieldName, typeName, unique } from './names.js';
 import { withoutBytes } from './render.js';
 
@@ -25,13 +25,13 @@ export interface TableWishes {
 const MANY_ROWS = 2_000_000;
 
 /** @throws Misconfigured E126 when the wish does not fit the table */
-export function tableDraft({ system, table, samples, children }: TableSource, wishes: TableWishes, taken: ReadonlySet<string>): Draft {
+export function tableDraft({ system, table, samples, children }: TableSource, wishes: TableWishes, taken: Taken): Draft {
   const short = table.name.slice(table.name.lastIndexOf('.') + 1);
   const endpoint = wishes.endpoint ?? endpointName(short);
-  const type = unique(wishes.type ?? typeName(short), taken);
+  const type = unique(wishes.type ?? typeName(short), taken.types);
   const chosen = choose(table, wishes.strategy);
   const skipped = table.fields.filter(({ type: kind }) => kind === 'bytes').map(({ name }) => name);
-  const types = new Set([...taken, type]);
+  const types = new Set([...taken.types, type]);
   const lists = children.map(({ table: child, by, samples: rows }) => {
     const name = child.name.slice(child.name.lastIndexOf('.') + 1);
     const own = unique(typeName(name), types);
@@ -41,13 +41,12 @@ export function tableDraft({ system, table, samples, children }: TableSource, wi
   });
   const fields = fieldsOf(table.fields.filter(({ type: kind }) => kind !== 'bytes'));
   const names = new Set(fields.map(({ as }) => as));
-  const nested = lists.map(
-    ({ field, type: own, fields: each }): DraftField => ({ name: field, as: unique(field, names), words: 'required', each: { type: own, fields: each, isList: true } }),
-  );
+  const nested = lists.map(({ field, type: own, fields: each }): DraftField => ({ path: [field], as: unique(field, names), words: 'required', each: { type: own, fields: each } }));
   const key = table.key.length > 0 ? table.key : (table.indexes.find(({ unique: isUnique }) => isUnique)?.fields ?? []);
   return {
     system,
     endpoint,
+    route: routeName(system, endpoint, taken),
     read: {
       table: table.name,
       ...(key.length === 0 ? {} : { key: key.length === 1 ? key[0] : key }),
@@ -169,7 +168,7 @@ function fieldsOf(fields: readonly DescribedField[]): readonly DraftField[] {
   return fields.map((field) => {
     const as = unique(fieldName(field.name), taken);
     taken.add(as);
-    return { name: field.name, as, words: `${field.nullable ? '' : 'required '}${wordsOf(field)}` };
+    return { path: [field.name], as, words: `${field.nullable ? '' : 'required '}${wordsOf(field)}` };
   });
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FILE_STATES } from '../../adapters/contract/custody.js';
 import type { Actor, Service } from '../service.js';
 import { API, MOST_IDS, MOST_ROWS, writeContent, writeDeadLetter, writeLedgerRecord, writeParked, writeSummary } from '../wire.js';
 
@@ -30,6 +31,9 @@ const actor = { who: z.string().min(1).max(200), reason: z.string().max(1_000).o
 const ids = z.array(name).min(1).max(MOST_IDS);
 const verdict = z.enum(['delivered', 'resend', 'discard']);
 const ledgerQuery = { state: z.enum(['sending', 'done', 'unknown', 'released']).optional(), endpoint: name.optional(), limit };
+/** A whole number in a body, where numbers are exact. */
+const whole = z.bigint().min(0n).max(BigInt(Number.MAX_SAFE_INTEGER)).transform(Number);
+const filesQuery = { endpoint: name.optional(), since: count.optional(), limit };
 const search = z.strictObject({
   key: name.optional(),
   type: name.optional(),
@@ -74,6 +78,13 @@ export const calls: readonly Call[] = [
   get('/parked/deliveries/:id', {}, async (service, _, path) => writeParked(await service.parkedDelivery(path('id')))),
   post('/parked/release', { endpoint: name, lane: name, ...actor }, async (service, body) => ({ released: await service.releaseParked(body.endpoint, body.lane, by(body)) })),
   post('/parked/deliveries/:id/discard', actor, (service, body, path) => service.discardParked(path('id'), by(body))),
+  get('/files', { ...filesQuery, state: z.enum(FILE_STATES).optional() }, (service, query) => service.files(given(query))),
+  get('/files/find', { reference: name, endpoint: name.optional() }, (service, query) => service.file(query.reference, query.endpoint)),
+  post('/files/release', { endpoint: name, id: name, ...actor }, (service, body) => service.releaseFile(body.endpoint, body.id, by(body))),
+  post('/files/reprocess', { endpoint: name, id: name, ...actor }, (service, body) => service.reprocessFile(body.endpoint, body.id, by(body))),
+  post('/reconcile', { endpoint: name.optional(), since: whole.optional(), limit: whole.pipe(z.number().min(1).max(MOST_ROWS)) }, (service, body) =>
+    service.reconcile(given(body)),
+  ),
   post('/reload', actor, (service, body) => service.reload(by(body))),
   get('/revisions', { limit }, (service, query) => service.revisions(query.limit)),
   post('/doctor', { systems: z.boolean(), selfTest: z.boolean(), integrity: z.boolean() }, (service, body) => service.doctor(body)),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
+import { check, runConfigTests } from '../../cli/offline.js';
 import { type Ran, signalbox } from './harness.js';
 
 let directory: string;
@@ -20,11 +21,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Nothing else has to be done: it is checked, and its test passes. */
+/** Nothing else has to be done: it is checked, and its tests pass. */
 async function fits(tests = 1): Promise<void> {
-  const { code, out, err } = await run('check');
-  expect([code, out + err]).toEqual([0, expect.not.stringContaining('error')]);
-  expect((await run('test')).out).toContain(`${tests} passed`);
+  const { diagnostics, configuration } = await check(directory, { withoutSecrets: true });
+  expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+  const results = configuration ? (await runConfigTests(configuration, () => true)).results : [];
+  expect(results.map(({ passed, problems }) => (passed ? 'passed' : problems))).toEqual(Array.from({ length: tests }, () => 'passed'));
 }
 
 describe('signalbox import table', () => {
@@ -83,5 +85,68 @@ describe('signalbox import table', () => {
     write('systems/legacy.yaml', `systems: {legacy: {adapter: sql, connect: {driver: sqlite, file: ${JSON.stringify(join(directory, 'legacy.db'))}}}}\n`);
     expect((await run('import', 'table', 'legacy.ORD_HEAD', '--strategy', 'cursor')).code).toBe(0);
     await fits();
+  });
+});
+
+describe('signalbox import of a sample', () => {
+  test('csv: delimiter, encoding, types; a folder to put files into', async () => {
+    const rows = Array.from(
+      { length: 20 },
+      (_, n) => `${String(4711 + n).padStart(6, '0')};C${n % 3};${n + 1}00,50;${String(1 + n).padStart(2, '0')}.03.2026;${n % 2 ? '' : 'Gr\u00f6\u00dfe'}`,
+    );
+    write('ORDERS_20260301.csv', Buffer.from(`ORDER_NO;CUST;TOTAL;DUE;NOTE\r\n${rows.join('\r\n')}\r\n`, 'latin1'));
+    const { code, out, err } = await run('import', 'csv', join(directory, 'ORDERS_20260301.csv'), '--system', 'shop');
+    expect([code, out]).toEqual([0, 'written  shop-orders.yaml\nwritten  samples/shop-orders.json\n']);
+    expect(err).toContain('ORDER_NO: leading zeros: kept as text');
+    expect(read('shop-orders.yaml')).toContain('csv: {delimiter: ;, encoding: windows-1252, line_end: crlf}');
+    expect(read('shop-orders.yaml')).toContain('total: {from: record.TOTAL, decimal: comma}');
+    expect(read('shop-orders.yaml')).toContain('due: {from: record.DUE, date: dd.MM.yyyy}');
+    expect(read('shop-orders.yaml')).toContain('key: orders.orderNo');
+    expect(existsSync(join(directory, 'data/shop/inbox'))).toBe(true);
+    await fits();
+  });
+
+  test('fixed and copybook: several in one configuration, and into a system that is there', async () => {
+    write('ord.dat', Array.from({ length: 20 }, (_, n) => `${4711 + n} Customer ${String(n).padEnd(8)}${String(n * 150).padStart(8)}\n`).join(''));
+    write('ord.cpy', '       01  ORD.\n           05  ORD-NO  PIC 9(6).\n           05  CUST  PIC X(4).\n           05  AMT  PIC S9(5)V99 COMP-3.\n');
+    const packed = Array.from({ length: 20 }, (_, n) =>
+      Buffer.concat([
+        Buffer.from(String(4711 + n).padStart(6, '0')).map((byte) => byte + 0xc0),
+        Buffer.from([0xc3, 0xa4, 0xa2, 0xa3]),
+        Buffer.from(`${String(n * 125).padStart(7, '0')}c`, 'hex'),
+      ]),
+    );
+    write('ord.bin', Buffer.concat(packed));
+    expect(await run('import', 'fixed', join(directory, 'ord.dat'), '--system', 'host')).toMatchObject({ code: 0, out: expect.stringContaining('written  host-ord.yaml') });
+    const other = await run('import', 'copybook', join(directory, 'ord.cpy'), '--sample', join(directory, 'ord.bin'), '--system', 'host', '--endpoint', 'packed');
+    expect([other.code, other.out]).toEqual([0, 'changed  host-ord.yaml\nwritten  host-packed.yaml\nwritten  samples/host-packed.json\n']);
+    expect(read('host-packed.yaml')).toContain('amt: required decimal');
+    await fits(2);
+  });
+
+  test('xml and edi', async () => {
+    const order = (n: number): string =>
+      `<Order no="${4711 + n}"><Cust>C${n}</Cust><Total>${n + 1}.50</Total><Lines><Line><Sku>A</Sku></Line><Line><Sku>B</Sku></Line></Lines></Order>`;
+    write('orders.xml', `<?xml version="1.0"?>\n<Orders>${[0, 1, 2].map(order).join('\n')}</Orders>\n`);
+    expect(await run('import', 'xml', join(directory, 'orders.xml'), '--system', 'shop')).toMatchObject({ code: 0, out: expect.stringContaining('written  shop-orders.yaml') });
+    expect(read('shop-orders.yaml')).toContain('total: {from: record.Total, decimal: point}');
+    write(
+      'orders.edi',
+      "UNA:+.? 'UNB+UNOC:3+SENDER+RECEIVER+260301:0800+1'UNH+1+ORDERS:D:96A:UN'BGM+220+4711+9'DTM+137:20260301:102'LIN+1++A-1:SA'QTY+21:2'UNS+S'UNT+7+1'UNZ+1+1'",
+    );
+    expect(await run('import', 'edi', join(directory, 'orders.edi'), '--system', 'partner')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('written  partner-orders.yaml'),
+    });
+    expect(read('partner-orders.yaml')).toContain('edifact:');
+    await fits(2);
+  });
+
+  test('a sample that says nothing, a system that reads no files, an errand to no file', async () => {
+    write('empty.csv', '');
+    write('systems.yaml', `systems: {legacy: {adapter: sql, connect: {driver: sqlite, file: ${JSON.stringify(join(directory, 'a.db'))}}}}\n`);
+    expect(await run('import', 'csv', join(directory, 'empty.csv'))).toMatchObject({ code: 1, err: expect.stringContaining('E127') });
+    expect(await run('import', 'csv', join(directory, 'empty.csv'), '--system', 'legacy')).toMatchObject({ code: 1, err: expect.stringContaining('its adapter is sql') });
+    expect(await run('import', 'csv', join(directory, 'no.csv'))).toMatchObject({ code: 1, err: expect.stringContaining('cannot be read') });
   });
 });

@@ -1,5 +1,5 @@
 import type { HistoryQuery, MessageSummary, ParkedDelivery, ParkedLane, StoredDeadLetter, StoredEvent } from '../../bus/store/contract.js';
-import { type Actor, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
+import { type Actor, type FileLine, type LedgerLine, type NodeStatus, type RouteStatus, type Service, type Status, type SystemStatus, UnknownName } from '../../console/service.js';
 
 export interface Change {
   readonly what: string;
@@ -196,6 +196,43 @@ const routes: readonly RouteStatus[] = [
   },
 ];
 
+const files: readonly FileLine[] = [
+  {
+    endpoint: 'legacy.files',
+    id: 'ORD_9.csv',
+    name: 'ORD_9.csv',
+    state: 'held',
+    place: 'ORD_9.csv',
+    size: 12,
+    records: 0,
+    accepted: 0,
+    filtered: 0,
+    dead: 0,
+    reason: 'number 8 missing',
+    seenAt: AT,
+  },
+  {
+    endpoint: 'legacy.files',
+    id: '0mg9x2',
+    name: `ORD_7.csv`,
+    state: 'failed',
+    place: `failed/${HOSTILE}`,
+    size: 4_711,
+    hash: 'ab'.repeat(32),
+    identity: '0011223344556677',
+    records: 3,
+    accepted: 2,
+    filtered: 0,
+    dead: 1,
+    reason: HOSTILE,
+    seenAt: AT,
+    claimedAt: AT,
+    doneAt: AT,
+    endedAt: AT,
+  },
+];
+const target = { endpoint: 'erp.orders', delivered: 1, pending: 0, parked: 0, dead: 1, discarded: 0 };
+
 /** A service that remembers what it was asked, for tests of the admin API and of the command line. */
 export function fakeService(): FakeService {
   const fake: FakeService = {
@@ -279,6 +316,29 @@ export function fakeService(): FakeService {
       const failed = ids.filter((id) => id === 'u-2').map((id) => ({ id, reason: 'it is being sent' }));
       return { resolved: ids.length - failed.length, failed };
     },
+    files: async ({ endpoint, state, limit }) =>
+      files.filter((file) => (endpoint === undefined || file.endpoint.startsWith(endpoint)) && (state === undefined || file.state === state)).slice(0, limit),
+    file: async (reference) => {
+      const found = files.find(({ id, name }) => id === reference || name === reference);
+      if (!found) throw new UnknownName(`no file "${reference}" is known`);
+      return { ...found, others: ['0mfz1'], messages: [hostile.id] };
+    },
+    releaseFile: async (endpoint, id, by) => change('release file', [endpoint, id], by),
+    reprocessFile: async (endpoint, id, by) => change('reprocess file', [endpoint, id], by),
+    reconcile: async ({ endpoint }) =>
+      files
+        .filter((file) => file.claimedAt !== undefined && (endpoint === undefined || file.endpoint === endpoint))
+        .map((file) => ({
+          file,
+          delivered: 1,
+          filtered: 0,
+          dead: 1,
+          parked: 0,
+          pending: 0,
+          missing: 1,
+          targets: [target],
+          problems: [`1 of 3 records have no message ${HOSTILE}`],
+        })),
     reload: async (by) => {
       change('reload', [], by);
       return { applied: fake.applies, revision: 41, report: fake.applies ? '' : 'error[E100] the file is no valid YAML', changed: fake.applies ? ['legacy'] : [], waited: [] };

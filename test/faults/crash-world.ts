@@ -17,7 +17,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import type { Failpoint } from '../../bus/failpoint.js';
@@ -70,6 +70,9 @@ export class CrashWorld {
   private port = 0;
   private partnerPort = 0;
   private generation = 0;
+  private files = 0;
+  /** Another device than the drop folder's: what was read goes there. */
+  private readonly elsewhere = `/dev/shm/${basename(this.directory)}`;
   private posting: Promise<unknown> = Promise.resolve();
   /** Dead now, by the partner's will. */
   private refused: string[] = [];
@@ -301,7 +304,7 @@ export class CrashWorld {
     const parts = archived.filter((name) => name.endsWith('.part'));
     const short = archived.filter((name) => name.startsWith('R') && statSync(join(this.volumePath('archive'), name)).size < LARGE.length);
     const inbox = readdirSync(this.volumePath('inbox'), { recursive: true, encoding: 'utf8' });
-    const left = inbox.filter((name) => name.endsWith('.csv') && !/^(done|failed)\//.test(name));
+    const left = inbox.filter((name) => /\.csv(\.done)?$/.test(name) && !/^failed\//.test(name));
     const unexplained = inbox.filter((name) => name.startsWith('failed/') && name.endsWith('.csv') && !inbox.includes(`${name}.reason.json`));
     return [
       ...this.lacking(),
@@ -329,6 +332,7 @@ export class CrashWorld {
     await this.rest.close();
     this.source?.close();
     rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.elsewhere, { recursive: true, force: true });
   }
 
   private get expected(): { readonly delivered: number; readonly filtered: number; readonly dead: number } {
@@ -392,8 +396,8 @@ export class CrashWorld {
   }
 
   private putFiles(no: number): void {
-    this.drop(`${no}-a.csv`, [`F${no}1,8.50`]);
-    this.drop(`${no}-b.csv`, [`F${no}2,8.50`, `F${no}3,eleven`]);
+    this.drop(`${++this.files}-a.csv`, [`F${no}1,8.50`]);
+    this.drop(`${++this.files}-b.csv`, [`F${no}2,8.50`, `F${no}3,eleven`]);
     this.wanted.push(`F${no}1`, `F${no}2`);
     this.ended += 2;
     this.broken += 1;
@@ -467,6 +471,7 @@ export class CrashWorld {
     const inbox = this.volumePath('inbox');
     writeFileSync(join(inbox, `.${name}`), `number,amount\n${rows.join('\n')}\n`);
     renameSync(join(inbox, `.${name}`), join(inbox, name));
+    writeFileSync(join(inbox, `${name}.done`), '');
   }
 
   /** Each time a little different, so that a reload restarts sources and targets. */
@@ -491,9 +496,18 @@ systems:
       orders: {table: orders, key: num, columns: {num: integer, amount: text, status: text}, max_records: 3, schedule: {every: ${changing}ms}}
   drop:
     adapter: file
-    connect: {root: ${this.directory}}
+    connect: {root: /}
     read:
-      orders: {path: inbox, pattern: "*.csv", csv: {columns: [number, amount]}, stable: {polls: 1, for: 0s}, schedule: {every: 100ms}}
+      orders:
+        path: ${this.directory}/inbox
+        pattern: "*.csv"
+        marker: {name: "{name}.done"}
+        sequence: {pattern: '(\\d+)-[ab]\\.csv', start: 1}
+        archive: ${this.elsewhere}
+        max_records: 1
+        csv: {columns: [number, amount]}
+        stable: {polls: 1, for: 0s}
+        schedule: {every: 100ms}
   shop:
     adapter: rest
     read:

@@ -62,7 +62,9 @@ function looksAsian(buffer: Buffer, encoding: string): boolean {
     // Kana or Hangul prove their encodings; Han alone needs to be much.
     const script = encoding === 'euc-kr' ? /\p{Script=Hangul}/u : encoding === 'gbk' || encoding === 'big5' ? /\p{Script=Han}/u : /[\p{Script=Hiragana}\u30a0-\u30ff]/u;
     const proof = foreign.filter((character) => script.test(character)).length;
-    return foreign.length >= 4 && proof > foreign.length * (encoding === 'gbk' || encoding === 'big5' ? 0.8 : 0.3);
+    // Two umlauts side by side are a Han character too.
+    const isSparse = (encoding === 'gbk' || encoding === 'big5') && foreign.length * 2 < buffer.length * 0.08;
+    return foreign.length >= 4 && !isSparse && proof > foreign.length * (encoding === 'gbk' || encoding === 'big5' ? 0.8 : 0.3);
   } catch {
     // It does not decode: that was the question.
     return false;

@@ -1,4 +1,4 @@
-import { Misconfigured, type Value } from '../../contract/index.js';
+import { Misconfigured, newRecord, type Value } from '../../contract/index.js';
 import type { Column, Dialect, Session, Table } from '../dialects/dialect.js';
 import type { Row } from '../rows.js';
 import { Binds } from '../statement.js';
@@ -48,5 +48,5 @@ export function keysOf(table: Table, columns: readonly Column[], rows: readonly 
 
 /** The row without fields that only the way of reading uses. */
 export function without(row: Row, fields: ReadonlySet<string>): Row {
-  return { ...row, value: Object.fromEntries(Object.entries(row.value).filter(([name]) => !fields.has(name))) };
+  return { ...row, value: Object.assign(newRecord(), Object.fromEntries(Object.entries(row.value).filter(([name]) => !fields.has(name)))) };
 }

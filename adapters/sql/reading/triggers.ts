@@ -143,10 +143,10 @@ export class TriggersReading implements PollingInbound {
       if (!isRecord(old)) throw new InvalidMessage('E330', `${OLD} is no record`);
       const cells = plan.shape.selected.map(({ column }): Raw => plan.triggers.old(old[column.name] ?? null, column));
       const row = readRow(plan.shape, cells);
-      return { ...row, value: { ...row.value, ...lists }, native: new Map([...row.native, ...keys]) };
+      return { ...row, value: Object.assign(newRecord(), row.value, lists), native: new Map([...row.native, ...keys]) };
     } catch (error) {
       const value = Object.fromEntries(plan.key.map(({ column, field }) => [field, keys.get(column.name) ?? null]));
-      return { value: { ...value, ...lists }, native: keys, problem: `the deleted row cannot be read from ${OLD}: ${Error.isError(error) ? error.message : ''}` };
+      return { value: Object.assign(newRecord(), value, lists), native: keys, problem: `the deleted row cannot be read from ${OLD}: ${Error.isError(error) ? error.message : ''}` };
     }
   }
 

@@ -3,7 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Settlement, SourceRecord } from '../../../adapters/contract/index.js';
+import type { CustodyRequest, Settlement, SourceRecord } from '../../../adapters/contract/index.js';
 import { Disk } from '../../../adapters/file/disk.js';
 import { readOptions } from '../../../adapters/files/options.js';
 import { Pickup } from '../../../adapters/files/pickup.js';
@@ -49,6 +49,7 @@ export class Runner {
   readonly clock: HeldClock = heldClock();
   readonly log: RecordingLog = recordingLog();
   private pickup: Pickup | undefined;
+  private asked = 0;
 
   constructor(
     private readonly options: object,
@@ -73,6 +74,12 @@ export class Runner {
       await this.pickup.open(signal);
     }
     return this.pickup;
+  }
+
+  /** What `signalbox files` leaves for the next poll. */
+  async ask(action: CustodyRequest['action'], id: string): Promise<void> {
+    const request: CustodyRequest = { action, id, by: 'anna: checked', at: this.clock.now().getTime() };
+    await this.state.put(new Map([[`ask/${String(this.asked++).padStart(12, '0')}`, JSON.stringify(request)]]));
   }
 
   async poll(

@@ -261,7 +261,7 @@ describe('servers that are hostile', () => {
       'the name has more than 200 bytes',
       'the name has a control character',
     ]);
-    expect(server.requests.filter((request) => /(^rename|^open) .*(\.\.|\/etc|\n)/.test(request))).toEqual([]);
+    expect(server.requests.filter((request) => /\.\.|\/etc/.test(request))).toEqual([]);
   });
 
   test('a server that shows only a weaker kind of key than the pinned one is refused like any other wrong key', async () => {

@@ -21,7 +21,7 @@ const described = (more: Partial<Described> = {}): Described => ({
   ...more,
 });
 const draftOf = (table: Described, strategy?: Strategy) =>
-  tableDraft({ system: 'legacy', table, samples: [], children: [] }, { ...(strategy === undefined ? {} : { strategy }) }, new Set());
+  tableDraft({ system: 'legacy', table, samples: [], children: [] }, { ...(strategy === undefined ? {} : { strategy }) }, { types: new Set(), routes: new Set() });
 const strategyOf = (table: Described): readonly string[] => Object.keys(draftOf(table).read).filter((name) => ['cursor', 'triggers', 'snapshot'].includes(name));
 
 describe('the safest way to read a table that asks least', () => {
@@ -68,8 +68,8 @@ test('bytes are left out and said, columns that cannot be named leave `columns` 
   const fields = [field('A', 'decimal', { precision: 12, scale: 2 }), field('B C', 'text', { nullable: true, length: 20 }), field('IMG', 'bytes')];
   const draft = draftOf(described({ fields, key: ['A'] }));
   expect(draft.fields).toEqual([
-    { name: 'A', as: 'a', words: 'required decimal 12.2' },
-    { name: 'B C', as: 'bC', words: 'text 20' },
+    { path: ['A'], as: 'a', words: 'required decimal 12.2' },
+    { path: ['B C'], as: 'bC', words: 'text 20' },
   ]);
   expect(draft.read).not.toHaveProperty('columns');
   expect(draft.notes.join('\n')).toContain('IMG holds bytes');
