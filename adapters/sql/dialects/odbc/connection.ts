@@ -1,5 +1,6 @@
-// One ODBC connection with one statement handle, in a thread of its own: every call waits.
-import { type Kind, MOST_BYTES, MOST_TEXT, type Raw } from '../../values.js';
+// One ODBC connection with one statement handle, in a thread of its own: every call waits. What a thread loads it loads for each connection, so
+// nothing here imports more than it must.
+import type { Kind, Raw } from '../../values.js';
 import type { Bind, Result } from '../dialect.js';
 import { ATTRIBUTE, C_TYPE, FREE, HANDLE, type Handle, INDICATOR, INFO, type Library, loadLibrary, type Memory, RESULT, STATEMENT } from './library.js';
 import { parameterOf } from './parameters.js';
@@ -9,7 +10,7 @@ import { cTypeOf, kindOf, SQL_TYPE } from './types.js';
 export class OdbcConnection {
   readonly #library: Library;
   readonly #text: TextForm;
-  readonly #tooLarge: string;
+  readonly #opening: Opening;
   readonly #environment: Handle;
   readonly #connection: Handle;
   readonly #statement: Handle;
@@ -21,7 +22,7 @@ export class OdbcConnection {
   constructor(opening: Opening) {
     this.#library = loadLibrary(opening.library);
     this.#text = opening.text;
-    this.#tooLarge = opening.tooLarge;
+    this.#opening = opening;
     const library = this.#library;
     this.#environment = library.allocate(HANDLE.environment, null);
     library.setVersion3(this.#environment);
@@ -152,7 +153,7 @@ export class OdbcConnection {
     const cType = cTypeOf(type, this.#text);
     // The driver ends text with a zero.
     const terminator = cType === C_TYPE.wide ? 2 : cType === C_TYPE.char ? 1 : 0;
-    const most = kind === 'bytes' ? MOST_BYTES : MOST_TEXT;
+    const most = kind === 'bytes' ? this.#opening.most.bytes : this.#opening.most.text;
     let parts: Buffer[] = [];
     let size = 0;
     for (;;) {
@@ -169,7 +170,7 @@ export class OdbcConnection {
       else parts.push(Buffer.from(part));
       if (!cut) break;
     }
-    return size > most ? `${this.#tooLarge}${size}` : this.#value(Buffer.concat(parts), kind, type, cType);
+    return size > most ? `${this.#opening.tooLarge}${size}` : this.#value(Buffer.concat(parts), kind, type, cType);
   }
 
   #value(bytes: Buffer, kind: Kind, type: number, cType: number): Raw {

@@ -1,7 +1,7 @@
 import { Misconfigured, NotConnected, TryAgain } from '../../../contract/index.js';
 import { abortable, within } from '../../abortable.js';
 import type { OdbcConnect } from '../../config.js';
-import { TOO_LARGE } from '../../values.js';
+import { MOST_BYTES, MOST_TEXT, TOO_LARGE } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
 import { connectionString } from './connection-string.js';
 import { classifyOdbc } from './failures.js';
@@ -152,6 +152,7 @@ class OdbcDatabase implements Database {
       installed: connect.dsn === undefined ? { driver: connect.odbc_driver ?? '' } : { dsn: connect.dsn },
       text: connect.text,
       loginSeconds: Math.max(1, Math.ceil(connect.connect_timeout / 1000)),
+      most: { text: MOST_TEXT, bytes: MOST_BYTES },
       tooLarge: TOO_LARGE,
     };
     const thread = new OdbcThread();
