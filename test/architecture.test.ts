@@ -161,7 +161,20 @@ describe('architecture', () => {
       }
       return seen;
     };
-    const heavy = ['amqplib', 'basic-ftp', 'better-sqlite3', 'pg', 'pg-logical-replication', 'mysql2', 'mysql2/promise', 'koffi', 'tedious', 'oracledb', 'ssh2-sftp-client', 'undici'];
+    const heavy = [
+      'amqplib',
+      'basic-ftp',
+      'better-sqlite3',
+      'pg',
+      'pg-logical-replication',
+      'mysql2',
+      'mysql2/promise',
+      'koffi',
+      'tedious',
+      'oracledb',
+      'ssh2-sftp-client',
+      'undici',
+    ];
     const specs = files.filter((file) => /^adapters\/(?!contract)[^/]+\/index\.ts$/.test(file));
     expect(specs.flatMap((file) => [...reach(file, new Set())].filter((to) => heavy.includes(to)).map((to) => `${file} reaches ${to}`))).toEqual([]);
   });
