@@ -15,6 +15,7 @@ export class OdbcConnection {
   readonly #connection: Handle;
   readonly #statement: Handle;
   readonly #chunk = Buffer.allocUnsafeSlow(64 << 10);
+  readonly #transactions: boolean;
   #isolation: number | undefined;
   #describes = true;
 
@@ -30,7 +31,8 @@ export class OdbcConnection {
     this.#connection = library.allocate(HANDLE.connection, this.#environment);
     library.setConnection(this.#connection, ATTRIBUTE.loginTimeout, opening.loginSeconds);
     this.#check(library.connect(this.#connection, opening.connectionString), HANDLE.connection, this.#connection);
-    library.setConnection(this.#connection, ATTRIBUTE.autocommit, 0);
+    this.#transactions = library.small(this.#connection, INFO.transactions) !== 0;
+    if (this.#transactions) library.setConnection(this.#connection, ATTRIBUTE.autocommit, 0);
     this.#statement = library.allocate(HANDLE.statement, this.#connection);
   }
 
@@ -44,7 +46,7 @@ export class OdbcConnection {
         driver: text(INFO.driver),
         quote: text(INFO.quote) || ' ',
         escape: text(INFO.escape),
-        transactions: this.#library.small(this.#connection, INFO.transactions) !== 0,
+        transactions: this.#transactions,
       },
     };
   }
@@ -53,7 +55,7 @@ export class OdbcConnection {
     if (this.#library.isDead(this.#connection)) throw new OdbcError('08S01', 0, 'the connection was lost while it was idle');
     // A hint that many drivers do not heed.
     this.#library.setConnection(this.#connection, ATTRIBUTE.accessMode, readOnly ? 1 : 0);
-    if (isolation !== undefined && isolation !== this.#isolation) {
+    if (this.#transactions && isolation !== undefined && isolation !== this.#isolation) {
       this.#check(this.#library.setConnection(this.#connection, ATTRIBUTE.isolation, isolation), HANDLE.connection, this.#connection);
       this.#isolation = isolation;
     }
@@ -94,11 +96,12 @@ export class OdbcConnection {
   }
 
   end(commit: boolean): void {
+    if (!this.#transactions) return;
     this.#check(this.#library.end(this.#connection, commit), HANDLE.connection, this.#connection);
   }
 
   close(): void {
-    this.#library.end(this.#connection, false);
+    if (this.#transactions) this.#library.end(this.#connection, false);
     this.#library.freeHandle(HANDLE.statement, this.#statement);
     this.#library.disconnect(this.#connection);
     this.#library.freeHandle(HANDLE.connection, this.#connection);

@@ -81,8 +81,9 @@ class OdbcDatabase implements Database {
     this.#closed = true;
     for (const wake of this.#waiting.splice(0)) wake();
     this.#idle.length = 0;
-    await within(3_000, Promise.all([...this.#threads].map((thread) => thread.close())));
-    await this.#canceller?.close();
+    const threads = [...this.#threads, ...(this.#canceller ? [this.#canceller] : [])];
+    await within(3_000, Promise.all(threads.map((thread) => thread.close())));
+    for (const thread of threads) thread.forget();
   }
 
   async #run<T>(readOnly: boolean, work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
