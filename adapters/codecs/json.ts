@@ -1,31 +1,47 @@
 import { z } from 'zod';
 import { byteSize, InvalidMessage, JsonError, parseJson, writeJson } from '../contract/index.js';
 import { type Codec, type Decoded, KEPT_BYTES } from './codec.js';
+import { failedRecord } from './compression.js';
 import { decodeText, withoutMark } from './encodings.js';
+import { onlyArray } from './json-path.js';
 import { collect, splitLines } from './lines.js';
 
 /** RFC 8259: JSON between systems is UTF-8, so there is no encoding to choose. */
-export const jsonOptions = z.strictObject({
-  as: z.enum(['document', 'lines', 'array']).default('document').meta({
-    title: 'As',
-    description: 'document: the file is one record. lines: each line is one. array: each element of the outermost array is one.',
-  }),
-  max_record: byteSize().prefault('16MiB').meta({ title: 'Longest record', description: 'A longer record fails.', advanced: true }),
-});
+export const jsonOptions = z
+  .strictObject({
+    as: z.enum(['document', 'lines', 'array']).default('document').meta({
+      title: 'As',
+      description: 'document: the file is one record. lines: each line is one. array: each element of the outermost array is one.',
+    }),
+    each: z
+      .string()
+      .regex(/^[^.]+(\.[^.]+)*$/, 'expected names with dots between them, such as data.items')
+      .optional()
+      .meta({ title: 'Each', description: 'Names that lead to the array, when it is not the outermost value. What is beside it is not read.', examples: ['data.items'] }),
+    max_record: byteSize().prefault('16MiB').meta({ title: 'Longest record', description: 'A longer record fails.', advanced: true }),
+  })
+  .refine(({ as, each }) => each === undefined || as === 'array', { path: ['each'], message: 'each is for as: array' });
 
 export type JsonOptions = z.output<typeof jsonOptions>;
 
 export function jsonCodec(options: JsonOptions): Codec {
   const split = { document, lines, array }[options.as];
+  const path = options.each?.split('.');
   return {
     fields: undefined,
     async *decode(bytes, source) {
       let number = 1;
-      for await (const elements of split(withoutMark(bytes, 'utf-8'), options.max_record)) yield elements.map((element) => read(number++, element, source));
+      const text = withoutMark(bytes, 'utf-8');
+      try {
+        for await (const elements of split(path ? onlyArray(text, path, source) : text, options.max_record)) yield elements.map((element) => read(number++, element, source));
+      } catch (error) {
+        if (!path) throw error;
+        yield [failedRecord(number, error)];
+      }
     },
     encode(payloads) {
       const texts = payloads.map((payload) => writeJson(payload));
-      if (options.as === 'array') return Buffer.from(`[${texts.join(',\n')}]\n`);
+      if (options.as === 'array') return Buffer.from(`${(path ?? []).reduceRight((inner, name) => `{${JSON.stringify(name)}:${inner}}`, `[${texts.join(',\n')}]`)}\n`);
       if (options.as === 'document' && texts.length !== 1) throw new InvalidMessage('E348', `a JSON document holds one payload, not ${texts.length}`);
       return Buffer.from(texts.map((text) => `${text}\n`).join(''));
     },

@@ -39,6 +39,44 @@ describe('json', () => {
     expect((await decodeAll(codec({ json: { as: 'array' } }), text, 2)).map(shown)).toEqual(expected);
   });
 
+  test('an array below a path, wherever chunks end', async () => {
+    const nested = codec({ json: { as: 'array', each: 'data.items' } });
+    const text = '{"items":[9],"x":{"data":{"items":[8]}},"d\\u0061ta" : {"n":"]}","items": [ {"items":[1]}, "t]", 3 ], "total":3}, "y":[{"items":[7]}]}';
+    for (const size of [1, 2, 7, 1000]) {
+      const records = await decodeAll(nested, text, size);
+      expect(records.map(shown)).toEqual([{ items: [1] }, 't]', 3]);
+      expect(records[1]?.offset).toBe(text.indexOf('"t]"') - 1);
+    }
+    expect((await decodeAll(nested, await nested.encode([{ a: 1n }, { a: 2n }]), 3)).map(shown)).toEqual([{ a: 1 }, { a: 2 }]);
+    expect(format.safeParse({ json: { each: 'a' } }).success).toBe(false);
+  });
+
+  test.each([
+    ['{"data":{}}', ['E346 orders.csv: there is no data.items']],
+    ['{"data":[]}', ['E346 orders.csv: data is no object']],
+    ['{"data":{"items":{}}}', ['E346 orders.csv: data.items is no array']],
+    ['[1]', ['E346 orders.csv: expected an object with data.items']],
+    ['{"data":{"items":[1,2', ['E346 orders.csv: the document is not complete']],
+    ['{"data":{"items":[1]}} x', ['E346 orders.csv: unexpected text after the document at offset 23']],
+    ['{"data":{"items":[1],"items":[2]}}', ['E346 orders.csv: data.items is there twice']],
+    ['', ['E346 orders.csv: the document is not complete']],
+  ])('each in %j fails', async (text, expected) => {
+    for (const size of [1, 1000]) expect((await decodeAll(codec({ json: { as: 'array', each: 'data.items' } }), text, size)).map(shown).slice(-1)).toEqual(expected);
+  });
+
+  test('hostile: deep nesting, endless elements and names of JavaScript', async () => {
+    const [deep] = await decodeAll(codec({ json: {} }), '['.repeat(100_000));
+    expect(shown(deep)).toMatch(/^E346/);
+    const records = await decodeAll(
+      codec({ json: { as: 'array', max_record: '1KiB' } }),
+      `["${'x'.repeat(1_000_000)}",${'['.repeat(1_000)}${']'.repeat(1_000)},{"__proto__":{"a":1},"constructor":2}]`,
+      4_096,
+    );
+    expect(records.map(({ failure }) => failure?.code)).toEqual(['E345', expect.anything(), undefined]);
+    expect(Object.keys(records[2]?.value as object)).toEqual(['__proto__', 'constructor']);
+    expect(shown((await decodeAll(codec({ json: {} }), '{"a":1,"a":2}'))[0])).toMatch(/^E346/);
+  });
+
   test('writes documents, lines and arrays', async () => {
     const payloads = [{ total: new Decimal(150n, 2) }, { total: 2n }];
     expect(String(await codec({ json: {} }).encode(payloads.slice(0, 1)))).toBe('{"total":1.50}\n');
