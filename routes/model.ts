@@ -240,7 +240,10 @@ export const outboundRouteConfig = z
   .strictObject({
     subscribe: name.meta({ title: 'Subscribe', description: 'Canonical type.', examples: ['Order'] }),
     match: z.enum(['all', 'first']).default('all').meta({ title: 'Match', description: '`all`: every matching rule fires; `first`: the first one only.' }),
-    deliver: z.array(ruleConfig).max(100_000).meta({ title: 'Deliver', description: 'Rules, top to bottom. Empty is for a type nobody takes yet: every message then goes to `otherwise`.' }),
+    deliver: z
+      .array(ruleConfig)
+      .max(100_000)
+      .meta({ title: 'Deliver', description: 'Rules, top to bottom. Empty is for a type nobody takes yet: every message then goes to `otherwise`.' }),
     otherwise: z
       .strictObject({
         to: z.enum(['dead_letter', 'drop']).meta({ title: 'To', description: '`dead_letter`, or `drop`: the message is recorded as filtered.' }),

@@ -73,6 +73,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['bus/sqlite/', 'adapters/sql/', 'bus/store/sqlite/', 'bus/embedded/'],
   pg: ['adapters/sql/', 'bus/store/postgres/'],
   mysql2: ['adapters/sql/'],
+  'pg-logical-replication': ['adapters/sql/reading/replication.ts'],
   koffi: ['adapters/sql/dialects/odbc/library.ts'],
   tedious: ['adapters/sql/dialects/sqlserver/'],
   oracledb: ['adapters/sql/dialects/oracle/'],
@@ -160,7 +161,20 @@ describe('architecture', () => {
       }
       return seen;
     };
-    const heavy = ['amqplib', 'basic-ftp', 'better-sqlite3', 'pg', 'mysql2', 'mysql2/promise', 'koffi', 'tedious', 'oracledb', 'ssh2-sftp-client', 'undici'];
+    const heavy = [
+      'amqplib',
+      'basic-ftp',
+      'better-sqlite3',
+      'pg',
+      'pg-logical-replication',
+      'mysql2',
+      'mysql2/promise',
+      'koffi',
+      'tedious',
+      'oracledb',
+      'ssh2-sftp-client',
+      'undici',
+    ];
     const specs = files.filter((file) => /^adapters\/(?!contract)[^/]+\/index\.ts$/.test(file));
     expect(specs.flatMap((file) => [...reach(file, new Set())].filter((to) => heavy.includes(to)).map((to) => `${file} reaches ${to}`))).toEqual([]);
   });

@@ -46,7 +46,10 @@ export class EdiProblem extends Error {
 
 const tag = () => z.string().regex(/^[A-Z0-9]{2,3}$/, 'expected the tag of a segment such as LIN or N1');
 const group = <T extends z.ZodType>(nested: T) =>
-  z.strictObject({ start: tag().meta({ title: 'Start', description: 'The segment each repetition begins with.', examples: ['LIN'] }), groups: nested });
+  z.strictObject({
+    start: tag().meta({ title: 'Start', description: 'The segment each repetition begins with.', examples: ['LIN'] }),
+    groups: nested.meta({ title: 'Groups', description: 'Loops within each repetition.' }),
+  });
 const groupName = z.string().regex(/^(?!(?:segments|interchange|group|message)$)[a-z][a-z0-9_]*$/, 'expected a name such as lines');
 const none = z.strictObject({}).default({});
 const level = <T extends z.ZodType>(nested: T) => z.record(groupName, group(nested)).default({});

@@ -44,9 +44,11 @@ export interface Part {
 /** Bytes of a record with everything below it. */
 const LARGEST_GROUP = 16 * 1024 * 1024;
 
+const NO_LISTS: ReadonlyMap<string, Value[]> = new Map();
+
 interface Open {
   readonly kind: Kind;
-  readonly value: Record<string, Value>;
+  readonly value: ValueRecord;
   readonly lists: ReadonlyMap<string, Value[]>;
 }
 
@@ -144,6 +146,8 @@ export class Grouping {
   }
 
   private open(part: Part, kind: Kind, fields: ValueRecord): Open {
+    const carries = !kind.below && (this.plan.typeField !== undefined || this.plan.header?.as !== undefined);
+    if (!carries && Object.keys(kind.children).length === 0) return { kind, value: fields, lists: NO_LISTS };
     const value = newRecord();
     if (this.plan.typeField !== undefined && !kind.below) value[this.plan.typeField] = part.kind ?? null;
     for (const [name, field] of Object.entries(fields)) value[name] = field;

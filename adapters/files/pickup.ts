@@ -259,7 +259,9 @@ export class Pickup implements PollingInbound {
     const when = (at: number): string => new Date(at).toISOString();
     if (before.name && before.name.hash !== claim.hash && sameName !== 'process') {
       const reason = `a file of this name with other content was read at ${when(before.name.at)} (${before.name.id})`;
-      return sameName === 'reject' ? { ...identified, reason, unread: 'rejected' } : this.hold(taken, { ...identified, reason });
+      if (sameName === 'alert') return this.hold(taken, { ...identified, reason });
+      this.logger.warn('file.rejected', `${taken.name} is not read: ${reason}`, { code: 'E452' });
+      return { ...identified, reason, unread: 'rejected' };
     }
     if (!before.content || sameContent === 'process') return identified;
     const reason = `${before.content.name} with the same content was read at ${when(before.content.at)} (${before.content.id})`;

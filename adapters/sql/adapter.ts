@@ -17,13 +17,13 @@ import { SqlCallable } from './callable.js';
 import type { Call, Connect, Read, Write } from './config.js';
 import { describeTable, listTables, sampleTable } from './describe.js';
 import type { Database, Dialect } from './dialects/dialect.js';
+import { zoned } from './dialects/zoned.js';
 import { SqlOutbound } from './outbound.js';
 import { probe } from './probe.js';
 import { provision } from './provision.js';
 import { reading } from './reading/index.js';
 import { STRATEGIES, strategyOf } from './reading/strategies.js';
 import { type Strategy, tableRead } from './reading/strategy.js';
-import type { Zone } from './zone.js';
 
 // A driver is loaded when a system needs it.
 const DIALECTS: Readonly<Record<Connect['driver'], (connect: Connect) => Promise<Dialect>>> = {
@@ -73,7 +73,7 @@ class SqlSystem implements ConnectedSystem {
     for (const { table, right } of strategy.rights?.(config) ?? []) this.#needed.set(table, right);
     for (const child of Object.values(config.include)) this.#read.add(child.table);
     if (config.triggers) this.#triggers.set(endpoint.name, config);
-    return reading({ endpoint, link: this.#connected, log: this.log, clock: this.clock }, config);
+    return reading({ endpoint, system: this.name, connect: this.connect, link: this.#connected, log: this.log, clock: this.clock }, config);
   }
 
   outbound(endpoint: EndpointContext): SqlOutbound {
@@ -83,7 +83,7 @@ class SqlSystem implements ConnectedSystem {
   }
 
   callable(endpoint: EndpointContext): SqlCallable {
-    return new SqlCallable(endpoint.config as Call, this.#connected, this.clock);
+    return new SqlCallable(endpoint.config as Call, this.connect, this.#connected, this.clock);
   }
 
   probe(signal: AbortSignal) {
@@ -128,18 +128,4 @@ class SqlSystem implements ConnectedSystem {
       throw error;
     }
   }
-}
-
-/** The dialect with the zone of the configuration at every column that may hold a time. */
-function zoned(dialect: Dialect, { zone, repeated_hour }: Connect): Dialect {
-  if (zone === undefined) return dialect;
-  const known: Zone = { name: zone, repeated: repeated_hour };
-  const withZone: Pick<Dialect, 'table'> = {
-    async table(session, name) {
-      const found = await dialect.table(session, name);
-      if ('candidates' in found) return found;
-      return { ...found, columns: found.columns.map((column) => (/^(timestamp|instant|any)$/.test(column.kind) ? { ...column, zone: known } : column)) };
-    },
-  };
-  return Object.assign(Object.create(dialect) as Dialect, withZone);
 }

@@ -1,10 +1,11 @@
 import { type Callable, type Clock, InvalidMessage, Misconfigured, NotConnected, newRecord, type Value, type ValueRecord } from '../contract/index.js';
 import { abortable } from './abortable.js';
 import { Answers } from './answers.js';
-import type { Call } from './config.js';
+import type { Call, Connect } from './config.js';
+import { zonedColumn } from './dialects/zoned.js';
 import type { Link } from './reading/source.js';
 import { bindNamed, type NamedStatement, parseStatement } from './statement.js';
-import { readCell, textOf, Unreadable } from './values.js';
+import { fitCell, readCell, textOf, Unreadable } from './values.js';
 
 /** A question under way, with everybody who waits for its answer. */
 interface Flight {
@@ -21,6 +22,7 @@ export class SqlCallable implements Callable {
 
   constructor(
     private readonly config: Call,
+    private readonly connect: Connect,
     private readonly link: () => Promise<Link>,
     private readonly clock: Clock,
   ) {
@@ -86,7 +88,7 @@ export class SqlCallable implements Callable {
     const records = rows.map((row) => {
       const record = newRecord();
       fields.forEach(({ name, kind }, at) => {
-        const value = readCell(row[at] ?? null, kind);
+        const value = fitCell(readCell(row[at] ?? null, kind), zonedColumn({ name, kind, type: '', nullable: true }, this.connect), undefined);
         if (value instanceof Unreadable) throw new InvalidMessage('E330', `${name}: ${value.text.slice(0, 60)} ${value.reason}`);
         record[name] = value;
       });

@@ -4,9 +4,12 @@ import { oracleConnect } from './dialects/oracle/options.js';
 import { limits, server, times } from './dialects/server.js';
 import { sqlserverConnect } from './dialects/sqlserver/options.js';
 import { columns, include, names, table } from './options.js';
+import { bulk } from './reading/bulk-options.js';
+import { cdc } from './reading/cdc-options.js';
 import { claim } from './reading/claim-options.js';
 import { cursor } from './reading/cursor-options.js';
 import { outbox } from './reading/outbox-options.js';
+import { query } from './reading/query-options.js';
 import { snapshot } from './reading/snapshot-options.js';
 import { checkRead } from './reading/strategies.js';
 import { triggers } from './reading/triggers-options.js';
@@ -50,6 +53,9 @@ export const read = z
     outbox: outbox.optional(),
     triggers: triggers.optional(),
     snapshot: snapshot.optional(),
+    query: query.optional(),
+    bulk: bulk.optional(),
+    cdc: cdc.optional(),
   })
   .superRefine(checkRead);
 export type Read = z.output<typeof read>;

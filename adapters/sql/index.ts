@@ -5,7 +5,7 @@ import { lintCall, lintRead, lintWrite, readFields, writeFields } from './lint.j
 export default defineAdapter({
   name: 'sql',
   title: 'SQL database',
-  summary: 'Reads new and changed rows, writes rows exactly once, and asks questions: SQLite, PostgreSQL, MariaDB and MySQL.',
+  summary: 'Reads new and changed rows, writes rows exactly once, and asks questions: SQLite, PostgreSQL, MariaDB and MySQL, SQL Server, Oracle, and others through ODBC.',
   contract: CONTRACT,
   stability: 'stable',
   connect,

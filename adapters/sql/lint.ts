@@ -9,7 +9,7 @@ import { parseStatement } from './statement.js';
 export function lintRead(config: unknown, connect: unknown): readonly SpecFinding[] {
   const read = config as Read;
   const strategy: Strategy = STRATEGIES[strategyOf(read)];
-  const findings: SpecFinding[] = [...lintTls(connect), ...strategy.lint(read, connect as Connect)];
+  const findings: SpecFinding[] = [...lintLink(connect), ...strategy.lint(read, connect as Connect)];
   if (strategy.seesChildren) return findings;
   for (const name of Object.keys(read.include)) {
     findings.push({ severity: 'warning', path: ['include', name], message: 'a change of child rows alone is not seen: the row itself has to change' });
@@ -20,7 +20,7 @@ export function lintRead(config: unknown, connect: unknown): readonly SpecFindin
 export function lintWrite(config: unknown, connect: unknown): readonly SpecFinding[] {
   const { mode, key, version, missing, include } = config as Write;
   const { driver } = connect as Connect;
-  const findings: SpecFinding[] = [...lintTls(connect)];
+  const findings: SpecFinding[] = [...lintLink(connect)];
   const error = (path: SpecFinding['path'], message: string, fix?: string) => findings.push({ severity: 'error', path, message, ...(fix === undefined ? {} : { fix }) });
   const warn = (path: SpecFinding['path'], message: string, fix: string) => findings.push({ severity: 'warning', path, message, fix });
   if (mode === 'procedure') {
@@ -44,7 +44,16 @@ export function lintWrite(config: unknown, connect: unknown): readonly SpecFindi
 
 export function lintCall(config: unknown, connect: unknown): readonly SpecFinding[] {
   const problem = parseStatement((config as Call).sql);
-  return [...lintTls(connect), ...(typeof problem === 'string' ? [{ severity: 'error', path: ['sql'], message: problem } as const] : [])];
+  return [...lintLink(connect), ...(typeof problem === 'string' ? [{ severity: 'error', path: ['sql'], message: problem } as const] : [])];
+}
+
+function lintLink(connect: unknown): readonly SpecFinding[] {
+  const { title, tested } = CAPABILITIES[(connect as Connect).driver];
+  const untested = `${title} is not tested against a server: the statements are compared with what its maker documents`;
+  return [
+    ...(tested ? [] : [{ severity: 'warning', path: [], message: untested, fix: 'try every endpoint with a copy of the database before it matters' } as const]),
+    ...lintTls(connect),
+  ];
 }
 
 function lintTls(connect: unknown): readonly SpecFinding[] {

@@ -152,7 +152,7 @@ export interface StoredEvent extends HistoryEvent {
  * - open after `queued`, `retry`, `redelivered`; - delivered after `delivered`, or `duplicate` with a `deliveryId` (the target had it);
  * - dead after `dead`; - parked after `parked`; - discarded after `discarded`; - filtered after `filtered`.
  * The last event wins, except: delivered stays delivered; `queued` opens only a part that is not known yet, `retry` none that
- * is dead or discarded (they may be written after what followed them);
+ * is dead, discarded or parked (they may be written after what followed them; a parked one that was let go counts as parked until it is delivered);
  * `redelivered` of the message itself (an inbound letter) forgets that it was dead, since deliveries follow. `received`, `mapped`, `note` change nothing.
  *
  * The message is `dead` while a part is dead; else `active` while one is open, or nothing ended yet; else `parked` while one is parked; else `delivered`

@@ -23,8 +23,8 @@ export function applyEvent(parts: Parts, event: Pick<HistoryEvent, 'kind' | 'del
       if (before === undefined || before === 'f') parts.set(id, 'o');
       return;
     case 'retry':
-      // It may be written after the later attempt has come to its end.
-      if (before !== 'x' && before !== 'c') parts.set(id, 'o');
+      // It may be written after the later attempt has come to its end, here or on another node.
+      if (before !== 'x' && before !== 'c' && before !== 'p') parts.set(id, 'o');
       return;
     case 'redelivered':
       if (id === '') parts.delete(id);

@@ -39,10 +39,20 @@ export function tableDraft({ system, table, samples, children }: TableSource, wi
     const linked = new Set(by.fields);
     return { field: fieldName(name), child, by, rows, type: own, fields: fieldsOf(child.fields.filter((each) => each.type !== 'bytes' && !linked.has(each.name))) };
   });
-  const fields = fieldsOf(table.fields.filter(({ type: kind }) => kind !== 'bytes'));
-  const names = new Set(fields.map(({ as }) => as));
-  const nested = lists.map(({ field, type: own, fields: each }): DraftField => ({ path: [field], as: unique(field, names), words: 'required', each: { type: own, fields: each } }));
   const key = table.key.length > 0 ? table.key : (table.indexes.find(({ unique: isUnique }) => isUnique)?.fields ?? []);
+  const columns = fieldsOf(table.fields.filter(({ type: kind }) => kind !== 'bytes'));
+  const seesDeletes = 'snapshot' in chosen.options || 'triggers' in chosen.options;
+  const fields = seesDeletes ? [OPERATION, ...columns.map((field) => (key.includes(field.path[0] ?? '') ? field : mayBeAbsent(field)))] : columns;
+  const names = new Set(fields.map(({ as }) => as));
+  const nested = lists.map(
+    ({ field, type: own, fields: each }): DraftField => ({
+      path: [field],
+      as: unique(field, names),
+      words: seesDeletes ? '' : 'required',
+      ...(seesDeletes ? { mayBeAbsent: true } : {}),
+      each: { type: own, fields: each },
+    }),
+  );
   return {
     system,
     endpoint,
@@ -57,10 +67,11 @@ export function tableDraft({ system, table, samples, children }: TableSource, wi
     type,
     fields: [...fields, ...nested],
     key,
-    samples: samples.map((row) => withChildren(withoutBytes(row), lists)),
+    samples: samples.map((row) => withChildren({ ...(seesDeletes ? { operation: 'insert' } : {}), ...withoutBytes(row) }, lists)),
     notes: [
       ...(table.comment === undefined ? [] : [`${table.name}: ${table.comment.split('\n')[0]}`]),
       ...chosen.notes,
+      ...(seesDeletes ? ['`operation` says insert, update or delete; of a deleted row perhaps only the key is known, so every other field may be absent.'] : []),
       ...(key.length === 0 ? ['There is no key: two rows with the same content are told apart by their number only.'] : []),
       ...table.children
         .filter(({ table: other }) => !lists.some(({ child }) => child.name === other))
@@ -68,6 +79,13 @@ export function tableDraft({ system, table, samples, children }: TableSource, wi
       ...skipped.map((name) => `${name} holds bytes and was left out: a canonical type has none.`),
     ],
   };
+}
+
+/** What the ways of reading that see deletes add to the row. */
+const OPERATION: DraftField = { path: ['operation'], as: 'operation', words: 'required text 6' };
+
+function mayBeAbsent(field: DraftField): DraftField {
+  return { ...field, words: field.words.replace(/^required /, ''), mayBeAbsent: true };
 }
 
 interface Choice {

@@ -252,7 +252,7 @@ export function fakeService(): FakeService {
     },
     provision: async (endpoint, { action, apply }, by) => {
       if (endpoint !== 'legacy.orders') throw new UnknownName(`no endpoint "${endpoint}"; known: legacy.orders`);
-      if (apply) await change(`${action}-triggers`, [endpoint], by);
+      if (apply) change(`${action}-triggers`, [endpoint], by);
       return { statements: [`CREATE TABLE x${HOSTILE}`, 'CREATE TRIGGER y'], notes: ['the account needs SELECT'], applied: apply };
     },
     pause: async (name, by) => change('pause', [pausable(name)], by),

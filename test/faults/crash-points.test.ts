@@ -13,7 +13,7 @@ import { record } from './results.js';
 
 /** `SIGNALBOX_FAULTS_ONLY=prune.done` repeats one that failed. */
 const ONLY = process.env['SIGNALBOX_FAULTS_ONLY'];
-const POINTS = (Object.keys(FAILPOINTS) as Failpoint[]).filter((point) => !MOMENTS_OF_UNKNOWN.includes(point) && (ONLY === undefined || ONLY.split(",").includes(point)));
+const POINTS = (Object.keys(FAILPOINTS) as Failpoint[]).filter((point) => !MOMENTS_OF_UNKNOWN.includes(point) && (ONLY === undefined || ONLY.split(',').includes(point)));
 const LANES = 2;
 /** In the full run also later comings to the same moment, as far as there are any, and the same moment on the way of other inputs. */
 const HITS = [1, 2, 4];

@@ -330,7 +330,8 @@ export interface DatabaseAccess {
   readonly database: string;
 }
 
-export async function startPostgres(): Promise<Server<DatabaseAccess>> {
+/** `settings`: for a server of one's own, as `wal_level=logical`. */
+export async function startPostgres(settings: readonly string[] = []): Promise<Server<DatabaseAccess>> {
   const bin = need(globSync('/usr/lib/postgresql/*/bin').sort().at(-1), 'postgresql');
   const directory = newDirectory('postgres');
   const port = await freePort();
@@ -342,7 +343,21 @@ export async function startPostgres(): Promise<Server<DatabaseAccess>> {
     ...options,
     stdio: 'ignore',
   });
-  const args = ['-D', data, '-p', String(port), '-k', directory, '-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200', '-c', 'max_wal_size=256MB'];
+  const args = [
+    '-D',
+    data,
+    '-p',
+    String(port),
+    '-k',
+    directory,
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'max_connections=200',
+    '-c',
+    'max_wal_size=256MB',
+    ...settings.flatMap((setting) => ['-c', setting]),
+  ];
   return launch(
     {
       command: join(bin, 'postgres'),

@@ -29,7 +29,7 @@ export const CAPABILITIES: Readonly<Record<Connect['driver'], Capabilities>> = {
   sqlite: { title: 'SQLite', oneWriter: true, rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: false, watermark: undefined, tested: true },
   postgres: { title: 'PostgreSQL', rowValues: true, rowsPerInsert: 1000, binds: 30_000, skipLocked: true, watermark: 'transaction', tested: true },
   mariadb: { title: 'MariaDB', rowValues: false, rowsPerInsert: 1000, binds: 30_000, skipLocked: true, watermark: undefined, tested: true },
-  sqlserver: { title: 'SQL Server', triggers: false, rowValues: false, rowsPerInsert: 1000, binds: 2000, skipLocked: true, watermark: 'rowversion', tested: false },
-  oracle: { title: 'Oracle', triggers: false, rowValues: false, rowsPerInsert: 1, binds: 1000, skipLocked: true, watermark: 'scn', tested: false },
+  sqlserver: { title: 'SQL Server', rowValues: false, rowsPerInsert: 1000, binds: 2000, skipLocked: true, watermark: 'rowversion', tested: false },
+  oracle: { title: 'Oracle', rowValues: false, rowsPerInsert: 1, binds: 1000, skipLocked: true, watermark: 'scn', tested: false },
   odbc: { title: 'ODBC', triggers: false, rowValues: false, rowsPerInsert: 1, binds: 250, skipLocked: false, watermark: undefined, tested: true },
 };

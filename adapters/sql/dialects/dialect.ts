@@ -24,6 +24,11 @@ export interface Dialect {
   bind(value: Value, column: Column): Bind;
   /** A value for a parameter of a free statement. @throws InvalidMessage for lists and records */
   bindFree(value: Value): Bind;
+  /**
+   * A value this database gave as a parameter of a free statement, where plain text would be compared with loss (a number as floating point).
+   * Absent: text is enough, the database takes it as what it is compared with.
+   */
+  readonly known?: { bind(value: Value, kind: Kind): Bind; place(place: string, kind: Kind): string };
   /** A statement that touches no table and answers one row. */
   readonly ping: string;
   /** SELECT of the first rows. */
@@ -185,7 +190,12 @@ export interface Database {
 /** One transaction. Not used concurrently. */
 export interface Session {
   /** @throws what the driver throws; the transaction turns it into a failure */
-  query(sql: string, binds?: readonly Bind[]): Promise<Result>;
+  query(sql: string, binds?: readonly Bind[], most?: Most): Promise<Result>;
+}
+
+/** What a page may hold at most, whatever its rows hold. */
+export interface Most {
+  readonly bytes: number;
 }
 
 export interface Result {
@@ -193,6 +203,8 @@ export interface Result {
   readonly rows: readonly (readonly Raw[])[];
   /** Rows written. */
   readonly changed: number;
+  /** There were more rows than `Most` allows; the first one is always there. A dialect whose driver gives whole results only never says so. */
+  readonly cut?: boolean;
 }
 
 /** The link was lost between COMMIT and its answer: only the database knows. */

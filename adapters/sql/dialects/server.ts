@@ -50,6 +50,11 @@ const tls = z
   .meta({ title: 'TLS', description: 'On and verified unless it says off; off is meant for the same machine.', examples: [{ ca: 'tls/db-ca.pem' }, 'off'] });
 
 export const server = (port: number) => ({
+  max_age: duration({ min: '1s', max: '7d' }).default(1_800_000).meta({
+    title: 'Longest life of a connection',
+    description: 'PostgreSQL and MariaDB: a connection that is older is made anew when it is free, so that after a failover no old one stays with the wrong server.',
+    advanced: true,
+  }),
   host: z
     .string()
     .min(1)

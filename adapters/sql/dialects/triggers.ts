@@ -45,6 +45,9 @@ export function triggerName({ table }: TriggerPlan, verb = 'chg'): string {
   return `signalbox_v${VERSION}_${verb}_${table.name}`;
 }
 
+/** A larger value is left out of a note (it is NULL there): a note must never be what an application's statement fails of. */
+export const MOST_OLD = 1_000_000;
+
 export function text(value: string): string {
   return `'${value.replaceAll("'", "''")}'`;
 }

@@ -46,7 +46,7 @@ export const cursor = z
     z.strictObject({
       transaction: identifier().meta({
         title: 'Transaction column',
-        description: 'PostgreSQL: an indexed column `xid8 DEFAULT pg_current_xact_id()` that a trigger renews on update.',
+        description: 'PostgreSQL: an indexed column `xid8 DEFAULT pg_current_xact_id()` that a trigger renews on update. SQL Server: a rowversion column.',
       }),
     }),
   ])
@@ -70,6 +70,8 @@ function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
   if (by && 'transaction' in by) {
     if (watermark === undefined) findings.push({ severity: 'error', path: ['cursor', 'transaction'], message: `${title} has no transaction numbers`, fix: 'name a cursor column' });
   } else if (watermark === 'transaction' || watermark === 'scn') {
+    if (watermark === 'scn')
+      warn([], 'a row may be read again, with a new id, when another row of its block changes', 'create the table with ROWDEPENDENCIES, and write with upsert');
     if (by?.overlap) warn(['cursor', 'overlap'], `not needed for a table of ${title}: reading never passes an open transaction; it is used for views only`);
   } else {
     const column = by?.column ?? key[0] ?? '';

@@ -7,6 +7,9 @@ import type { Binds } from '../statement.js';
 import { textOf } from '../values.js';
 import type { TableRead } from './strategy.js';
 
+/** Wide rows make smaller pages. */
+export const PAGE_BYTES = 32 * 1024 ** 2;
+
 export interface TablePlan {
   readonly table: Table;
   readonly shape: Shape;
@@ -49,7 +52,7 @@ export async function readPage(dialect: Dialect, session: Session, plan: TablePl
   const list = version === undefined ? selectList(dialect, plan.shape) : `${selectList(dialect, plan.shape)}, ${version}`;
   // One row more tells whether there is another page.
   const sql = dialect.page({ columns: list, from: plan.table.sql, where, order: by, limit: limit + 1 });
-  const { rows: cells } = await session.query(sql, binds.values);
+  const { rows: cells, cut = false } = await session.query(sql, binds.values, { bytes: PAGE_BYTES });
   const taken = cells.slice(0, limit);
   let rows: readonly Row[] = taken.map((row) => readRow(plan.shape, row));
   const places = rows.map((row) => order.map((column) => row.native.get(column.name) ?? null));
@@ -58,7 +61,7 @@ export async function readPage(dialect: Dialect, session: Session, plan: TablePl
   const lead = order[0]?.name ?? '';
   const versions = rows.map((row, at) => (version === undefined ? textOf(row.native.get(lead) ?? null) : `x${String(taken[at]?.at(-1))}`));
   const last = places.at(-1);
-  return { rows, versions, last, next: cells.length > limit ? last : undefined };
+  return { rows, versions, last, next: cut || cells.length > limit ? last : undefined };
 }
 
 /** Pages need a total order: two rows with one key could be torn apart at a border and one be lost. */

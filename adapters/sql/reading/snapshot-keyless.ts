@@ -103,7 +103,7 @@ export class KeylessReading implements PollingInbound {
   #record({ key, row, operation }: Change<PresentRow>, version: string): SourceRecord {
     const [content = null, copy = null] = key;
     const text = String(content);
-    const value = Object.assign(newRecord(), row ? row.row.value : contentOf(text), { [this.options.operation_field]: operation });
+    const value = Object.assign(newRecord(), row ? row.row.value : contentOf(text), { [this.options.operation]: operation });
     const position = `row ${hashOf(text)}${copy === 1n ? '' : ` (copy ${String(copy)})`}`;
     return { id: `row=${hashOf(text)};n=${String(copy)};v=${version}`, value, position, ...failureOf(row?.row, position) };
   }
@@ -113,7 +113,7 @@ export class KeylessReading implements PollingInbound {
     const { table: name } = this.read;
     if (name === undefined) throw new TypeError('the table is checked by the schema');
     const table = await database.read((session) => planTable(dialect, session, { ...this.read, table: name, key: [] }), signal);
-    refuseField(table, this.options.operation_field);
+    refuseField(table, this.options.operation);
     return { dialect, database, table };
   }
 }

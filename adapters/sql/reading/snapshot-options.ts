@@ -36,7 +36,7 @@ export const snapshot = z
       .meta({ title: 'First run', description: 'emit: every row there is comes as an insert. remember: only changes from then on.' }),
     deletes: z.boolean().default(true).meta({ title: 'Deletes', description: 'Hand over rows that are gone, with the fields of their key.' }),
     guard,
-    operation_field: identifier().default('operation').meta({ title: 'Operation field', description: 'Field of the record that says insert, update or delete.', advanced: true }),
+    operation: identifier().default('operation').meta({ title: 'Operation field', description: 'Field of the record that says insert, update or delete.', advanced: true }),
     page: z.int().min(1).max(10_000).default(1000).meta({ title: 'Page', description: 'Rows read at once.', advanced: true }),
     most: z
       .int()
@@ -55,7 +55,7 @@ export type SnapshotOptions = z.output<typeof snapshot>;
 export const snapshotStrategy: Strategy = {
   needs: ['table'],
   lint: lintSnapshot,
-  fields: ({ snapshot: options }) => ({ [options?.operation_field ?? 'operation']: 'text' }),
+  fields: ({ snapshot: options }) => ({ [options?.operation ?? 'operation']: 'text' }),
   seesChildren: true,
 };
 

@@ -15,7 +15,7 @@ import type { Read } from '../config.js';
 import type { Session } from '../dialects/dialect.js';
 import { keyText, type Row, toRecord } from '../rows.js';
 import { after, Binds, upTo } from '../statement.js';
-import { conform, Unreadable } from '../values.js';
+import { fitCell, Unreadable } from '../values.js';
 import { planTable, readPage, type TablePlan } from './page.js';
 import { type Change, compare, type Present } from './snapshot-diff.js';
 import { Handover } from './snapshot-handover.js';
@@ -159,14 +159,14 @@ export class SnapshotReading implements PollingInbound {
   }
 
   #record({ shape, key }: TablePlan, { row, key: values, operation }: Change<PresentRow>, version: string): SourceRecord {
-    const field = this.options.operation_field;
+    const field = this.options.operation;
     if (row) return toRecord({ ...row.row, value: Object.assign(newRecord(), row.row.value, { [field]: operation }) }, key, version, false);
     // Nothing but the key is known of a row that is gone: other fields are absent, so that a mapping that takes them fails instead of writing nulls.
     const value = newRecord();
     const native = new Map<string, Value>();
     key.forEach(({ column, field: name, declared }, at) => {
       const cell = values[at] ?? null;
-      const fitted = declared === undefined ? cell : conform(cell, declared);
+      const fitted = fitCell(cell, column, declared);
       native.set(column.name, cell);
       value[shape.selected.find((each) => each.column.name === column.name)?.field ?? name] = fitted instanceof Unreadable ? cell : fitted;
     });
@@ -177,7 +177,7 @@ export class SnapshotReading implements PollingInbound {
   async #prepare(signal: AbortSignal): Promise<Plan> {
     const { dialect, database } = await this.source.link();
     const table = await database.read((session) => planTable(dialect, session, this.#read), signal);
-    refuseField(table, this.options.operation_field);
+    refuseField(table, this.options.operation);
     return { dialect, database, table };
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock, EndpointContext, Logger } from '../../contract/index.js';
+import type { Connect } from '../config.js';
 import type { Database, Dialect } from '../dialects/dialect.js';
 
 export interface Link {
@@ -9,6 +10,9 @@ export interface Link {
 /** What a strategy works with. */
 export interface Source {
   readonly endpoint: EndpointContext;
+  /** Name of the system. */
+  readonly system: string;
+  readonly connect: Connect;
   /** The connections belong to the system: a strategy never closes them. */
   readonly link: () => Promise<Link>;
   readonly log: Logger;
@@ -25,6 +29,10 @@ export class Warnings {
     if (this.#said.has(event)) return;
     this.#said.add(event);
     this.source.log.warn(event, message, { endpoint: this.source.endpoint.name });
+  }
+
+  has(event: string): boolean {
+    return this.#said.has(event);
   }
 
   forget(): void {

@@ -1,8 +1,11 @@
 import type { z } from 'zod';
 import type { Read } from '../config.js';
+import { bulkStrategy } from './bulk-options.js';
+import { cdcStrategy } from './cdc-options.js';
 import { claimStrategy } from './claim-options.js';
 import { cursorStrategy } from './cursor-options.js';
 import { outboxStrategy } from './outbox-options.js';
+import { queryStrategy } from './query-options.js';
 import { snapshotStrategy } from './snapshot-options.js';
 import type { Strategy } from './strategy.js';
 import { triggersStrategy } from './triggers-options.js';
@@ -14,6 +17,9 @@ export const STRATEGIES = {
   outbox: outboxStrategy,
   triggers: triggersStrategy,
   snapshot: snapshotStrategy,
+  query: queryStrategy,
+  bulk: bulkStrategy,
+  cdc: cdcStrategy,
 } as const satisfies Readonly<Record<string, Strategy>>;
 
 export type StrategyName = keyof typeof STRATEGIES;

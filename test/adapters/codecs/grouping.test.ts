@@ -124,6 +124,31 @@ describe('records of several kinds', () => {
   });
 });
 
+describe('memory', () => {
+  test.each([
+    ['csv', csv({ trailer_record: { when: { is: 'T' }, columns: ['T'], required: false } }), 'a,b\n', '1,"2"\n'],
+    ['csv in Shift_JIS', csv({ encoding: 'shift_jis' }), 'a,b\n', '1,"2"\n'],
+    ['fixed_width', fixed({ fields: [{ name: 'a', width: 6 }], record_separator: 'none' }), '', 'abcdef'],
+  ])('F18 %s reads no further than its records are taken, whatever the size of the file', async (_, codec, head, row) => {
+    let pulled = 0;
+    const block = Buffer.from(row.repeat(2_000));
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      if (head !== '') yield Buffer.from(head);
+      for (;;) {
+        pulled++;
+        yield block;
+      }
+    }
+    let taken = 0;
+    for await (const list of codec.decode(endless(), 'endless.dat')) {
+      taken += list.length;
+      expect((pulled - 4) * 2_000).toBeLessThan(taken);
+      if (taken > 60_000) break;
+    }
+    expect(taken).toBeGreaterThan(60_000);
+  });
+});
+
 describe('control totals', () => {
   const totals = {
     delimiter: ';',

@@ -30,4 +30,17 @@ describe('all_or_nothing', () => {
     runner.restart();
     expect(values(await runner.poll({ maxRecords: 2 }))).toEqual([{ n: '3' }]);
   });
+
+  test.each([
+    [true, [], 0],
+    [false, [{ n: '1' }, { n: '2' }, 'E353'], 2],
+  ])('F17 a wrong control total with all_or_nothing: %s', async (all_or_nothing, read, accepted) => {
+    const runner = Runner.on(folder, { all_or_nothing, csv: { trailer_record: { when: { is: 'T' }, columns: ['K'], count: 'K' } } });
+    folder.write('in/a.csv', 'n\n1\n2\nT\n');
+    expect(values(await runner.poll())).toEqual(read);
+    expect(folder.files('in/failed')).toContain('a.csv');
+    const note = JSON.parse(folder.read('in/failed/a.csv.reason.json')) as Record<string, unknown>;
+    expect(note['reason']).toContain('a.csv:4: K is no number');
+    expect(note['accepted']).toBe(accepted);
+  });
 });

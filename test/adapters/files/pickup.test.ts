@@ -307,7 +307,7 @@ describe('what lies in a folder', () => {
     expect(folder.names('in/done')).toEqual(['a.csv']);
   });
 
-  test('a large file is read in batches, hashed and decoded as a stream', async () => {
+  test('F18 a large file is read in batches, hashed and decoded as a stream', async () => {
     folder.write('in/a.csv', rows(300_000));
     const records = await Runner.on(folder).poll({ maxRecords: 10_000 });
     expect(records).toHaveLength(300_000);
@@ -322,7 +322,7 @@ describe('a node that may not read any more', () => {
     if (calls-- <= 0) throw new Error('the lease was lost');
   };
 
-  test('claims nothing', async () => {
+  test('F8 F9 claims nothing', async () => {
     const runner = Runner.on(folder);
     folder.write('in/a.csv', rows(1));
     const batches = (await runner.open()).poll({ checkpoint: undefined, maxRecords: 10, signal, fence: fenceAfter(0) });
@@ -331,7 +331,7 @@ describe('a node that may not read any more', () => {
     expect(await runner.poll()).toHaveLength(1);
   });
 
-  test('puts nothing away: its last batch is durable, and the next holder does it once', async () => {
+  test('F8 F13 puts nothing away: its last batch is durable, and the next holder does it once', async () => {
     const zombie = Runner.on(folder);
     folder.write('in/a.csv', rows(2));
     let isLost = false;

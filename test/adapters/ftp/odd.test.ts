@@ -221,6 +221,7 @@ describe('servers that answer oddly', () => {
     const runner = new Runner({ pattern: '*.csv' }, space);
     expect(values(await runner.poll())).toEqual([{ n: '1' }]);
     expect(runner.log.lines.filter((line) => line.event === 'file.skipped').map((line) => line.message.split(' is not read: ')[1])).toEqual([
+      'the name is no name',
       'the name has a path separator',
       'the name has a control character',
       'it is a symbolic link',

@@ -254,7 +254,7 @@ describe('servers that are hostile', () => {
     expect([...server.files.keys()].filter((name) => /^in\/done\/../.test(name)).sort()).toEqual(['in/done/cafe\u0301.csv', 'in/done/caf\u00e9.csv', 'in/done/good.csv']);
     await runner.poll();
     expect(runner.log.lines.filter((line) => line.event === 'file.skipped').map((line) => line.message.split(' is not read: ')[1])).toEqual([
-      'the name has a path separator',
+      'the name is no name',
       'the name has a path separator',
       'the name has a control character',
       'the name has a control character',

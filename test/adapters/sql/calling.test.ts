@@ -32,7 +32,12 @@ function counting(config: Record<string, unknown>) {
     write: async () => Promise.reject(new Error('nothing is written')),
     close: async () => undefined,
   };
-  const callable = new SqlCallable(spec.call.config.parse({ sql: 'select qty from stock where sku = :sku', one: true, ...config }), async () => ({ dialect, database }), clock);
+  const callable = new SqlCallable(
+    spec.call.config.parse({ sql: 'select qty from stock where sku = :sku', one: true, ...config }),
+    spec.connect.parse({ driver: 'sqlite', file: 'x' }),
+    async () => ({ dialect, database }),
+    clock,
+  );
   return { state, signals, callable, ask: (sku: Value, signal = never) => callable.call({ sku }, signal) };
 }
 
@@ -119,6 +124,13 @@ describe('answers used again', () => {
     state.hold = undefined;
     expect(await ask('3')).toEqual({ qty: '3' });
   });
+});
+
+test.each(['postgres', 'mariadb'] as const)('D8 %s: a time without a zone in an answer is an instant where the zone is known', async (driver) => {
+  open = await fixture(driver, { zone: 'Europe/Berlin' });
+  await open.sql(`CREATE TABLE t (ts ${driver === 'postgres' ? 'timestamp' : 'datetime'}, d date)`, "INSERT INTO t VALUES ('2026-07-01 08:00:00', '2026-07-01')");
+  const asked = await open.callable({ sql: 'select ts, d from t', one: true });
+  expect(await asked.call({}, never)).toEqual({ ts: '2026-07-01T06:00:00Z', d: '2026-07-01' });
 });
 
 test.each(DRIVERS)('%s: a cached answer stays until its time is over, and a restarted endpoint asks anew', async (driver) => {

@@ -101,6 +101,7 @@ describe('character sets of old servers', () => {
     expect(records[1]?.failure).toMatchObject({ message: expect.stringContaining('t.name: Zürich is no UTF-8 text'), place: 'id=2' });
     const target = await outbound({ table: 't', key: 'id', mode: 'insert' });
     await target.send(delivery('a', { id: 4n, name: 'Ωmega', code: 'x' }), never);
+    await sql('SELECT 1');
     expect(cell((await poll(await inbound(ORDERS))).records[3], 'name')).toBe('Ωmega');
   });
 

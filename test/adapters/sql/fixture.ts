@@ -23,6 +23,7 @@ import { Secret } from '../../../adapters/contract/index.js';
 import { SqlAdapter } from '../../../adapters/sql/adapter.js';
 import spec from '../../../adapters/sql/index.js';
 import { memoryState } from '../../kit/fakes.js';
+import type { DatabaseAccess } from '../../services/servers.js';
 import { services } from '../../services/services.js';
 
 export type Driver = 'sqlite' | 'postgres' | 'mariadb';
@@ -47,9 +48,9 @@ export interface Fixture {
 
 export const never: AbortSignal = new AbortController().signal;
 
-/** `create`: what follows CREATE DATABASE of PostgreSQL, such as an encoding. */
-export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}, create = ''): Promise<Fixture> {
-  const back = await BACKS[driver](create);
+/** `create`: what follows CREATE DATABASE of PostgreSQL, such as an encoding. `server`: a PostgreSQL of the test's own. */
+export async function fixture(driver: Driver | Odbc, options: Record<string, unknown> = {}, create = '', server?: DatabaseAccess): Promise<Fixture> {
+  const back = await BACKS[driver](create, server);
   const connect = { ...back.connect, ...options };
   const warnings: string[] = [];
   const log: Logger = { debug: () => undefined, info: () => undefined, warn: (_, message) => void warnings.push(message), error: () => undefined, with: () => log };
@@ -107,7 +108,7 @@ export function delivery(id: string, payload: ValueRecord): Delivery {
 
 type Back = Pick<Fixture, 'connect' | 'sql' | 'rows' | 'close'>;
 
-const BACKS: Readonly<Record<Driver | Odbc, (create: string) => Promise<Back>>> = {
+const BACKS: Readonly<Record<Driver | Odbc, (create: string, server?: DatabaseAccess) => Promise<Back>>> = {
   sqlite,
   postgres,
   mariadb,
@@ -140,8 +141,8 @@ async function sqlite(): Promise<Back> {
   };
 }
 
-async function postgres(create: string): Promise<Back> {
-  const access = await services.postgres();
+async function postgres(create: string, server?: DatabaseAccess): Promise<Back> {
+  const access = server ?? (await services.postgres());
   const database = `sql_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client(access);
   await admin.connect();

@@ -46,6 +46,21 @@ describe('lint', () => {
   const findings = (driver: string, read: object) =>
     spec.read.lint(spec.read.config.parse(read), spec.connect.parse(driver === 'sqlite' ? { driver, file: 'x.db' } : { driver, ...server })).map((finding) => finding.message);
 
+  test('a driver that no test runs says so, for each endpoint; the others do not', () => {
+    const password = new Secret('db', 'x');
+    const untested = expect.objectContaining({ severity: 'warning', message: expect.stringContaining('not tested against a server') });
+    for (const connect of [
+      { driver: 'sqlserver', ...server },
+      { driver: 'oracle', host: 'db', service: 'ERP', user: 'me', password },
+    ].map((each) => spec.connect.parse(each))) {
+      expect(spec.read.lint(spec.read.config.parse({ table: 't', key: 'id' }), connect)).toContainEqual(untested);
+      expect(spec.write.lint(spec.write.config.parse({ table: 't', key: 'id' }), connect)).toContainEqual(untested);
+      expect(spec.call.lint(spec.call.config.parse({ sql: 'select 1' }), connect)).toContainEqual(untested);
+    }
+    const read = spec.read.config.parse({ table: 't', key: 'id' });
+    for (const connect of [postgresAt(), spec.connect.parse({ driver: 'odbc', dsn: 'X' })]) expect(spec.read.lint(read, connect)).not.toContainEqual(untested);
+  });
+
   test('D17: deletes are invisible', () => {
     expect(findings('postgres', { table: 't', key: 'id' }).join()).toContain('deleted rows');
   });

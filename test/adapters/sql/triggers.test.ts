@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type Batch, Decimal, isRecord, type PollingInbound, type SourceRecord, type Value, writeJson } from '../../../adapters/contract/index.js';
 import { CAPABILITIES } from '../../../adapters/sql/dialects/capabilities.js';
@@ -123,6 +124,22 @@ describe.each(DRIVERS)('triggers on %s', (driver) => {
     await sql("INSERT INTO ORD_HEAD (SITE, ORD_NO) VALUES ('a', 2)");
     expect((await rows('SELECT count(*) FROM ORD_HEAD')).map(([count]) => Number(count))).toEqual([3]);
     await expect(system.provision?.('legacy.other', { action: 'install', apply: false }, never)).rejects.toMatchObject({ name: 'Misconfigured' });
+  });
+
+  test('D17: a value too large for a note is left out, and the delete of the application goes through', async () => {
+    const { inbound, sql, provision } = await start(driver, false);
+    await sql(`ALTER TABLE ORD_HEAD ADD DOC ${driver === 'mariadb' ? 'longtext' : 'text'}`);
+    await provision('install', true);
+    const endpoint = await inbound(config);
+    await sql(
+      `INSERT INTO ORD_HEAD (SITE, ORD_NO, CUST, DOC) VALUES ('a', 1, 'x', '${randomBytes(750_000).toString('hex')}'), ('a', 2, 'y', 'short')`,
+      "DELETE FROM ORD_HEAD WHERE SITE = 'a'",
+    );
+    const records = await take(endpoint);
+    expect(records.map((record) => [field(record, 'operation'), field(record, 'CUST'), field(record, 'DOC')])).toEqual([
+      ['delete', 'x', null],
+      ['delete', 'y', 'short'],
+    ]);
   });
 
   test('an outbox of an older shape or another key is refused', async () => {

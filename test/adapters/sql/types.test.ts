@@ -80,6 +80,8 @@ describe('D13 every type', () => {
       await of(to).sql(create(to, sink));
       const target = await of(to).outbound({ table: sink, key: 'id', mode: from === to ? 'insert' : 'upsert' });
       await target.send(delivery(`${from}-${to}`, overTheBus(records[0]?.value ?? null)), never);
+      // Waits until no older transaction of the other tests is open: until then PostgreSQL keeps the row back.
+      await of(to).sql('SELECT 1');
       const back = await poll(await of(to).inbound({ ...read, table: sink }));
       expect(back.records.map((record) => [record.failure, record.value])).toEqual([[undefined, all]]);
     },
@@ -122,6 +124,7 @@ describe.each(['postgres', 'mariadb'] as const)('times of %s', (driver) => {
     await target.send(delivery('a', { id: 0n, ts: '2026-12-24T17:00:00.5Z' }), never);
     await target.send(delivery('b', { id: 3n, ts: '2026-07-01T08:00:00+02:00' }), never);
     expect((await rows(`SELECT CAST(ts AS CHAR(19)) FROM t WHERE id IN (0, 3) ORDER BY id`)).flat()).toEqual(['2026-12-24 18:00:00', '2026-07-01 08:00:00']);
+    await sql('SELECT 1');
     const asText = await poll(await inbound({ ...read, columns: { ts: 'text' } }));
     expect(String(cells(asText.records, 'ts')[1])).toContain('2026-03-29T02:30:00');
   });

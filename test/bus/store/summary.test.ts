@@ -41,7 +41,7 @@ describe('the state of a message', () => {
   });
 
   test('a retry that is written after the last attempt failed reopens nothing', () => {
-    for (const last of ['dead', 'discarded', 'delivered'] as const) {
+    for (const last of ['dead', 'discarded', 'delivered', 'parked'] as const) {
       const parts = partsOf([
         { kind: 'queued', deliveryId: 'a' },
         { kind: last, deliveryId: 'a' },

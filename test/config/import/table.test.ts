@@ -58,6 +58,15 @@ describe('the safest way to read a table that asks least', () => {
     expect(draft.notes.join('\n')).toContain('There is no key');
   });
 
+  test('what sees deletes says so in the record, and needs no field but the key', () => {
+    const { fields } = draftOf(described(), 'snapshot');
+    expect(fields.map(({ as, words, mayBeAbsent = false }) => [as, words, mayBeAbsent])).toEqual([
+      ['operation', 'required text 6', false],
+      ['ordNo', 'required integer', false],
+      ['cust', 'text 8', true],
+    ]);
+  });
+
   test('a wish that does not fit says why', () => {
     expect(() => draftOf(described({ key: [] }), 'triggers')).toThrow('it needs a key, and the right to create triggers');
     expect(draftOf(described({ cursors: [number] }), 'cursor').read).toMatchObject({ cursor: { column: 'ORD_NO' } });
@@ -66,7 +75,7 @@ describe('the safest way to read a table that asks least', () => {
 
 test('bytes are left out and said, columns that cannot be named leave `columns` out, lengths and digits become words', () => {
   const fields = [field('A', 'decimal', { precision: 12, scale: 2 }), field('B C', 'text', { nullable: true, length: 20 }), field('IMG', 'bytes')];
-  const draft = draftOf(described({ fields, key: ['A'] }));
+  const draft = draftOf(described({ fields, key: ['A'], watermark: 'transaction' }));
   expect(draft.fields).toEqual([
     { path: ['A'], as: 'a', words: 'required decimal 12.2' },
     { path: ['B C'], as: 'bC', words: 'text 20' },

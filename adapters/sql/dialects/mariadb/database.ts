@@ -1,8 +1,10 @@
-import mysql, { type FieldPacket, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
+import { EventEmitter } from 'node:events';
+import mysql, { type FieldPacket, type PoolConnection, type QueryOptions, type ResultSetHeader } from 'mysql2/promise';
 import { abortable, answered, within } from '../../abortable.js';
 import type { ServerConnect } from '../../config.js';
 import type { Kind, Raw } from '../../values.js';
-import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
+import { type Bind, CommitUnknown, type Database, type Most, type Result, type Session } from '../dialect.js';
+import { RowLimit } from '../row-limit.js';
 import { stoodStillMs, tlsOptions } from '../shared.js';
 import { classifyMariadb } from './failures.js';
 
@@ -11,7 +13,14 @@ const { createPool, Types } = mysql;
 
 export function connectMariadb(connect: ServerConnect, system: string): Database {
   const tls = tlsOptions(connect, system);
-  const prepared = new WeakSet<object>();
+  /** When a connection was made ready. */
+  const prepared = new WeakMap<object, number>();
+  // The pool has no such limit of its own.
+  const giveFree = (connection: PoolConnection): void => {
+    const since = prepared.get(connection.connection) ?? performance.now();
+    if (performance.now() - since > connect.max_age) connection.destroy();
+    else connection.release();
+  };
   // The server's own timeout comes first. Ours instead of the driver's, which leaves its timer behind when the link breaks.
   const patience = connect.statement_timeout + 5_000;
   const pool = createPool({
@@ -55,14 +64,14 @@ export function connectMariadb(connect: ServerConnect, system: string): Database
       const held = connection;
       if (!prepared.has(held.connection)) {
         for (const setting of await settings(held, connect)) await answered(held.query(setting), patience, signal);
-        prepared.add(held.connection);
+        prepared.set(held.connection, performance.now());
       }
       for (const step of begin) await answered(held.query(step), patience, signal);
-      const result = await work({ query: (sql, binds) => query(held, sql, binds, patience, signal) });
+      const result = await work({ query: (sql, binds, most) => query(held, { sql, binds, most }, patience, signal) });
       committing = true;
       await answered(held.query('COMMIT'), patience, signal);
       connection = undefined;
-      held.release();
+      giveFree(held);
       return result;
     } catch (error) {
       const failure = classifyMariadb(error);
@@ -105,16 +114,43 @@ async function giveBack(connection: PoolConnection, broken: boolean): Promise<vo
   }
 }
 
-async function query(connection: PoolConnection, sql: string, binds: readonly Bind[] = [], patience: number, signal: AbortSignal): Promise<Result> {
+interface Asked {
+  readonly sql: string;
+  readonly binds?: readonly Bind[] | undefined;
+  readonly most?: Most | undefined;
+}
+
+/** What is beyond the limit is dropped as it arrives. */
+function limited({ connection }: PoolConnection, asked: QueryOptions, limit: RowLimit): Promise<[Raw[][], FieldPacket[]]> {
+  const { promise, resolve, reject } = Promise.withResolvers<[Raw[][], FieldPacket[]]>();
+  const rows: Raw[][] = [];
+  let fields: FieldPacket[] = [];
+  // What is behind the promises gives rows one by one.
+  const command: unknown = connection.execute(asked);
+  if (!(command instanceof EventEmitter)) throw new TypeError('the driver gives no rows one by one');
+  command.on('fields', (packets: FieldPacket[]) => {
+    fields = packets;
+  });
+  command.on('result', (row: Raw[]) => {
+    if (limit.takes(row)) rows.push(row);
+  });
+  command.on('error', reject);
+  command.on('end', () => resolve([rows, fields]));
+  return promise;
+}
+
+async function query(connection: PoolConnection, { sql, binds = [], most }: Asked, patience: number, signal: AbortSignal): Promise<Result> {
   const values = binds.map((bind) => (bind instanceof Uint8Array ? Buffer.from(bind) : typeof bind === 'bigint' ? bind.toString() : bind));
-  const sent = connection.execute<Raw[][] & ResultSetHeader>({ sql, rowsAsArray: true, values });
+  const limit = new RowLimit(most);
+  const asked = { sql, rowsAsArray: true, values };
+  const sent = most ? limited(connection, asked, limit) : connection.execute<Raw[][] & ResultSetHeader>(asked);
   const [result, packets] = (await answered(sent, patience, signal)) as [unknown, FieldPacket[] | undefined];
   if (!Array.isArray(result)) return { fields: [], rows: [], changed: (result as ResultSetHeader).affectedRows };
   // CALL answers the result sets of the procedure; nobody asked for them.
   if (/^\s*CALL\b/i.test(sql)) return { fields: [], rows: [], changed: 0 };
   const fields = (packets ?? []).map((packet) => ({ name: packet.name, kind: KINDS[packet.columnType ?? -1] ?? ('any' satisfies Kind) }));
   const rows = (result as Raw[][]).map((row) => row.map((cell) => (cell instanceof Uint8Array ? new Uint8Array(cell) : cell)));
-  return { fields, rows, changed: 0 };
+  return { fields, rows, changed: 0, cut: limit.isCut };
 }
 
 const KINDS: Readonly<Record<number, Kind>> = {

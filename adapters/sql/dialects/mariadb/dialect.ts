@@ -33,6 +33,10 @@ export const dialect: Dialect = {
     return typeof text === 'string' && column.kind === 'instant' ? utc(text) : text;
   },
   bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
+  known: {
+    bind: (value, kind) => (typeof value === 'string' && kind === 'instant' ? utc(value) : free(value, (flag) => (flag ? '1' : '0'))),
+    place: (place, kind) => (kind === 'integer' ? `CAST(${place} AS DECIMAL(65,0))` : kind === 'decimal' ? `CAST(${place} AS DECIMAL(65,30))` : place),
+  },
   ping: 'SELECT 1',
   page: (select) => limited(select, ' FOR UPDATE SKIP LOCKED'),
   now: 'utc_timestamp(6)',

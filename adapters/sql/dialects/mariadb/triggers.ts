@@ -1,5 +1,5 @@
 import type { Column } from '../dialect.js';
-import { AT, fromText, keyName, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers, text, triggerName } from '../triggers.js';
+import { AT, fromText, keyName, MOST_OLD, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers, text, triggerName } from '../triggers.js';
 
 const VERBS = { ins: 'INSERT', upd: 'UPDATE', del: 'DELETE' } as const;
 
@@ -56,6 +56,11 @@ function triggerNames(plan: TriggerPlan): readonly string[] {
 }
 
 function oldText(column: Column): string {
+  const text = wholeText(column);
+  return column.large ? `IF(LENGTH(OLD.${quoted(column.name)}) <= ${MOST_OLD}, ${text}, NULL)` : text;
+}
+
+function wholeText(column: Column): string {
   const name = `OLD.${quoted(column.name)}`;
   if (column.kind === 'bytes') return `HEX(${name})`;
   return column.kind === 'integer' ? `CAST(${name} + 0 AS CHAR)` : `CAST(${name} AS CHAR CHARACTER SET utf8mb4)`;

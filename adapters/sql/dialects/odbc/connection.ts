@@ -1,5 +1,6 @@
-// One ODBC connection with one statement handle, in a thread of its own: every call waits.
-import { type Kind, MOST_BYTES, MOST_TEXT, type Raw } from '../../values.js';
+// One ODBC connection with one statement handle, in a thread of its own: every call waits. What a thread loads it loads for each connection, so
+// nothing here imports more than it must.
+import type { Kind, Raw } from '../../values.js';
 import type { Bind, Result } from '../dialect.js';
 import { ATTRIBUTE, C_TYPE, FREE, HANDLE, type Handle, INDICATOR, INFO, type Library, loadLibrary, type Memory, RESULT, STATEMENT } from './library.js';
 import { parameterOf } from './parameters.js';
@@ -9,11 +10,12 @@ import { cTypeOf, kindOf, SQL_TYPE } from './types.js';
 export class OdbcConnection {
   readonly #library: Library;
   readonly #text: TextForm;
-  readonly #tooLarge: string;
+  readonly #opening: Opening;
   readonly #environment: Handle;
   readonly #connection: Handle;
   readonly #statement: Handle;
   readonly #chunk = Buffer.allocUnsafeSlow(64 << 10);
+  readonly #transactions: boolean;
   #isolation: number | undefined;
   #describes = true;
 
@@ -21,7 +23,7 @@ export class OdbcConnection {
   constructor(opening: Opening) {
     this.#library = loadLibrary(opening.library);
     this.#text = opening.text;
-    this.#tooLarge = opening.tooLarge;
+    this.#opening = opening;
     const library = this.#library;
     this.#environment = library.allocate(HANDLE.environment, null);
     library.setVersion3(this.#environment);
@@ -29,7 +31,8 @@ export class OdbcConnection {
     this.#connection = library.allocate(HANDLE.connection, this.#environment);
     library.setConnection(this.#connection, ATTRIBUTE.loginTimeout, opening.loginSeconds);
     this.#check(library.connect(this.#connection, opening.connectionString), HANDLE.connection, this.#connection);
-    library.setConnection(this.#connection, ATTRIBUTE.autocommit, 0);
+    this.#transactions = library.small(this.#connection, INFO.transactions) !== 0;
+    if (this.#transactions) library.setConnection(this.#connection, ATTRIBUTE.autocommit, 0);
     this.#statement = library.allocate(HANDLE.statement, this.#connection);
   }
 
@@ -43,7 +46,7 @@ export class OdbcConnection {
         driver: text(INFO.driver),
         quote: text(INFO.quote) || ' ',
         escape: text(INFO.escape),
-        transactions: this.#library.small(this.#connection, INFO.transactions) !== 0,
+        transactions: this.#transactions,
       },
     };
   }
@@ -52,7 +55,7 @@ export class OdbcConnection {
     if (this.#library.isDead(this.#connection)) throw new OdbcError('08S01', 0, 'the connection was lost while it was idle');
     // A hint that many drivers do not heed.
     this.#library.setConnection(this.#connection, ATTRIBUTE.accessMode, readOnly ? 1 : 0);
-    if (isolation !== undefined && isolation !== this.#isolation) {
+    if (this.#transactions && isolation !== undefined && isolation !== this.#isolation) {
       this.#check(this.#library.setConnection(this.#connection, ATTRIBUTE.isolation, isolation), HANDLE.connection, this.#connection);
       this.#isolation = isolation;
     }
@@ -93,11 +96,12 @@ export class OdbcConnection {
   }
 
   end(commit: boolean): void {
+    if (!this.#transactions) return;
     this.#check(this.#library.end(this.#connection, commit), HANDLE.connection, this.#connection);
   }
 
   close(): void {
-    this.#library.end(this.#connection, false);
+    if (this.#transactions) this.#library.end(this.#connection, false);
     this.#library.freeHandle(HANDLE.statement, this.#statement);
     this.#library.disconnect(this.#connection);
     this.#library.freeHandle(HANDLE.connection, this.#connection);
@@ -152,7 +156,7 @@ export class OdbcConnection {
     const cType = cTypeOf(type, this.#text);
     // The driver ends text with a zero.
     const terminator = cType === C_TYPE.wide ? 2 : cType === C_TYPE.char ? 1 : 0;
-    const most = kind === 'bytes' ? MOST_BYTES : MOST_TEXT;
+    const most = kind === 'bytes' ? this.#opening.most.bytes : this.#opening.most.text;
     let parts: Buffer[] = [];
     let size = 0;
     for (;;) {
@@ -169,7 +173,7 @@ export class OdbcConnection {
       else parts.push(Buffer.from(part));
       if (!cut) break;
     }
-    return size > most ? `${this.#tooLarge}${size}` : this.#value(Buffer.concat(parts), kind, type, cType);
+    return size > most ? `${this.#opening.tooLarge}${size}` : this.#value(Buffer.concat(parts), kind, type, cType);
   }
 
   #value(bytes: Buffer, kind: Kind, type: number, cType: number): Raw {

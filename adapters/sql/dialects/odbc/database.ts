@@ -1,7 +1,7 @@
 import { Misconfigured, NotConnected, TryAgain } from '../../../contract/index.js';
 import { abortable, within } from '../../abortable.js';
 import type { OdbcConnect } from '../../config.js';
-import { TOO_LARGE } from '../../values.js';
+import { MOST_BYTES, MOST_TEXT, TOO_LARGE } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
 import { connectionString } from './connection-string.js';
 import { classifyOdbc } from './failures.js';
@@ -81,8 +81,9 @@ class OdbcDatabase implements Database {
     this.#closed = true;
     for (const wake of this.#waiting.splice(0)) wake();
     this.#idle.length = 0;
-    await within(3_000, Promise.all([...this.#threads].map((thread) => thread.close())));
-    await this.#canceller?.close();
+    const threads = [...this.#threads, ...(this.#canceller ? [this.#canceller] : [])];
+    await within(3_000, Promise.all(threads.map((thread) => thread.close())));
+    for (const thread of threads) thread.forget();
   }
 
   async #run<T>(readOnly: boolean, work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -152,6 +153,7 @@ class OdbcDatabase implements Database {
       installed: connect.dsn === undefined ? { driver: connect.odbc_driver ?? '' } : { dsn: connect.dsn },
       text: connect.text,
       loginSeconds: Math.max(1, Math.ceil(connect.connect_timeout / 1000)),
+      most: { text: MOST_TEXT, bytes: MOST_BYTES },
       tooLarge: TOO_LARGE,
     };
     const thread = new OdbcThread();

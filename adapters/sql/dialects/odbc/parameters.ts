@@ -1,5 +1,4 @@
 // A bound value as the driver takes it: its bytes, and the type the database told for its place.
-import { utc } from '../../values.js';
 import type { Bind } from '../dialect.js';
 import { C_TYPE } from './library.js';
 import { OdbcError, type TextForm } from './protocol.js';
@@ -54,12 +53,10 @@ const TIMESTAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?$/;
 function moment(text: string, told: Told | undefined): string {
   const kind = told === undefined ? 'text' : kindOf(told.type);
   if (kind === 'timestamp') {
-    const value = utc(text)
-      .replace(/^(\d{4}-\d\d-\d\d)T/, '$1 ')
-      .replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d)$/, '$1 $2:00');
+    const value = text.replace('T', ' ').replace(/ (\d\d:\d\d)$/, ' $1:00');
     if (TIMESTAMP.test(value)) return value;
     if (/^\d{4}-\d\d-\d\d$/.test(text)) return `${text} 00:00:00`;
-    throw new OdbcError('22007', 0, 'the text is no date and time');
+    throw new OdbcError('22007', 0, 'the text is no date and time without a zone');
   }
   if (kind === 'date') {
     if (/^\d{4}-\d\d-\d\d$/.test(text)) return text;

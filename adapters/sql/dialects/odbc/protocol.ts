@@ -13,7 +13,8 @@ export interface Opening {
   readonly installed: { readonly driver: string } | { readonly dsn: string };
   readonly text: TextForm;
   readonly loginSeconds: number;
-  /** Stands for a cell that is too large, with its bytes behind it. */
+  readonly most: { readonly text: number; readonly bytes: number };
+  /** Stands for a cell that is larger, with its bytes behind it. */
   readonly tooLarge: string;
 }
 

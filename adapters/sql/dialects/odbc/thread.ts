@@ -58,6 +58,11 @@ export class OdbcThread {
     }
   }
 
+  /** Nobody waits for it any more: it does not keep the process up. */
+  forget(): void {
+    this.#worker.unref();
+  }
+
   #end(reason: Error): void {
     this.#over ??= reason;
     for (const { reject } of this.#waiting.values()) reject(this.#over);

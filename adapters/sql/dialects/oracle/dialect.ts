@@ -7,6 +7,7 @@ import { catalogue, findTable } from './catalogue.js';
 import { connectOracle, READ_ONLY } from './database.js';
 import { classifyOracle } from './failures.js';
 import { procedures } from './procedures.js';
+import { triggers } from './triggers.js';
 
 const DATE = 'YYYY-MM-DD HH24:MI:SS';
 
@@ -20,6 +21,7 @@ export const dialect: Dialect = {
   bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
   ping: 'SELECT 1 FROM dual',
   page,
+  now: 'SYS_EXTRACT_UTC(SYSTIMESTAMP)',
   back: (at, overlap) => ('ms' in overlap ? `${at} - NUMTODSINTERVAL(${overlap.ms / 1000}, 'SECOND')` : `${at} - ${overlap.distance}`),
   upsert,
   procedures,
@@ -37,6 +39,7 @@ export const dialect: Dialect = {
     version: () => 'TO_CHAR(ORA_ROWSCN)',
     number: (value) => String(value),
   },
+  triggers,
   async writeRights(session, table) {
     const { rows } = await session.query(RIGHTS, [table.schema ?? '', table.name]);
     return rows.map((row) => String(row[0]));

@@ -4,7 +4,7 @@ import { AT, fromText, keyName, OLD, OPERATION, SEQ, type TriggerPlan, type Trig
 
 /** Oracle 12.2 and later: identity columns, names of 128 bytes, JSON_OBJECT. The trigger runs with the rights of its owner. */
 export const triggers: Triggers = {
-  note: 'not to be run twice: a table or trigger that is there, or already gone, is an error',
+  note: 'not to be run twice; afterwards look at user_errors: a trigger that cannot be compiled stops the writes of the application',
   install(plan) {
     const { table, key, schema } = plan;
     const outbox = `${schema}${quoted(plan.outbox)}`;
@@ -12,7 +12,10 @@ export const triggers: Triggers = {
     const note = (operation: string, row: string, old: string) =>
       `INSERT INTO ${outbox} (${names}) VALUES (${[text(operation), ...key.map((column) => `${row}.${quoted(column.name)}`), old].join(', ')});`;
     const same = key.map((column) => `:OLD.${quoted(column.name)} = :NEW.${quoted(column.name)}`).join(' AND ');
-    const row = `JSON_OBJECT(${table.columns.map((column) => `KEY ${text(column.name)} VALUE ${oldText(column)}`).join(', ')} NULL ON NULL RETURNING CLOB)`;
+    const row = `JSON_OBJECT(${table.columns
+      .filter(isNoted)
+      .map((column) => `KEY ${text(column.name)} VALUE ${oldText(column)}`)
+      .join(', ')} NULL ON NULL RETURNING CLOB)`;
     return [
       `CREATE TABLE ${outbox} (
   ${quoted(SEQ)} NUMBER(19) GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -44,6 +47,11 @@ END;`,
   },
   old: fromText,
 };
+
+/** A trigger that cannot be compiled would stop the application: only what surely has a short text. */
+function isNoted({ large, type }: Column): boolean {
+  return !large && /^(N?VARCHAR2?|N?CHAR|NUMBER|FLOAT|BINARY_|DATE|TIMESTAMP|RAW)/.test(type);
+}
 
 function oldText(column: Column): string {
   const name = `:OLD.${quoted(column.name)}`;

@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { abortable, within } from '../../abortable.js';
 import type { ServerConnect } from '../../config.js';
-import type { Kind, Raw } from '../../values.js';
-import { type Bind, CommitUnknown, type Database, type Result, type Session } from '../dialect.js';
+import type { Kind } from '../../values.js';
+import { type Bind, CommitUnknown, type Database, type Most, type Result, type Session } from '../dialect.js';
+import { RowLimit } from '../row-limit.js';
 import { stoodStillMs, tlsOptions } from '../shared.js';
+import { convert, KINDS } from './cells.js';
 import { classifyPostgres } from './failures.js';
 
 // Every value comes as the server's text: no JavaScript number or Date in between.
@@ -25,7 +27,7 @@ export function connectPostgres(connect: ServerConnect, system: string): Databas
     max: connect.connections,
     connectionTimeoutMillis: connect.connect_timeout,
     idleTimeoutMillis: 60_000,
-    maxLifetimeSeconds: 1800,
+    maxLifetimeSeconds: Math.ceil(connect.max_age / 1000),
     keepAlive: true,
     application_name: 'signalbox',
     statement_timeout: connect.statement_timeout,
@@ -58,7 +60,7 @@ export function connectPostgres(connect: ServerConnect, system: string): Databas
         prepared.add(held);
       }
       await abortable(held.query(begin), signal);
-      const result = await work({ query: (sql, binds) => query(held, sql, binds, signal) });
+      const result = await work({ query: (sql, binds, most) => query(held, { sql, binds, most }, signal) });
       committing = true;
       await abortable(held.query('COMMIT'), signal);
       client = undefined;
@@ -90,34 +92,32 @@ async function giveBack(client: pg.PoolClient, broken: boolean): Promise<void> {
   }
 }
 
-async function query(client: pg.PoolClient, sql: string, binds: readonly Bind[] | undefined, signal: AbortSignal): Promise<Result> {
+interface Asked {
+  readonly sql: string;
+  readonly binds: readonly Bind[] | undefined;
+  readonly most: Most | undefined;
+}
+
+/** What is beyond the limit is dropped as it arrives. */
+function limited(client: pg.PoolClient, asked: pg.QueryConfig, limit: RowLimit) {
+  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult<(string | null)[]>>();
+  const kept: (string | null)[][] = [];
+  const query = new pg.Query<(string | null)[]>(asked, (error, result) => (error ? reject(error) : resolve({ ...result, rows: kept })));
+  query.on('row', (row, result) => {
+    if (limit.takes(row)) kept.push(row);
+    // The driver keeps every row too.
+    if (result) result.rows.length = 0;
+  });
+  client.query(query);
+  return promise;
+}
+
+async function query(client: pg.PoolClient, { sql, binds, most }: Asked, signal: AbortSignal): Promise<Result> {
   const values = binds?.map((bind) => (bind instanceof Uint8Array ? Buffer.from(bind) : typeof bind === 'bigint' ? bind.toString() : bind)) ?? [];
-  const result = await abortable(client.query<(string | null)[]>({ text: sql, values, rowMode: 'array', types }), signal);
+  const limit = new RowLimit(most);
+  const asked = { text: sql, values, rowMode: 'array' as const, types };
+  const result = await abortable(most ? limited(client, asked, limit) : client.query<(string | null)[]>(asked), signal);
   const fields = result.fields.map((field) => ({ name: field.name, kind: KINDS[field.dataTypeID] ?? ('text' satisfies Kind) }));
   const rows = result.rows.map((row) => row.map((cell, at) => convert(cell, fields[at]?.kind ?? 'text')));
-  return { fields, rows, changed: result.rowCount ?? 0 };
+  return { fields, rows, changed: result.rowCount ?? 0, cut: limit.isCut };
 }
-
-function convert(cell: string | null, kind: Kind): Raw {
-  if (cell === null) return null;
-  if (kind === 'boolean') return cell === 't';
-  if (kind === 'bytes') return new Uint8Array(Buffer.from(cell.slice(2), 'hex'));
-  return cell;
-}
-
-const KINDS: Readonly<Record<number, Kind>> = {
-  16: 'boolean',
-  17: 'bytes',
-  20: 'integer',
-  21: 'integer',
-  23: 'integer',
-  26: 'integer',
-  114: 'json',
-  700: 'decimal',
-  701: 'decimal',
-  1082: 'date',
-  1114: 'timestamp',
-  1184: 'instant',
-  1700: 'decimal',
-  3802: 'json',
-};

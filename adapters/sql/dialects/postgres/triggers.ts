@@ -1,5 +1,6 @@
+import type { Column } from '../dialect.js';
 import { quoted } from '../shared.js';
-import { AT, fromText, keyName, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers, text, triggerName } from '../triggers.js';
+import { AT, fromText, keyName, MOST_OLD, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers, text, triggerName } from '../triggers.js';
 
 /** The function runs with the rights of its owner, so that the application needs none on the outbox table. */
 export const triggers: Triggers = {
@@ -15,7 +16,7 @@ export const triggers: Triggers = {
         ...(old === undefined ? [] : [old]),
       ].join(', ')})`;
     const columns = table.columns;
-    const row = `json_object(ARRAY[${columns.map((column) => text(column.name)).join(', ')}]::text[], ARRAY[${columns.map((column) => `OLD.${quoted(column.name)}::text`).join(', ')}]::text[])`;
+    const row = `json_object(ARRAY[${columns.map((column) => text(column.name)).join(', ')}]::text[], ARRAY[${columns.map(oldText).join(', ')}]::text[])`;
     return [
       `CREATE TABLE IF NOT EXISTS ${outbox} (
   ${SEQ} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -56,3 +57,8 @@ END $signalbox$`,
   },
   old: fromText,
 };
+
+function oldText(column: Column): string {
+  const name = `OLD.${quoted(column.name)}`;
+  return column.large ? `CASE WHEN pg_column_size(${name}) <= ${MOST_OLD} THEN ${name}::text END` : `${name}::text`;
+}

@@ -4,7 +4,8 @@ import Sqlite from 'better-sqlite3';
 import { describe, NotConnected } from '../../../contract/index.js';
 import type { SqliteConnect } from '../../config.js';
 import type { Raw } from '../../values.js';
-import type { Bind, Database, Result, Session } from '../dialect.js';
+import type { Bind, Database, Most, Result, Session } from '../dialect.js';
+import { RowLimit } from '../row-limit.js';
 import { classifySqlite } from './failures.js';
 
 /** One connection reads and one writes; each runs one transaction at a time. */
@@ -55,9 +56,9 @@ class Lane {
       await this.#patiently(() => connection.exec(begin), signal);
       try {
         const result = await work({
-          query: async (sql, binds) => {
+          query: async (sql, binds, most) => {
             signal.throwIfAborted();
-            return query(connection, sql, binds);
+            return query(connection, sql, binds, most);
           },
         });
         await this.#patiently(() => connection.exec('COMMIT'), signal);
@@ -118,11 +119,16 @@ class Lane {
   }
 }
 
-function query(connection: Sqlite.Database, sql: string, binds: readonly Bind[] = []): Result {
+function query(connection: Sqlite.Database, sql: string, binds: readonly Bind[] = [], most?: Most): Result {
   const statement = connection.prepare<unknown[], Raw[]>(sql);
   const values = binds.length === 0 ? [] : [Object.fromEntries(binds.map((bind, at) => [at + 1, bind instanceof Uint8Array ? Buffer.from(bind) : bind]))];
   if (!statement.reader) return { fields: [], rows: [], changed: statement.run(...values).changes };
-  const rows = statement.raw(true).all(...values);
+  const limit = new RowLimit(most);
+  const rows: Raw[][] = [];
+  for (const row of statement.raw(true).iterate(...values)) {
+    if (!limit.takes(row)) break;
+    rows.push(row);
+  }
   const fields = statement.columns().map((column) => ({ name: column.name, kind: 'any' as const }));
-  return { fields, rows: rows.map((row) => row.map((cell) => (cell instanceof Uint8Array ? new Uint8Array(cell) : cell))), changed: 0 };
+  return { fields, rows: rows.map((row) => row.map((cell) => (cell instanceof Uint8Array ? new Uint8Array(cell) : cell))), changed: 0, cut: limit.isCut };
 }

@@ -1,7 +1,7 @@
 import { Decimal } from '../../../contract/index.js';
 import type { Column } from '../dialect.js';
 import { quoted } from '../shared.js';
-import { AT, keyName, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers, text, triggerName } from '../triggers.js';
+import { AT, keyName, MOST_OLD, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers, text, triggerName } from '../triggers.js';
 
 /** A trigger names tables of its own schema without it (sqlite.org/lang_createtrigger.html). */
 export const triggers: Triggers = {
@@ -50,5 +50,5 @@ function triggerNames(plan: TriggerPlan): readonly string[] {
 /** With its type, since a column may hold values of any. */
 function oldCell(column: Column): string {
   const name = `OLD.${quoted(column.name)}`;
-  return `json_array(typeof(${name}), CASE typeof(${name}) WHEN 'blob' THEN hex(${name}) WHEN 'real' THEN printf('%!.17g', ${name}) ELSE CAST(${name} AS TEXT) END)`;
+  return `json_array(typeof(${name}), CASE WHEN length(${name}) > ${MOST_OLD} THEN NULL ELSE CASE typeof(${name}) WHEN 'blob' THEN hex(${name}) WHEN 'real' THEN printf('%!.17g', ${name}) ELSE CAST(${name} AS TEXT) END END)`;
 }

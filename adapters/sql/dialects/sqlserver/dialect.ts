@@ -8,6 +8,7 @@ import { NULL_BYTES } from './client.js';
 import { connectSqlServer } from './database.js';
 import { classifySqlServer } from './failures.js';
 import { procedures } from './procedures.js';
+import { triggers } from './triggers.js';
 
 // Text goes to the server as nvarchar and is converted by the column it meets; times in the form that no language setting reads otherwise.
 export const dialect: Dialect = {
@@ -20,6 +21,7 @@ export const dialect: Dialect = {
   bindFree: (value) => free(value, (flag) => (flag ? '1' : '0')),
   ping: 'SELECT 1',
   page: (select_) => unlimited(select_, `TOP (${select_.limit}) `, select_.lock ? ' WITH (UPDLOCK, READPAST, ROWLOCK)' : ''),
+  now: 'SYSUTCDATETIME()',
   back: (place, overlap) => ('ms' in overlap ? `DATEADD(second, -${Math.ceil(overlap.ms / 1000)}, ${place})` : `${place} - ${overlap.distance}`),
   upsert,
   procedures,
@@ -42,6 +44,7 @@ export const dialect: Dialect = {
     version: (column) => (column ? `CONVERT(varchar(18), ${quoted(column.name)}, 1)` : "''"),
     number: (value) => `CAST(CAST(${value} AS bigint) AS binary(8))`,
   },
+  triggers,
   async writeRights(session, table) {
     const { rows } = await session.query("SELECT r FROM (VALUES (N'INSERT'), (N'UPDATE'), (N'DELETE')) AS rights (r) WHERE HAS_PERMS_BY_NAME(@p1, N'OBJECT', r) = 1 ORDER BY r", [
       table.sql,

@@ -1,0 +1,26 @@
+// What the server's text means, by the number of its type.
+import type { Kind, Raw } from '../../values.js';
+
+export function convert(cell: string | null, kind: Kind): Raw {
+  if (cell === null) return null;
+  if (kind === 'boolean') return cell === 't';
+  if (kind === 'bytes') return new Uint8Array(Buffer.from(cell.slice(2), 'hex'));
+  return cell;
+}
+
+export const KINDS: Readonly<Record<number, Kind>> = {
+  16: 'boolean',
+  17: 'bytes',
+  20: 'integer',
+  21: 'integer',
+  23: 'integer',
+  26: 'integer',
+  114: 'json',
+  700: 'decimal',
+  701: 'decimal',
+  1082: 'date',
+  1114: 'timestamp',
+  1184: 'instant',
+  1700: 'decimal',
+  3802: 'json',
+};
