@@ -43,7 +43,7 @@ export class WorkerDatabase<O extends Operations> {
    */
   static async start<O extends Operations>(file: URL, workerData: unknown, signal: AbortSignal, options: WorkerDatabaseOptions = {}): Promise<WorkerDatabase<O>> {
     signal.throwIfAborted();
-    const worker = new Worker(file, { workerData });
+    const worker = new Worker(file, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 48 } });
     const database = new WorkerDatabase<O>(worker, options);
     const stop = (): void => void worker.terminate();
     signal.addEventListener('abort', stop, { once: true });

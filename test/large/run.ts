@@ -1,5 +1,6 @@
 // `npm run test:large -- --csv 5GiB --xml 1GiB`: files far larger than the memory, read by the real program, which is killed and started again in the middle.
 // Every record must come to exactly one end, and the process must stay small. Not part of `npm test`: it takes as long as the disk and the bus take.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import Database from 'better-sqlite3';
 import { remoteService } from '../../cli/client.js';
-import { type Hub, run, stop } from '../e2e/run.js';
+import { stop } from '../e2e/run.js';
 import { record } from '../faults/results.js';
 
 const { values } = parseArgs({
@@ -83,13 +84,12 @@ async function large(format: 'csv' | 'xml', bytes: number): Promise<void> {
     const size = statSync(file).size;
     renameSync(file, join(directory, 'in', `things.${format}`));
     say(`${format}: ${records} records, ${(size / 1024 ** 2).toFixed(0)} MiB`);
-    const hub: Hub = { directory, environment: process.env };
     const began = performance.now();
     let peak = 0;
     let ended = { delivered: 0, filtered: 0, dead: 0 };
     const kills = Number(values.kills);
     for (let life = 0; life <= kills; life++) {
-      const child = run(hub);
+      const child = launch(directory);
       const service = remoteService(join(directory, '.signalbox', 'signalbox.sock'));
       const until = life === kills ? records : Math.floor((records * (life + 1)) / (kills + 1));
       for (;;) {
@@ -201,6 +201,15 @@ async function lines(path: string, bytes: number, head: string, line: (n: number
   out.end(tail(count));
   await once(out, 'close');
   return count;
+}
+
+/** As it is run at a site: with the launcher and its limits. */
+function launch(directory: string): ChildProcess {
+  const child = spawn(join(import.meta.dirname, '../../../cli/signalbox.sh'), ['run', '-c', directory], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const out = createWriteStream(join(directory, 'run.log'), { flags: 'a' });
+  child.stdout.pipe(out);
+  child.stderr.pipe(out);
+  return child;
 }
 
 function say(text: string): void {
