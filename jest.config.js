@@ -15,7 +15,8 @@ export default {
   reporters: ['default', '<rootDir>/dist/test/support/reporter.js'],
   coverageProvider: 'v8',
   collectCoverageFrom: ['<rootDir>/dist/{bus,adapters,routes,config,cli}/**/*.js'],
-  maxWorkers: 2,
+  // Many tests wait for servers: a third worker fills the time of the others.
+  maxWorkers: 3,
   testTimeout: 30_000,
   workerIdleMemoryLimit: '512MB',
 };

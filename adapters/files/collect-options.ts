@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { byteSize, duration } from '../contract/index.js';
 
 export const collectOptions = z.strictObject({
-  for: duration({ min: '1s', max: '7d' }).prefault('5m').meta({ title: 'For', description: 'A file is written so long after its first message came.' }),
+  for: duration({ min: '100ms', max: '7d' }).prefault('5m').meta({ title: 'For', description: 'A file is written so long after its first message came.' }),
   messages: z.int().min(1).max(100_000).default(10_000).meta({ title: 'Messages', description: 'Most messages in a file; it is written when it has them.' }),
   bytes: byteSize({ max: 256 * 1024 ** 2 })
     .prefault('32MiB')

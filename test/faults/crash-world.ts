@@ -35,7 +35,7 @@ const BY = { who: 'test' };
 const TOKEN = 'a-token-of-the-shop-that-is-long-enough';
 /** More than goes into a channel: the claim check is on its way. */
 const LARGE = 'x'.repeat(300_000);
-const TARGETS = ['archive', 'books', 'partner'] as const;
+const TARGETS = ['archive', 'books', 'daily', 'partner'] as const;
 const LIMIT_MS = 40_000;
 
 export interface CrashOptions {
@@ -93,7 +93,7 @@ export class CrashWorld {
   }
 
   async prepare(): Promise<void> {
-    for (const folder of ['hub/secrets', 'hub/.signalbox', 'inbox', 'archive']) mkdirSync(join(this.directory, folder), { recursive: true, mode: 0o700 });
+    for (const folder of ['hub/secrets', 'hub/.signalbox', 'inbox', 'archive', 'daily']) mkdirSync(join(this.directory, folder), { recursive: true, mode: 0o700 });
     writeFileSync(join(this.hub.directory, 'secrets/shop'), TOKEN, { mode: 0o600 });
     this.source = new Database(join(this.directory, 'legacy.db'));
     this.source.exec('PRAGMA journal_mode = WAL; CREATE TABLE orders (num INTEGER PRIMARY KEY, amount TEXT, status TEXT)');
@@ -301,8 +301,9 @@ export class CrashWorld {
         .map((number) => `${target} has ${number}, which nobody wanted`),
     );
     const archived = readdirSync(this.volumePath('archive'));
-    const parts = archived.filter((name) => name.endsWith('.part'));
-    const short = archived.filter((name) => name.startsWith('R') && statSync(join(this.volumePath('archive'), name)).size < LARGE.length);
+    const parts = [...archived, ...readdirSync(join(this.directory, 'daily'))].filter((name) => name.endsWith('.part'));
+    const unmarked = archived.filter((name) => /^[^.].*\.json$/.test(name) && !archived.includes(`${name}.done`));
+    const short = archived.filter((name) => /^R.*\.json$/.test(name) && statSync(join(this.volumePath('archive'), name)).size < LARGE.length);
     const inbox = readdirSync(this.volumePath('inbox'), { recursive: true, encoding: 'utf8' });
     const left = inbox.filter((name) => /\.csv(\.done)?$/.test(name) && !/^failed\//.test(name));
     const unexplained = inbox.filter((name) => name.startsWith('failed/') && name.endsWith('.csv') && !inbox.includes(`${name}.reason.json`));
@@ -312,6 +313,7 @@ export class CrashWorld {
       ...doubled,
       ...strangers,
       ...parts.map((name) => `${name} lies in the archive`),
+      ...unmarked.map((name) => `${name} has no marker`),
       ...short.map((name) => `${name} is not complete`),
       ...left.map((name) => `${name} lies in the inbox`),
       ...unexplained.map((name) => `${name} has no reason beside it`),
@@ -424,7 +426,7 @@ export class CrashWorld {
   private effects(target: (typeof TARGETS)[number]): ReadonlyMap<string, number> {
     if (target === 'partner') return this.rest.effects;
     const counts = new Map<string, number>();
-    for (const number of target === 'books' ? this.booked() : this.filed()) counts.set(number, (counts.get(number) ?? 0) + 1);
+    for (const number of target === 'books' ? this.booked() : target === 'daily' ? this.collected() : this.filed()) counts.set(number, (counts.get(number) ?? 0) + 1);
     return counts;
   }
 
@@ -435,6 +437,13 @@ export class CrashWorld {
     } finally {
       books.close();
     }
+  }
+
+  /** Rows of the files that hold many messages. */
+  private collected(): readonly string[] {
+    const folder = join(this.directory, 'daily');
+    const files = readdirSync(folder).filter((name) => name.endsWith('.csv') && !name.startsWith('.'));
+    return files.flatMap((name) => readFileSync(join(folder, name), 'utf8').trim().split('\n').slice(1));
   }
 
   private filed(): readonly string[] {
@@ -517,7 +526,12 @@ systems:
     adapter: file
     connect: {root: ${this.directory}/archive}
     write:
-      orders: {path: "{key}_{id}.json", json: {}}
+      orders: {path: "{key}_{id}.json", json: {}, marker: "{name}.done"}
+  daily:
+    adapter: file
+    connect: {root: ${this.directory}/daily}
+    write:
+      orders: {path: "{batch.number}.csv", collect: {for: 200ms, messages: 4}, csv: {columns: [number]}}
   books:
     adapter: sql
     connect: {driver: sqlite, file: ${this.directory}/books.db, lock_timeout: ${changing + 3_000}ms}
@@ -560,6 +574,7 @@ routes:
     subscribe: Order
     deliver:
       - {name: file, to: archive.orders, map: {number: order.number, amount: order.amount, text: order.text}}
+      - {name: day, to: daily.orders, map: {number: order.number}}
       - {name: book, to: books.bookings, map: {number: order.number, amount: order.amount}}
       - {name: partner, to: partner.bookings, map: {ref: order.number, amount: order.amount}}
 `,

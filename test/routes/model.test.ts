@@ -37,7 +37,7 @@ describe('the schemas', () => {
     [inboundRouteConfig, { from: 'a', publish: 'T', map: {} }],
     [inboundRouteConfig, { from: 'a.b', publish: 'T', map: {}, fliter: 'true' }],
     [inboundRouteConfig, { from: 'a.b', publish: 'T', map: { x: { from: 'record.a', padd: 3 } } }],
-    [outboundRouteConfig, { subscribe: 'T', deliver: [] }],
+    [outboundRouteConfig, { subscribe: 'T' }],
     [outboundRouteConfig, { subscribe: 'T', deliver: [rule], match: 'some' }],
     [outboundRouteConfig, { subscribe: 'T', deliver: [{ ...rule, enabled: true }] }],
     [outboundRouteConfig, { subscribe: 'T', deliver: [rule], otherwise: { to: 'nowhere' } }],
