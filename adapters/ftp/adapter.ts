@@ -2,11 +2,8 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import { type Adapter, CLOCK, type Clock, type ConnectedSystem, failureOf, inject, injectable, LOGGER, type Logger, type ProbeStep } from '../contract/index.js';
-import type { ReadOptions, WriteOptions } from '../files/options.js';
-import { Pickup } from '../files/pickup.js';
+import { fileEndpoints } from '../files/endpoints.js';
 import { type Folders, type ProbeTask, probeFiles } from '../files/probe.js';
-import { splitPath } from '../files/space.js';
-import { writeFiles } from '../files/write.js';
 import { type ConnectOptions, portOf } from './config.js';
 import { Pool } from './pool.js';
 import { Remote } from './remote.js';
@@ -23,18 +20,10 @@ export class FtpAdapter implements Adapter {
     const pool = new Pool(options);
     const space = new Remote(pool, options.root);
     const logger = this.logger.with({ system: name });
-    const folders = { read: new Set<string>(), written: new Set<string>() };
+    const { folders, inbound, outbound } = fileEndpoints(space, this.clock, logger);
     return {
-      inbound: (endpoint) => {
-        const config = endpoint.config as ReadOptions;
-        folders.read.add(config.path);
-        return new Pickup(space, config, endpoint, this.clock, logger.with({ endpoint: endpoint.name }));
-      },
-      outbound: (endpoint) => {
-        const config = endpoint.config as WriteOptions;
-        folders.written.add(splitPath(config.path).folder);
-        return writeFiles(space, endpoint, this.clock, logger);
-      },
+      inbound,
+      outbound,
       probe: (signal) => probe(options, pool, folders, this.clock, signal),
       close: async () => pool.close(),
     };

@@ -15,11 +15,8 @@ import {
   type ProbeStep,
   type ServerIdentity,
 } from '../contract/index.js';
-import type { ReadOptions, WriteOptions } from '../files/options.js';
-import { Pickup } from '../files/pickup.js';
+import { fileEndpoints } from '../files/endpoints.js';
 import { type Folders, type ProbeTask, probeFiles } from '../files/probe.js';
-import { splitPath } from '../files/space.js';
-import { writeFiles } from '../files/write.js';
 import { SftpClient } from './client.js';
 import { type ConnectOptions, legacyNow } from './config.js';
 import { scanHostKeys } from './host-keys.js';
@@ -38,18 +35,10 @@ export class SftpAdapter implements Adapter {
     const space = new Remote(client, options.root);
     const logger = this.logger.with({ system: name });
     this.warn(options, logger);
-    const folders = { read: new Set<string>(), written: new Set<string>() };
+    const { folders, inbound, outbound } = fileEndpoints(space, this.clock, logger);
     return {
-      inbound: (endpoint) => {
-        const config = endpoint.config as ReadOptions;
-        folders.read.add(config.path);
-        return new Pickup(space, config, endpoint, this.clock, logger.with({ endpoint: endpoint.name }));
-      },
-      outbound: (endpoint) => {
-        const config = endpoint.config as WriteOptions;
-        folders.written.add(splitPath(config.path).folder);
-        return writeFiles(space, endpoint, this.clock, logger);
-      },
+      inbound,
+      outbound,
       probe: (signal) => probe(options, client, folders, this.clock, signal),
       close: async () => client.close(),
     };
