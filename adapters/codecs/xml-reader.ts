@@ -79,7 +79,7 @@ export class XmlReader {
       this.sax.write(text);
       if (this.record && this.sax.position - this.record.position > this.options.max_record) this.tooLong(this.record);
       if (!this.record) this.forget(Math.max(this.window.lastIndexOf('<'), 0) + this.windowStart);
-      else if (this.record.kept) this.forget(this.windowStart + this.window.length);
+      else this.forget(this.record.kept ? this.windowStart + this.window.length : this.record.position);
     });
   }
 

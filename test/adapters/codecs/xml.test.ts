@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { xmlCodec, xmlOptions } from '../../../adapters/codecs/xml.js';
@@ -30,6 +32,27 @@ describe('reading XML', () => {
         ),
       ).toEqual([true, true]);
     }
+  });
+
+  test('F18 records without anything between them: what was read is not kept', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const record = `<Order><Text>${'x'.repeat(4_000)}</Text></Order>`;
+    let [kept, count] = [0, 0];
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('<Orders>');
+      for (let at = 0; at < 600; at++) yield Buffer.from(record.repeat(15).slice(at === 0 ? 0 : 100) + record.slice(0, 100));
+    }
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for await (const list of codec({ each: 'Orders/Order' }).decode(chunks(), 'orders.xml')) {
+      count += list.filter(({ failure }) => failure === undefined).length;
+      if (count < 8_500) continue;
+      collect();
+      kept = Math.max(kept, process.memoryUsage().heapUsed - before);
+    }
+    expect(count).toBeGreaterThan(8_900);
+    expect(kept).toBeLessThan(12 * 1024 * 1024);
   });
 
   test('a document is one record with the name of its root', async () => {
