@@ -39,7 +39,7 @@ describe('the main job, end to end', () => {
     await until(
       async () => JSON.stringify(await world.arrived()) === JSON.stringify(expected),
       'everything arrived',
-      400_000,
+      600_000,
       async () => [await world.arrived(), expected],
     );
     // Nothing may come after: what is still queued or waits for a retry would be one too many.

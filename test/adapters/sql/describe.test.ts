@@ -47,7 +47,9 @@ describe.each(DRIVERS)('the catalogue of %s', (driver) => {
   afterAll(() => place.close());
 
   test('lists tables and views', async () => {
-    expect(await place.system.list?.(never)).toEqual([
+    // Other tests have databases on the same server.
+    const own = (await place.system.list?.(never))?.filter(({ name }) => !name.includes('.'));
+    expect(own).toEqual([
       { name: 'customer', kind: 'table' },
       { name: 'ord_head', kind: 'table' },
       { name: 'ord_line', kind: 'table' },
