@@ -14,7 +14,10 @@ export interface CanonicalType {
   readonly type: RecordType;
 }
 
-const RESERVED = new Set('as break const continue else false for function if import in let loop package namespace null return true var void while record msg it'.split(' '));
+/** Words that name no variable: those of the expression language, and ours. */
+export const RESERVED: ReadonlySet<string> = new Set(
+  'as break const continue else false for function if import in let loop package namespace null return true var void while record msg it'.split(' '),
+);
 const WORDS = ['text', 'integer', 'decimal', 'boolean', 'date', 'timestamp', 'any'] as const;
 
 /** Reads all types. A type with a problem is still there, so that what uses it can be checked. */
@@ -52,7 +55,7 @@ export function readTypes(configs: Readonly<Record<string, TypeConfig>>, report:
 }
 
 /** `SalesOrder` -> `salesOrder`, `sales-order` -> `salesOrder`. */
-function variableOf(type: string): string {
+export function variableOf(type: string): string {
   const joined = type.replace(/[-_]+(.)?/g, (_, letter: string | undefined) => letter?.toUpperCase() ?? '');
   return joined.charAt(0).toLowerCase() + joined.slice(1);
 }

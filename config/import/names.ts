@@ -1,4 +1,5 @@
 // Names for what people will read, from names that systems have.
+import { RESERVED } from '../../routes/types.js';
 
 /** `ORD_HEAD`, `order head` -> `OrdHead`, `OrderHead`. */
 export function typeName(text: string): string {
@@ -10,7 +11,8 @@ export function typeName(text: string): string {
 export function fieldName(text: string): string {
   const [first = 'field', ...rest] = words(text);
   const name = first + rest.map(capital).join('');
-  return /^[a-z]/.test(name) && !RESERVED.has(name) ? name : `${RESERVED.has(name) ? name : 'field'}${RESERVED.has(name) ? 'Value' : capital(name)}`;
+  if (RESERVED.has(name)) return `${name}Value`;
+  return /^[a-z]/.test(name) ? name : `field${capital(name)}`;
 }
 
 /** `ORD_HEAD` -> `ord-head`. */
@@ -29,9 +31,6 @@ export function unique(name: string, taken: ReadonlySet<string>): string {
 export function fieldOf(record: string, name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !RESERVED.has(name) ? `${record}.${name}` : `${record}[${JSON.stringify(name)}]`;
 }
-
-/** Of the expression language. */
-const RESERVED = new Set('as break const continue else false for function if import in let loop null package namespace return true var void while record msg it'.split(' '));
 
 function words(text: string): readonly string[] {
   const plain = text

@@ -1,8 +1,9 @@
 // A draft as files of a configuration: YAML that people go on with, and a sample for its test.
-import { Document, isMap, isScalar, isSeq, type Node, visit, type YAMLMap } from 'yaml';
+import { Document, isMap, isSeq, type Node, visit, type YAMLMap } from 'yaml';
 import { Decimal } from '../../bus/decimal.js';
 import { writeJson } from '../../bus/json.js';
 import { isRecord, newRecord, type Value, type ValueRecord } from '../../bus/value.js';
+import { variableOf } from '../../routes/types.js';
 import type { Draft, DraftField, Plain, PlainMap } from './draft.js';
 import { fieldOf } from './names.js';
 
@@ -78,7 +79,7 @@ function opened(map: YAMLMap): void {
 
 function depthOf(node: unknown): number {
   if (isMap(node)) return 1 + Math.max(0, ...node.items.map(({ value }) => depthOf(value)));
-  return isSeq(node) ? 1 + Math.max(0, ...node.items.map(depthOf)) : isScalar(node) ? 0 : 0;
+  return isSeq(node) ? 1 + Math.max(0, ...node.items.map(depthOf)) : 0;
 }
 
 function typesOf(name: string, fields: readonly DraftField[]): PlainMap {
@@ -97,11 +98,6 @@ function mapOf(record: string, fields: readonly DraftField[]): PlainMap {
       return [as, { each: from, ...(element === 'it' ? {} : { as: element }), map: mapOf(element, each.fields) }];
     }),
   );
-}
-
-/** `SalesOrder` -> `salesOrder`, as expressions call a message of the type. */
-function variableOf(type: string): string {
-  return type.charAt(0).toLowerCase() + type.slice(1);
 }
 
 function plainOf(value: Value): unknown {
