@@ -1,4 +1,4 @@
-import { access, mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Listed } from '../../adapters/contract/index.js';
@@ -8,6 +8,7 @@ import type { Draft, Taken } from '../../config/import/draft.js';
 import type { SampleFormat } from '../../config/import/file.js';
 import type { ImportPlan } from '../../config/import/plan.js';
 import type { Strategy } from '../../config/import/table.js';
+import { exists } from '../exists.js';
 import { coded, EXIT } from '../failure.js';
 import { check, loadOptions, refused } from '../offline.js';
 import { emit, talk } from '../output.js';
@@ -211,11 +212,4 @@ function spoken(draft: Draft, plan: ImportPlan): string {
       : []),
     `next: name who gets it (\`deliver:\` of ${draft.route}-out; until then it is recorded as filtered), then signalbox check, test, reload`,
   ].join('\n');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

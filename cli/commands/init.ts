@@ -1,6 +1,7 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Command } from 'commander';
+import { exists } from '../exists.js';
 import { coded } from '../failure.js';
 import { configSchema } from '../offline.js';
 import { print, talk } from '../output.js';
@@ -28,16 +29,6 @@ export function initCommand(): Command {
       const near = relative(process.cwd(), directory) || '.';
       talk(nextSteps(near.startsWith('..') ? directory : near));
     });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    },
-  );
 }
 
 function nextSteps(directory: string): string {
