@@ -6,7 +6,7 @@ import { after, Binds } from '../statement.js';
 import { type Claim, LEASE_MS } from './claim-options.js';
 import { changeKeys, keysOf, without } from './keys.js';
 import { checkKeys, planTable, type TablePlan } from './page.js';
-import { type Source, Warnings } from './source.js';
+import { Prepared, type Source, Warnings } from './source.js';
 import type { TableRead } from './strategy.js';
 
 interface Plan extends TablePlan {
@@ -31,7 +31,7 @@ interface Taken {
 export class ClaimReading implements PollingInbound {
   readonly kind = 'polling';
   readonly #warnings: Warnings;
-  #plan: Plan | undefined;
+  readonly #prepared: Prepared<Plan>;
 
   constructor(
     private readonly source: Source,
@@ -39,17 +39,15 @@ export class ClaimReading implements PollingInbound {
     private readonly claim: Claim,
   ) {
     this.#warnings = new Warnings(source);
+    this.#prepared = new Prepared(source, (dialect, session) => this.#prepare(dialect, session));
   }
 
-  async open(signal: AbortSignal): Promise<void> {
-    const { dialect, database } = await this.source.link();
-    this.#plan = await database.read((session) => this.#prepare(dialect, session), signal);
+  open(signal: AbortSignal): Promise<void> {
+    return this.#prepared.open(signal);
   }
 
   async *poll(request: PollRequest): AsyncGenerator<Batch> {
-    const { dialect, database } = await this.source.link();
-    const plan = this.#plan ?? (await database.read((session) => this.#prepare(dialect, session), request.signal));
-    this.#plan = plan;
+    const { dialect, plan } = await this.#prepared.get(request.signal);
     // First what an earlier poll claimed and did not mark, page by page, so that a mark that keeps failing does not go round in circles.
     for (const which of ['again', 'open'] as const) {
       let last: readonly Value[] | undefined;
@@ -69,7 +67,7 @@ export class ClaimReading implements PollingInbound {
 
   /** The connections belong to the system. */
   async close(): Promise<void> {
-    this.#plan = undefined;
+    this.#prepared.forget();
     this.#warnings.forget();
   }
 

@@ -8,7 +8,7 @@ import { GAP_MEMORY, type GapMemory, type Overlap } from './cursor-options.js';
 import { Gaps, named } from './gaps.js';
 import { type Page, planTable, readPage, type TablePlan } from './page.js';
 import { type CursorPosition, type Position, readPosition, writePosition } from './position.js';
-import { type Source, Warnings } from './source.js';
+import { Prepared, type Source, Warnings } from './source.js';
 import type { TableRead } from './strategy.js';
 import { WindowPages } from './window.js';
 
@@ -31,26 +31,24 @@ export class CursorReading implements PollingInbound {
   readonly #warnings: Warnings;
   readonly #window: WindowPages;
   readonly #behind: BehindOverlap;
-  #plan: Plan | undefined;
+  readonly #prepared: Prepared<Plan>;
 
   constructor(
     private readonly source: Source,
     private readonly read: TableRead,
   ) {
     this.#warnings = new Warnings(source);
+    this.#prepared = new Prepared(source, (dialect, session) => this.#prepare(dialect, session));
     this.#window = new WindowPages(source.clock, this.#warnings);
     this.#behind = new BehindOverlap(this.#warnings);
   }
 
-  async open(signal: AbortSignal): Promise<void> {
-    const { dialect, database } = await this.source.link();
-    this.#plan = await database.read((session) => this.#prepare(dialect, session), signal);
+  open(signal: AbortSignal): Promise<void> {
+    return this.#prepared.open(signal);
   }
 
   async *poll(request: PollRequest): AsyncGenerator<Batch> {
-    const { dialect, database } = await this.source.link();
-    const plan = this.#plan ?? (await database.read((session) => this.#prepare(dialect, session), request.signal));
-    this.#plan = plan;
+    const { dialect, database, plan } = await this.#prepared.get(request.signal);
     const order = [...(plan.window?.column ? [plan.window.column] : []), ...plan.order].map((column) => column.name);
     let position = readPosition(request.checkpoint, plan.window ? 'transaction' : 'cursor', order);
     const gaps = plan.gaps && new Gaps(position?.by === 'cursor' ? position.gaps : undefined);
@@ -75,7 +73,7 @@ export class CursorReading implements PollingInbound {
 
   /** The connections belong to the system. */
   async close(): Promise<void> {
-    this.#plan = undefined;
+    this.#prepared.forget();
     this.#warnings.forget();
     this.#behind.forget();
   }

@@ -6,7 +6,7 @@ import { after, Binds } from '../statement.js';
 import { changeKeys, keysOf, without } from './keys.js';
 import type { Outbox } from './outbox-options.js';
 import { planTable, readPage, type TablePlan } from './page.js';
-import type { Source } from './source.js';
+import { Prepared, type Source } from './source.js';
 import type { TableRead } from './strategy.js';
 
 interface Plan extends TablePlan {
@@ -21,23 +21,22 @@ interface Plan extends TablePlan {
  */
 export class OutboxReading implements PollingInbound {
   readonly kind = 'polling';
-  #plan: Plan | undefined;
+  readonly #prepared: Prepared<Plan>;
 
   constructor(
     private readonly source: Source,
     private readonly read: TableRead,
     private readonly outbox: Outbox,
-  ) {}
+  ) {
+    this.#prepared = new Prepared(source, (dialect, session) => this.#prepare(dialect, session));
+  }
 
-  async open(signal: AbortSignal): Promise<void> {
-    const { dialect, database } = await this.source.link();
-    this.#plan = await database.read((session) => this.#prepare(dialect, session), signal);
+  open(signal: AbortSignal): Promise<void> {
+    return this.#prepared.open(signal);
   }
 
   async *poll(request: PollRequest): AsyncGenerator<Batch> {
-    const { dialect, database } = await this.source.link();
-    const plan = this.#plan ?? (await database.read((session) => this.#prepare(dialect, session), request.signal));
-    this.#plan = plan;
+    const { dialect, database, plan } = await this.#prepared.get(request.signal);
     let last: readonly Value[] | undefined;
     for (;;) {
       request.signal.throwIfAborted();
@@ -53,7 +52,7 @@ export class OutboxReading implements PollingInbound {
 
   /** The connections belong to the system. */
   async close(): Promise<void> {
-    this.#plan = undefined;
+    this.#prepared.forget();
   }
 
   async #prepare(dialect: Dialect, session: Session): Promise<Plan> {

@@ -1,6 +1,6 @@
 import type { Clock, EndpointContext, Logger } from '../../contract/index.js';
 import type { Connect } from '../config.js';
-import type { Database, Dialect } from '../dialects/dialect.js';
+import type { Database, Dialect, Session } from '../dialects/dialect.js';
 
 export interface Link {
   readonly dialect: Dialect;
@@ -37,5 +37,31 @@ export class Warnings {
 
   forget(): void {
     this.#said.clear();
+  }
+}
+
+/** What opening learned from the catalogue, until the endpoint is closed. */
+export class Prepared<Plan> {
+  #plan: Plan | undefined;
+
+  constructor(
+    private readonly source: Source,
+    private readonly prepare: (dialect: Dialect, session: Session) => Promise<Plan>,
+  ) {}
+
+  async open(signal: AbortSignal): Promise<void> {
+    const { dialect, database } = await this.source.link();
+    this.#plan = await database.read((session) => this.prepare(dialect, session), signal);
+  }
+
+  /** Learned now when it is not known. */
+  async get(signal: AbortSignal): Promise<Link & { readonly plan: Plan }> {
+    const { dialect, database } = await this.source.link();
+    this.#plan ??= await database.read((session) => this.prepare(dialect, session), signal);
+    return { dialect, database, plan: this.#plan };
+  }
+
+  forget(): void {
+    this.#plan = undefined;
   }
 }

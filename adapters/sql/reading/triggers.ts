@@ -18,7 +18,7 @@ import { after, Binds } from '../statement.js';
 import type { Raw } from '../values.js';
 import { changeKeys } from './keys.js';
 import { planTable, type TablePlan } from './page.js';
-import { type Source, Warnings } from './source.js';
+import { Prepared, type Source, Warnings } from './source.js';
 import type { TableRead } from './strategy.js';
 import { outboxName, type TriggerOptions } from './triggers-options.js';
 
@@ -45,7 +45,7 @@ const OPERATIONS: Readonly<Record<string, string>> = { I: 'insert', U: 'update',
 export class TriggersReading implements PollingInbound {
   readonly kind = 'polling';
   readonly #warnings: Warnings;
-  #plan: Plan | undefined;
+  readonly #prepared: Prepared<Plan>;
 
   constructor(
     private readonly source: Source,
@@ -53,17 +53,15 @@ export class TriggersReading implements PollingInbound {
     private readonly options: TriggerOptions,
   ) {
     this.#warnings = new Warnings(source);
+    this.#prepared = new Prepared(source, (dialect, session) => this.#prepare(dialect, session));
   }
 
-  async open(signal: AbortSignal): Promise<void> {
-    const { dialect, database } = await this.source.link();
-    this.#plan = await database.read((session) => this.#prepare(dialect, session), signal);
+  open(signal: AbortSignal): Promise<void> {
+    return this.#prepared.open(signal);
   }
 
   async *poll(request: PollRequest): AsyncGenerator<Batch> {
-    const { dialect, database } = await this.source.link();
-    const plan = this.#plan ?? (await database.read((session) => this.#prepare(dialect, session), request.signal));
-    this.#plan = plan;
+    const { dialect, database, plan } = await this.#prepared.get(request.signal);
     let last: Value | undefined;
     for (;;) {
       request.signal.throwIfAborted();
@@ -78,7 +76,7 @@ export class TriggersReading implements PollingInbound {
 
   /** The connections belong to the system. */
   async close(): Promise<void> {
-    this.#plan = undefined;
+    this.#prepared.forget();
     this.#warnings.forget();
   }
 
