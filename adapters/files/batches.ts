@@ -1,6 +1,6 @@
 // The messages that wait for their file, in the endpoint's durable notes. A message is accepted when it stands here.
 
-import { Decimal, type EndpointState, isRecord, parseJson, type Value, type ValueRecord, writeJson } from '../contract/index.js';
+import { type EndpointState, isRecord, parseJson, type ValueRecord, writeJson } from '../contract/index.js';
 import type { BatchName } from './batch-name.js';
 
 /** One file to be. */
@@ -22,6 +22,8 @@ export interface Item {
 }
 
 const MOST = 1_000_000;
+/** What came through a channel came as JSON, and is the same when it is written and read once more: within the limits of the channels. */
+const LIMITS = { values: 5_000_000, depth: 256 };
 /** Notes written or removed in one commit. */
 const CHUNK = 1_000;
 
@@ -52,7 +54,7 @@ export class Batches {
 
   /** @returns the bytes it takes */
   async add(batch: string, position: number, deliveryId: string, payload: ValueRecord): Promise<number> {
-    const text = writeJson(wrap(payload));
+    const text = writeJson(payload);
     await this.state.put(new Map([[itemKey(batch, position, deliveryId), text]]));
     return text.length;
   }
@@ -62,7 +64,7 @@ export class Batches {
     const found = await this.state.list(`item/${batch}/`, MOST);
     const items = [...found].map(([key, text]): Item => {
       const [, , position = '', deliveryId = ''] = key.split('/');
-      const payload = unwrap(parseJson(text));
+      const payload = parseJson(text, LIMITS);
       return { position: Number(position), deliveryId, payload: isRecord(payload) ? payload : {} };
     });
     const seen = new Set<string>();
@@ -107,20 +109,4 @@ export class Batches {
 
 function itemKey(batch: string, position: number, deliveryId: string): string {
   return `item/${batch}/${String(position).padStart(8, '0')}/${deliveryId.replaceAll('/', '_')}`;
-}
-
-// JSON has no bytes, and a whole Decimal would come back as an integer.
-function wrap(value: Value): Value {
-  if (value instanceof Uint8Array) return { $bytes: value };
-  if (value instanceof Decimal) return { $decimal: value.toString() };
-  if (Array.isArray(value)) return value.map(wrap);
-  return isRecord(value) ? Object.fromEntries(Object.entries(value).map(([name, each]) => [name, wrap(each)])) : value;
-}
-
-function unwrap(value: Value): Value {
-  if (Array.isArray(value)) return value.map(unwrap);
-  if (!isRecord(value)) return value;
-  if (typeof value['$bytes'] === 'string') return new Uint8Array(Buffer.from(value['$bytes'], 'base64'));
-  if (typeof value['$decimal'] === 'string') return Decimal.parse(value['$decimal']) ?? null;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, unwrap(each)]));
 }
