@@ -177,9 +177,26 @@ function writeField(moment: Moment, field: Field): string | undefined {
   }
 }
 
+/** Whether the text is a day of the calendar in the form of ISO 8601, from 0001-01-01 to 9999-12-31. */
+export function isDay(text: string): boolean {
+  if (text.length !== 10 || text[4] !== '-' || text[7] !== '-') return false;
+  return exists(digits(text, 0, 4), digits(text, 5, 7), digits(text, 8, 10));
+}
+
+/** The number at this place of a text; NaN where other letters stand. */
+function digits(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    number = number * 10 + digit;
+  }
+  return number;
+}
+
 function daysIn(year: number, month: number): number {
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  return month === 2 ? (leap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31;
+  return month === 2 ? (leap ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 function exists(year: number, month: number, day: number): boolean {

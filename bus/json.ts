@@ -179,6 +179,18 @@ export function writeJson(value: Value, numbers: 'exact' | 'text' = 'exact'): st
     for (const element of value) text += `${text && ','}${writeJson(element, numbers)}`;
     return `[${text}]`;
   }
-  for (const name in value) text += `${text && ','}${JSON.stringify(name)}:${writeJson(value[name] ?? null, numbers)}`;
+  for (const name in value) text += `${text && ','}${nameText(name)}${writeJson(value[name] ?? null, numbers)}`;
   return `{${text}}`;
+}
+
+/** Names of members as they are written: the same few, over and over. */
+const nameTexts = new Map<string, string>();
+const MOST_NAMES = 10_000;
+
+function nameText(name: string): string {
+  const known = nameTexts.get(name);
+  if (known !== undefined) return known;
+  const text = `${JSON.stringify(name)}:`;
+  if (name.length <= 64 && nameTexts.size < MOST_NAMES) nameTexts.set(name, text);
+  return text;
 }

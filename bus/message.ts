@@ -45,12 +45,13 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'; // Crockford's base 32: no 
 export function deriveId(...parts: readonly string[]): string {
   let text = '';
   for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`;
-  const digest = hash('sha256', text, 'buffer');
+  // As a text of bytes: making a Buffer costs more than the hash.
+  const digest = hash('sha256', text, 'binary');
   let id = '';
   let bits = 0;
   let held = 0;
   for (let i = 0; id.length < 26; i++) {
-    held = (held << 8) | (digest[i] ?? 0);
+    held = (held << 8) | digest.charCodeAt(i);
     bits += 8;
     while (bits >= 5 && id.length < 26) {
       bits -= 5;

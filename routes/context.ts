@@ -45,7 +45,19 @@ export function canonicalScope(type: CanonicalType): Scope {
   ]);
 }
 
-export function msgOf(message: Omit<Message, 'data'>): ValueRecord {
+/** The variables of a message's expressions. `msg` is made when it is asked for first: few ask. */
+export function variablesOf(name: string, value: Value, message: Omit<Message, 'data'>): Readonly<Record<string, Value>> {
+  let msg: ValueRecord | undefined;
+  return {
+    [name]: value,
+    get msg() {
+      msg ??= msgOf(message);
+      return msg;
+    },
+  };
+}
+
+function msgOf(message: Omit<Message, 'data'>): ValueRecord {
   const { id, source, type, subject, time, correlationid, causationid } = message;
   const attributes: Record<string, Value> = newRecord();
   attributes['id'] = id;

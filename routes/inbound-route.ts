@@ -3,7 +3,7 @@ import type { Note, RuleFailure } from '../bus/handler.js';
 import { type Message, messageId } from '../bus/message.js';
 import type { SourceRecord } from '../bus/record.js';
 import type { Value } from '../bus/value.js';
-import { canonicalScope, findEndpoint, findType, mappingContext, msgOf, msgType, type RouteContext } from './context.js';
+import { canonicalScope, findEndpoint, findType, mappingContext, msgType, type RouteContext, variablesOf } from './context.js';
 import type { Expression } from './expression/expression.js';
 import { Bindings } from './expression/runtime.js';
 import type { Scope } from './expression/scope.js';
@@ -61,7 +61,7 @@ export function compileInbound(name: string, config: InboundRouteConfig, context
         ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
         wire: record.wire ?? {},
       };
-      const bindings = new Bindings(now, { record: record.value, msg: msgOf(attributes) });
+      const bindings = new Bindings(now, variablesOf('record', record.value, attributes));
       place = places.filter;
       if (filter && filter.evaluate(bindings) !== true) return { id, filtered: `${filter.source} is false`, notes };
       place = places.route;

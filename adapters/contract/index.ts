@@ -1,6 +1,7 @@
 // All an adapter may import from Signalbox. Words: a System is one external application; an Endpoint is one named thing to read, write or
 // call at it (Inbound, Outbound, Callable); a SourceRecord is what an inbound endpoint read; a Delivery is one effect asked of an
 // outbound endpoint. The four failures say what the runtime does next. Numbers are exact (bigint, Decimal), never a JavaScript number.
+export { isDay } from '../../bus/dates.js';
 export { Decimal } from '../../bus/decimal.js';
 export { describe, failureOf, InvalidMessage, Misconfigured, NotConnected, TryAgain } from '../../bus/errors.js';
 export { JsonError, type JsonLimits, parseJson, writeJson } from '../../bus/json.js';

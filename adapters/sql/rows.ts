@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { InvalidMessage, Misconfigured, newRecord, type SourceRecord, type Value, writeJson } from '../contract/index.js';
 import { findColumn, findTable } from './catalogue.js';
 import type { ColumnType, Read } from './config.js';
@@ -134,7 +134,7 @@ function childQuery(dialect: Dialect, plan: Included, parents: readonly (readonl
 /** The record of a row. `version` names its version; without one the content does. */
 export function toRecord(row: Row, key: readonly Selected[], version: string, hashed: boolean): SourceRecord {
   const values = key.map(({ column }) => row.native.get(column.name) ?? null);
-  const content = hashed ? `~${createHash('sha256').update(writeJson(row.value)).digest('hex').slice(0, 20)}` : '';
+  const content = hashed ? `~${hash('sha256', writeJson(row.value)).slice(0, 20)}` : '';
   const position = key.map(({ field }, at) => `${field}=${textOf(values[at] ?? null)}`).join(' ');
   return {
     id: `key=${keyText(values)};v=${version}${content}`,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Decimal, InvalidMessage, isRecord, parseJson, type Value, writeJson } from '../contract/index.js';
+import { Decimal, InvalidMessage, isDay, isRecord, parseJson, type Value, writeJson } from '../contract/index.js';
 import type { Column } from './dialects/dialect.js';
 import { checkFraction, checkLength, digits } from './fits.js';
 import type { ColumnType } from './options.js';
@@ -195,12 +195,6 @@ function numeral(text: string, column: Column): string {
 }
 
 const NO_DAY = 'is no date of the calendar; declare the column as text to take it as it is';
-
-function isDay(text: string): boolean {
-  if (!/^(?!0000)\d{4}-\d\d-\d\d$/.test(text)) return false;
-  const at = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
-}
 
 function moment(text: string, kind: 'timestamp' | 'instant'): string | Unreadable {
   const [, date, time, zone] = MOMENT.exec(text) ?? [];

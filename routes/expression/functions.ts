@@ -1,3 +1,4 @@
+import { isDay } from '../../bus/dates.js';
 import { Decimal } from '../../bus/decimal.js';
 import type { Value } from '../../bus/value.js';
 import { type Bindings, fail, isNumber, limits } from './runtime.js';
@@ -23,7 +24,6 @@ const NUMBER: Parameter = ['integer', 'decimal', 'number'];
 const INTEGER: Parameter = ['integer'];
 const DAY: Parameter = ['date', 'timestamp'];
 const SCALAR: Parameter = ['text', 'integer', 'decimal', 'number', 'boolean', 'date', 'timestamp'];
-const DATE_FORM = /^\d{4}-\d{2}-\d{2}$/;
 // RFC 3339, also with a space, and also without an offset: many databases have none, and inventing one would be a guess.
 const TIMESTAMP_FORM = /^\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$/;
 
@@ -70,16 +70,8 @@ export function accepts(parameter: Parameter, value: Value): boolean {
 }
 
 /** Whether `text` is a day that exists, in ISO form. */
-export function isDate(text: string): boolean {
-  if (!DATE_FORM.test(text)) return false;
-  const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8, 10))];
-  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
-  if (month !== 2) return day <= (month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31);
-  return day <= ((year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28);
-}
-
 export function isTimestamp(text: string): boolean {
-  return TIMESTAMP_FORM.test(text) && isDate(text.slice(0, 10));
+  return TIMESTAMP_FORM.test(text) && isDay(text.slice(0, 10));
 }
 
 function toText(value: Value, name: string): string {
@@ -169,7 +161,7 @@ function toDecimal(value: Value, name: string): Decimal {
 }
 
 function toDate(text: string, name: string): string {
-  if (isDate(text)) return text;
+  if (isDay(text)) return text;
   // The day as it is written: no zone is converted.
   return isTimestamp(text) ? text.slice(0, 10) : fail('E304', `${name}: "${text.slice(0, 40)}" is no date`);
 }
@@ -181,7 +173,7 @@ function toTimestamp(text: string, name: string): string {
 function addDays(day: string, count: number): string {
   const moved = new Date(dayNumber(day) + count * 86_400_000);
   const text = Number.isNaN(moved.getTime()) ? '' : moved.toISOString().slice(0, 10);
-  return isDate(text) ? text : fail('E314', `addDays: ${day} and ${count} days is out of range`);
+  return isDay(text) ? text : fail('E314', `addDays: ${day} and ${count} days is out of range`);
 }
 
 function dayNumber(day: string): number {

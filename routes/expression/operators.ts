@@ -1,7 +1,8 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
+import { isDay } from '../../bus/dates.js';
 import { Decimal } from '../../bus/decimal.js';
 import { isRecord, type Value } from '../../bus/value.js';
-import { checkLength, isDate, isTimestamp } from './functions.js';
+import { checkLength, isTimestamp } from './functions.js';
 import { type Bindings, compare, compareTimestamps, equals, fail, isNumber, limits, spend } from './runtime.js';
 import { type Context, type Part, problem, sourceOf } from './scope.js';
 import { isListType, isNumeric, isRecordType, join, kindOf, nameOf, type Type } from './type.js';
@@ -55,7 +56,7 @@ function comparable(left: Part, right: Part): boolean {
 /** A date may be compared with a text literal that is a date. */
 function datedLiteral(type: Type, other: Part): boolean {
   if (other.literal === undefined) return false;
-  return (type === 'date' && isDate(other.literal)) || (type === 'timestamp' && isTimestamp(other.literal));
+  return (type === 'date' && isDay(other.literal)) || (type === 'timestamp' && isTimestamp(other.literal));
 }
 
 function orderable(type: Type): boolean {

@@ -19,7 +19,7 @@ export class Bindings {
   }
 
   with(name: string, value: Value): Bindings {
-    return new Bindings(this.now, { ...this.variables, [name]: value });
+    return new Bindings(this.now, Object.assign(Object.create(this.variables) as Record<string, Value>, { [name]: value }));
   }
 }
 

@@ -1,8 +1,9 @@
 // What a target field accepts, and the conversion of a value into it. Only conversions that cannot lose or guess anything.
 import type { FieldType, FieldTypes } from '../../adapters/contract/spec.js';
+import { isDay } from '../../bus/dates.js';
 import { Decimal } from '../../bus/decimal.js';
 import { isRecord, newRecord, type Value } from '../../bus/value.js';
-import { isDate, isTimestamp } from '../expression/functions.js';
+import { isTimestamp } from '../expression/functions.js';
 import { fail, isNumber, limits } from '../expression/runtime.js';
 import { isListType, isNumeric, isRecordType, kindOf, type Type } from '../expression/type.js';
 
@@ -126,7 +127,7 @@ function plainDecimal(text: string, name: string): Decimal {
 
 function convertDate(value: Value, name: string): string {
   if (typeof value !== 'string') return wrong(value, { kind: 'date' }, name);
-  return isDate(value) ? value : fail('E304', `${name}: "${shown(value)}" is no date`);
+  return isDay(value) ? value : fail('E304', `${name}: "${shown(value)}" is no date`);
 }
 
 function convertList(value: Value, shape: Extract<Shape, { kind: 'list' }>, name: string): Value {
