@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { type ChannelModel, connect, credentials } from 'amqplib';
 import type { Clock, Logger } from '../../adapters/contract/index.js';
 import { type AnyFailure, describe, failureOf, Misconfigured, NotConnected } from '../errors.js';
@@ -21,6 +22,8 @@ export interface Session {
   /** Why the broker has stopped reading from us (`memory alarm`), undefined when it reads. */
   readonly blocked: string | undefined;
   readonly version: string;
+  /** What is sent in this turn of the event loop goes out in few packets: the library would make a system call for each message. */
+  gather(): void;
 }
 
 const CONNECT_MS = 10_000;
@@ -180,8 +183,22 @@ export class BrokerConnection {
       if (!this.#stop.signal.aborted) this.#options.log.warn('broker.lost', `RabbitMQ connection for ${this.#purpose} was lost: ${this.#problem}`);
       lost.abort(new NotConnected('E510', `connection to RabbitMQ was lost: ${this.#problem}`));
     });
+    let isGathering = false;
     const session: Session = {
       model,
+      gather() {
+        const socket = socketOf(model);
+        if (isGathering || !socket) return;
+        isGathering = true;
+        socket.cork();
+        // The library hands what was sent to the socket in the next turn.
+        setImmediate(() =>
+          setImmediate(() => {
+            isGathering = false;
+            socket.uncork();
+          }),
+        );
+      },
       lost: lost.signal,
       version: model.connection.serverProperties.version,
       get blocked() {
@@ -199,11 +216,15 @@ export class BrokerConnection {
   }
 }
 
-/** Ends the socket at once. The library has no word for it, so this reaches for the stream it keeps. */
+/** Ends the socket at once. */
 function destroy(model: ChannelModel): void {
   model.on('error', () => undefined); // nobody else may listen, and without a listener it would end the process
-  const { stream } = model.connection as { readonly stream?: { destroy(error?: Error): void } };
-  stream?.destroy(new Error('connection was cut by Signalbox'));
+  socketOf(model)?.destroy(new Error('connection was cut by Signalbox'));
+}
+
+/** The library has no word for its socket, so this reaches for the stream it keeps. */
+function socketOf(model: ChannelModel): Socket | undefined {
+  return (model.connection as { readonly stream?: Socket }).stream;
 }
 
 function refusal(error: unknown, host: string): AnyFailure {

@@ -144,6 +144,7 @@ export class Publisher {
       if (!out) break;
       out.since = this.#clock.monotonic();
       this.#inFlight.add(out);
+      this.#session?.gather();
       try {
         this.#channel.publish(out.exchange, out.key, out.body, out.options, (error: unknown) => this.#answered(out, error));
       } catch (error) {
