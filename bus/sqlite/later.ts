@@ -3,6 +3,9 @@ import type { Deferred } from './protocol.js';
 /** After a step that failed: the disk is full, and this is not what makes room. */
 const RETRY_MS = 2_000;
 
+/** Times the amount that is too much: more comes in than is worked off, so it has to wait. */
+const FAR_TOO_MUCH = 4;
+
 /** Does the deferred work of a database when nobody waits for an answer. */
 export class Later {
   readonly #deferred: Deferred;
@@ -16,12 +19,13 @@ export class Later {
     this.#failed = failed;
   }
 
-  /** After each group: what is too much now, the rest when it is quiet. */
+  /** After each group. When it is much, a step follows whatever was asked meanwhile, so that who asks waits for one step at most; the rest is done when it is quiet. */
   after(): void {
     const deferred = this.#deferred;
-    if (this.#next !== undefined) return;
-    while (deferred.amount() > deferred.most) if (!this.#step()) return;
-    if (deferred.amount() > 0) this.#wait(deferred.idleMs);
+    while (deferred.amount() > FAR_TOO_MUCH * deferred.most) if (!this.#step()) return;
+    if (this.#next !== undefined || deferred.amount() === 0) return;
+    if (deferred.amount() > deferred.most) this.#soon();
+    else this.#wait(deferred.idleMs);
   }
 
   stop(): void {
@@ -37,7 +41,12 @@ export class Later {
   /** One step; the next one after what was asked meanwhile. */
   #work(): void {
     this.#next = undefined;
-    if (this.#deferred.amount() > 0 && this.#step()) this.#next = setImmediate(() => this.#work());
+    if (this.#deferred.amount() > 0 && this.#step()) this.#soon();
+  }
+
+  #soon(): void {
+    clearTimeout(this.#timer);
+    this.#next = setImmediate(() => this.#work());
   }
 
   #step(): boolean {

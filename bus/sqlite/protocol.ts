@@ -28,7 +28,7 @@ export interface Deferred {
   readonly idleMs: number;
   /** Committed work that is not done yet. */
   amount(): number;
-  /** More than this is worked off before the next group. */
+  /** More than this is worked off at once, between the groups; four times as much before the next group. */
   readonly most: number;
   /**
    * Does some of it, so that `amount` becomes less, in a transaction of its own. Called outside of one.

@@ -42,20 +42,30 @@ type Packed = readonly [
   dataref?: Text,
 ];
 
+/** Rows as they cross to the store's thread: each column as one list, which costs a fraction of a list of records. */
+export interface EventColumns {
+  readonly message: readonly string[];
+  readonly events: readonly string[];
+  readonly data: readonly (string | null)[];
+}
+
 /** @throws Error for an event that could not be read again: an append fails whole */
-export function toRows(events: readonly HistoryEvent[]): readonly EventText[] {
-  const rows: EventText[] = [];
+export function toColumns(events: readonly HistoryEvent[]): EventColumns {
+  const columns = { message: [] as string[], events: [] as string[], data: [] as (string | null)[] };
   for (let first = 0; first < events.length; ) {
     const id = events[first]?.messageId ?? '';
     let end = first + 1;
     while (end < events.length && end - first < SPAN && events[end]?.messageId === id) end += 1;
-    rows.push(pack(id, end - first === events.length ? events : events.slice(first, end)));
+    const packed = pack(end - first === events.length ? events : events.slice(first, end));
+    columns.message.push(id);
+    columns.events.push(packed.events);
+    columns.data.push(packed.data);
     first = end;
   }
-  return rows;
+  return columns;
 }
 
-function pack(message: string, events: readonly HistoryEvent[]): EventText {
+function pack(events: readonly HistoryEvent[]): Omit<EventText, 'message'> {
   let before = 0;
   let data: string | null = null;
   const deliveries: string[] = [];
@@ -86,7 +96,7 @@ function pack(message: string, events: readonly HistoryEvent[]): EventText {
       event.dataref ?? 0,
     ]);
   });
-  return { message, events: JSON.stringify(packed), data };
+  return { events: JSON.stringify(packed), data };
 }
 
 /** The events of a row, oldest first. */

@@ -2,7 +2,7 @@ import type { Database } from '../../sqlite/database.js';
 import type { Deferred } from '../../sqlite/protocol.js';
 import type { HistoryQuery, MessageState, MessageSummary, StoredEvent } from '../contract.js';
 import { Classes } from './classes.js';
-import { type EventRow, type EventText, SPAN, unpack } from './event-text.js';
+import { type EventColumns, type EventRow, SPAN, unpack } from './event-text.js';
 import { eventRows, type MessageRow, STATES, stateNumber, summary } from './history-rows.js';
 import { historySearch } from './history-search.js';
 import { HistoryWriter } from './history-write.js';
@@ -14,8 +14,8 @@ import { afterPrefix } from './prefix.js';
 const ENDED: readonly MessageState[] = ['delivered', 'filtered'];
 /** Quiet for so long, what was appended is folded. */
 const IDLE_MS = 100;
-/** Rows of events that may wait: a read waits while they are folded, some 10 us each. */
-const MOST_WAITING = 2_000;
+/** Rows of events that may wait without anything being done, and a quarter of those that may wait at all: a read waits while they are folded, some 20 us each. */
+const MOST_WAITING = 500;
 
 export function historyOperations(database: Database, names: Names) {
   const classes = new Classes(database, names);
@@ -81,7 +81,7 @@ export function historyOperations(database: Database, names: Names) {
       },
     },
     writes: {
-      'history.append': (rows: readonly EventText[]): void => journal.append(rows),
+      'history.append': (rows: EventColumns): void => journal.append(rows),
       'history.prune': ({ before, limit }: { readonly before: number; readonly limit: number }): number => {
         let removed = 0;
         writer.forget();

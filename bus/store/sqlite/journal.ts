@@ -2,10 +2,10 @@
 import { describe } from '../../errors.js';
 import { reached } from '../../failpoint.js';
 import { type Database, sqliteFailure } from '../../sqlite/database.js';
-import type { EventRow, EventText } from './event-text.js';
+import type { EventColumns, EventRow } from './event-text.js';
 
 /** Rows folded in one transaction. The more, the more messages are written once, in their final state; the longer an append may have to wait (some 20 ms). */
-const STEP = 1_000;
+const STEP = 500;
 /** All but the content, which no summary needs. */
 const ROWS = 'SELECT seq, message, events, NULL AS data FROM event';
 
@@ -43,10 +43,10 @@ export class Journal {
     for (const row of database.prepare<[], EventRow>(`${ROWS} WHERE seq IN (SELECT seq FROM unfolded) ORDER BY seq`).all()) this.#foldOne(row);
   }
 
-  append(rows: readonly EventText[]): void {
-    for (const { message, events, data } of rows) {
+  append({ message, events, data }: EventColumns): void {
+    for (const [row, id] of message.entries()) {
       this.#last += 1;
-      this.#insert.run(this.#last, message, events, data);
+      this.#insert.run(this.#last, id, events[row] ?? '', data[row] ?? null);
     }
   }
 

@@ -7,7 +7,7 @@ import { diagnoseFile } from '../../sqlite/inspection.js';
 import { WorkerDatabase } from '../../sqlite/worker-database.js';
 import type { Audit, Checkpoints, DeadLetters, Dedupe, EndpointStates, History, Leases, Ledger, Parked, Payloads, Retention, Revisions, Store } from '../contract.js';
 import { payloadsBefore } from '../grace.js';
-import { toRows } from './event-text.js';
+import { toColumns } from './event-text.js';
 import type { StoreOperations } from './operations.js';
 import { MIGRATIONS } from './schema.js';
 
@@ -85,7 +85,7 @@ export class SqliteStore implements Store {
   };
 
   readonly history: History = {
-    append: async (events) => this.#database.write('history.append', toRows(events)),
+    append: async (events) => this.#database.write('history.append', toColumns(events)),
     events: async (messageId) => this.#database.read('history.events', messageId),
     message: async (messageId) => this.#database.read('history.message', messageId),
     search: async (query) => this.#database.read('history.search', query),

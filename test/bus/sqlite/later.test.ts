@@ -20,12 +20,33 @@ function work(amount: number, idleMs: number, fail?: Error) {
 }
 
 describe('deferred work', () => {
-  test('is done at once as far as it is too much, and the rest when it is quiet', async () => {
-    const { deferred, done, left } = work(8, 1);
+  test('is done when it is quiet', async () => {
+    const { deferred, done, left } = work(5, 1);
     const later = new Later(deferred, () => true);
     later.after();
     expect(left()).toBe(5);
     await done;
+    later.stop();
+  });
+
+  test('that is too much is done between the groups, one piece after the other', async () => {
+    const { deferred, done, left } = work(8, 60_000);
+    const later = new Later(deferred, () => true);
+    later.after();
+    expect(left()).toBe(8);
+    await new Promise(setImmediate);
+    expect(left()).toBe(7);
+    // Another group has come meanwhile.
+    later.after();
+    await done;
+    later.stop();
+  });
+
+  test('that is far too much lets no group pass before it is less', () => {
+    const { deferred, left } = work(28, 60_000);
+    const later = new Later(deferred, () => true);
+    later.after();
+    expect(left()).toBe(20);
     later.stop();
   });
 
@@ -39,13 +60,13 @@ describe('deferred work', () => {
 
   test('that fails is reported once and does not hold up the groups', () => {
     const errors: unknown[] = [];
-    const { deferred, left } = work(8, 60_000, new Error('full'));
+    const { deferred, left } = work(28, 60_000, new Error('full'));
     const later = new Later(deferred, (error) => {
       errors.push(error);
       return true;
     });
     later.after();
     later.stop();
-    expect([left(), errors.length]).toEqual([8, 1]);
+    expect([left(), errors.length]).toEqual([28, 1]);
   });
 });

@@ -1,6 +1,6 @@
 // A process of its own, which appends to a store's file in its first thread and kills itself at the moment it was told.
 import { openDatabase } from '../../../bus/sqlite/database.js';
-import { toRows } from '../../../bus/store/sqlite/event-text.js';
+import { toColumns } from '../../../bus/store/sqlite/event-text.js';
 import { storeOperations } from '../../../bus/store/sqlite/operations.js';
 import { MIGRATIONS } from '../../../bus/store/sqlite/schema.js';
 import { NOON, way } from '../../kit/store/samples.js';
@@ -12,8 +12,8 @@ const { writes, committed, deferred } = storeOperations(database);
 for (let n = 0; n < 20; n += 1) {
   database.exec('BEGIN IMMEDIATE');
   const [received, ...rest] = way(`m${n}`, NOON);
-  writes['history.append'](toRows(received === undefined ? [] : [received]));
-  writes['history.append'](toRows(rest));
+  writes['history.append'](toColumns(received === undefined ? [] : [received]));
+  writes['history.append'](toColumns(rest));
   database.exec('COMMIT');
   committed();
   // So there is something folded before, too.

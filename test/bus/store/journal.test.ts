@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Database, openDatabase } from '../../../bus/sqlite/database.js';
 import type { History, Store, StoredEvent } from '../../../bus/store/contract.js';
-import { toRows } from '../../../bus/store/sqlite/event-text.js';
+import { toColumns } from '../../../bus/store/sqlite/event-text.js';
 import { MIGRATIONS } from '../../../bus/store/sqlite/schema.js';
 import { DAY, event, NOON, received, way } from '../../kit/store/samples.js';
 import { openStore } from './open-sqlite.js';
@@ -117,7 +117,7 @@ test('the live tail goes on over folds, restarts and prunes', async () => {
 
 test('events that cannot be folded stop nothing, stay in the file and are tried again at the next start', async () => {
   await (await reopened()).history.append([received('before')]);
-  // No append makes such a row (`toRows` refuses what JSON cannot hold, the columns are typed): a bug or a damaged file would.
+  // No append makes such a row (`toColumns` refuses what JSON cannot hold, the columns are typed): a bug or a damaged file would.
   const bad = await inFile((database) => {
     const seq = Number(database.prepare('SELECT max(seq) FROM event').pluck().get()) + 1;
     database.prepare('INSERT INTO event (seq, message, events) VALUES (?, ?, ?)').run(seq, 'bad', '[[0,1,');
@@ -132,8 +132,10 @@ test('events that cannot be folded stop nothing, stay in the file and are tried 
   expect(await history.message('before')).toMatchObject({ state: 'filtered' });
   expect(await inFile((database) => database.prepare('SELECT seq FROM unfolded').pluck().all())).toEqual([bad]);
 
-  const [good] = toRows([received('bad'), event('bad', 'filtered')]);
-  await inFile((database) => database.prepare('UPDATE event SET events = ? WHERE seq = ?').run(good?.events, bad));
+  const {
+    events: [good],
+  } = toColumns([received('bad'), event('bad', 'filtered')]);
+  await inFile((database) => database.prepare('UPDATE event SET events = ? WHERE seq = ?').run(good, bad));
   const again = await reopened();
   expect(await again.history.message('bad')).toMatchObject({ state: 'filtered' });
   expect(await again.history.counts()).toMatchObject({ active: 0, filtered: 2, delivered: 1 });
