@@ -46,6 +46,11 @@ export interface Batch {
    * the endpoint must do it again at a later poll without reading them as new input.
    */
   settle?(settlement: Settlement): Promise<void>;
+  /**
+   * What the endpoint reads next does not depend on this batch: it may be asked for the next one while this one is being stored, and never for more than
+   * that. Checkpoints are saved and batches settled in their order all the same; what was read ahead may be dropped, and is read again after the last checkpoint.
+   */
+  readonly ahead?: boolean;
 }
 
 /** What became of a batch, in numbers, so that a file can be archived or set aside. */

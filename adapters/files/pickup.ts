@@ -280,11 +280,15 @@ export class Pickup implements PollingInbound {
   }
 
   private batch(batch: readonly SourceRecord[], taken: Taken, number: number, end: boolean, settled: { claim: Claim; notedAt: number }, request: PollRequest): Batch {
-    const { records: known, accepted: before, filtered: left, dead: bad, reason: first } = settled.claim;
-    const counts = { records: known, accepted: before, filtered: left, dead: bad, ...(first === undefined ? {} : { reason: first }) };
+    const bad = batch.filter(({ failure }) => failure).length;
     return {
       records: batch,
-      checkpoint: writeProgress({ file: taken.file, records: number, end, before: counts, bad: batch.filter(({ failure }) => failure).length }),
+      // With what the batches before it came to: known when they are settled.
+      get checkpoint() {
+        const { records: known, accepted, filtered, dead, reason } = settled.claim;
+        return writeProgress({ file: taken.file, records: number, end, before: { records: known, accepted, filtered, dead, ...(reason === undefined ? {} : { reason }) }, bad });
+      },
+      ahead: !end,
       settle: async ({ accepted, filtered, dead, reason }) => {
         const { claim } = settled;
         const cause = claim.reason ?? reason;

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, LogFields, Logger } from '../../adapters/contract/services.js';
@@ -17,6 +18,9 @@ import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
 import type { Traffic } from './traffic.js';
 
+/** So many records are routed in one go: while the next are, the bus and the store, which have threads of their own, take these. */
+const SLICE = 250;
+
 export interface IntakeOptions {
   /** How long the broker may refuse before the intake gives up (a caller waits); a polling source waits for ever. */
   readonly patienceMs: number;
@@ -25,6 +29,18 @@ export interface IntakeOptions {
   readonly again?: boolean;
   /** Called right before each publish and before what follows is stored: throws, and aborts `signal`, when the caller lost the right to read. */
   readonly fence?: () => void;
+  /** Of batches that follow each other. */
+  readonly reading?: Reading;
+  /** Called when all of it is on its way to the bus, in order: the next batch may be given. */
+  readonly onRouted?: () => void;
+}
+
+/** What batches of one source know of each other when one is given before the one before it is stored. After a failure none of them goes on, and all is read again. */
+export class Reading {
+  /** Keys of an order of which a message was not published, and why. */
+  readonly broken = new Map<string, unknown>();
+  /** Ids of records that are on their way. */
+  readonly underWay = new Set<string>();
 }
 
 /**
@@ -61,43 +77,67 @@ export class Intake {
     return this.publisher.layouts.during((era) => this.take(endpoint, records, known, era, options));
   }
 
-  private async take(endpoint: string, records: readonly SourceRecord[], known: Set<string>, era: Era, options: IntakeOptions): Promise<readonly Accepted[]> {
+  private async take(endpoint: string, records: readonly SourceRecord[], known: ReadonlySet<string>, era: Era, options: IntakeOptions): Promise<readonly Accepted[]> {
     const now = this.clock.now();
     const { handler } = this.routing;
-    const work = new Admission(this.node, handler.revision, now.getTime(), era);
-    const publishes = new Together();
-    const fresh: string[] = [];
+    const { reading = new Reading() } = options;
+    const begin = (): Admission => new Admission(this.node, handler.revision, now, era, reading.broken);
+    const slices: Admission[] = [];
+    const stored = new Together();
     const results: Accepted[] = [];
+    let work = begin();
+    const end = (): void => {
+      slices.push(work);
+      stored.add(this.finish(endpoint, work, reading, options));
+      work = begin();
+    };
     try {
       for (const record of records) {
-        if (known.has(record.id)) {
+        if (known.has(record.id) || reading.underWay.has(record.id)) {
           this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
           results.push({ result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' });
           continue;
         }
+        if (work.fresh.length === SLICE) {
+          end();
+          await turn();
+          if (stored.hasFailed) break;
+        }
         // What is large comes in no faster than it is stored, so that memory can hold it.
         if (this.claimCheck.isFull) await this.claimCheck.enter(options.signal);
         if (work.isHeavy) await this.store.deadLetters.add(work.takeLetters());
-        known.add(record.id);
-        fresh.push(record.id);
+        reading.underWay.add(record.id);
+        work.fresh.push(record.id);
         const outcomes = receive(handler, endpoint, record, now);
         for (const outcome of outcomes) {
           this.count(outcome);
-          publishes.add(...this.publishAll(endpoint, record, outcome, work, options));
+          work.publishes.add(...this.publishAll(endpoint, record, outcome, work, options));
         }
         results.push(summarise(outcomes));
       }
+      end();
+      options.onRouted?.();
     } finally {
-      await publishes.settle();
+      await work.publishes.settle();
+      await stored.settle();
     }
-    options.fence?.();
+    this.telemetry.received.inc(
+      { system: systemOf(endpoint), source: endpoint },
+      slices.reduce((sum, { fresh }) => sum + fresh.length, 0),
+    );
+    this.report(endpoint, slices);
+    return results;
+  }
+
+  /** Makes durable what was routed, when all of it is on the bus. */
+  private async finish(endpoint: string, work: Admission, { underWay }: Reading, { fence }: IntakeOptions): Promise<void> {
+    await work.publishes.settle();
+    fence?.();
     await this.write(work);
     // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
-    await this.store.dedupe.add(endpoint, fresh, now);
+    await this.store.dedupe.add(endpoint, work.fresh, work.now);
     reached('intake.dedupe.written');
-    this.telemetry.received.inc({ system: systemOf(endpoint), source: endpoint }, fresh.length);
-    this.report(endpoint, work);
-    return results;
+    for (const id of work.fresh) underWay.delete(id);
   }
 
   /** A canonical message from the embedding API: the same way, without an inbound route. */
@@ -108,12 +148,11 @@ export class Intake {
   private async send(message: Message, era: Era, options: IntakeOptions): Promise<Accepted> {
     const { handler } = this.routing;
     const outcome = handler.route(message, this.clock.now());
-    const work = new Admission(this.node, handler.revision, this.clock.now().getTime(), era);
+    const work = new Admission(this.node, handler.revision, this.clock.now(), era, new Map());
     const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
     this.count(outcome);
-    const publishes = new Together();
-    publishes.add(...this.publishAll(message.source, record, outcome, work, options));
-    await publishes.settle();
+    work.publishes.add(...this.publishAll(message.source, record, outcome, work, options));
+    await work.publishes.settle();
     await this.write(work);
     return summarise([outcome]);
   }
@@ -176,8 +215,10 @@ export class Intake {
   }
 
   /** One line for a batch, however many of its records failed. */
-  private report(endpoint: string, { refused, first }: Admission): void {
+  private report(endpoint: string, slices: readonly Admission[]): void {
+    const first = slices.find((slice) => slice.first)?.first;
     if (!first) return;
+    const refused = slices.reduce((sum, slice) => sum + slice.refused, 0);
     const more = refused > 1 ? ` (and ${refused - 1} more of this batch)` : '';
     this.log.warn('dead-letter', `a record of ${endpoint} went to the dead letters: ${first.reason}${more}`, first.fields);
   }
@@ -189,15 +230,17 @@ export class Intake {
   }
 }
 
-/** What one batch adds to the history and to the dead letters. */
+/** What a part of a batch publishes, and adds to the history and to the dead letters. */
 class Admission {
-  /** Keys of an order of which one was not published, and why. */
-  readonly broken = new Map<string, unknown>();
+  readonly publishes = new Together();
+  /** Ids of its records. */
+  readonly fresh: string[] = [];
   /** Of messages whose content is too large for their events. */
   readonly datarefs = new Map<string, string>();
   /** Of all letters, for the log. */
   refused = 0;
   first: { readonly reason: string; readonly fields: LogFields } | undefined;
+  private readonly at: number;
   private readonly events: HistoryEvent[] = [];
   private letters: DeadLetter[] = [];
   private bytes = 0;
@@ -205,9 +248,13 @@ class Admission {
   constructor(
     private readonly node: string,
     readonly revision: number,
-    private readonly at: number,
+    readonly now: Date,
     readonly era: Era,
-  ) {}
+    /** Of the whole batch: keys of an order of which one was not published, and why. */
+    readonly broken: Map<string, unknown>,
+  ) {
+    this.at = now.getTime();
+  }
 
   history(): readonly HistoryEvent[] {
     if (this.datarefs.size === 0) return this.events;
@@ -335,6 +382,10 @@ class Together {
       });
       this.all.push(noted);
     }
+  }
+
+  get hasFailed(): boolean {
+    return this.failure !== undefined;
   }
 
   async settle(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
+import type { Accepted, Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
 import { describe, failureOf, kindOf, Misconfigured, NotConnected, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
@@ -6,7 +6,7 @@ import type { Store } from '../store/contract.js';
 import { Attention, Stalled } from './attention.js';
 import { EndpointHealth, type EndpointReport } from './endpoint-health.js';
 import { Gate } from './gate.js';
-import { type Intake, settlementOf } from './intake.js';
+import { type Intake, Reading, settlementOf } from './intake.js';
 import { Lease, LeaseLost } from './lease.js';
 import { reopenDelay } from './retry.js';
 import { type Schedule, untilNext } from './schedule.js';
@@ -50,7 +50,16 @@ const POLL_TIMEOUT_MS = 300_000;
 /** An adapter's `close` has 5 s by its contract. */
 const CLOSE_MS = 6_000;
 
-type Turn = Parameters<typeof untilNext>[2];
+type When = Parameters<typeof untilNext>[2];
+
+/** One poll. */
+interface Turn {
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  readonly fence: () => void;
+  readonly attention: Attention;
+  readonly reading: Reading;
+}
 
 /**
  * Polls one endpoint: lease, schedule, open, poll, publish, checkpoint, settle. A failure of any step closes the endpoint and starts over from the
@@ -67,7 +76,7 @@ export class PolledSource implements Source {
   private lease: Lease | undefined;
   private isStandby = false;
   private isOpen = false;
-  private turn: Turn = 'first';
+  private when: When = 'first';
 
   /** @param remake another endpoint in place of one that hangs for ever */
   constructor(
@@ -123,13 +132,13 @@ export class PolledSource implements Source {
         if (!intake.takes(this.config.name)) throw new Misconfigured('E507', `no route reads ${this.config.name}`);
         const lease = await this.hold(signal);
         if (!lease) continue;
-        await this.rest(untilNext(this.config.schedule, clock.now(), this.turn), AbortSignal.any([signal, lease.signal]));
+        await this.rest(untilNext(this.config.schedule, clock.now(), this.when), AbortSignal.any([signal, lease.signal]));
         if (!this.gate.isOpen) continue;
-        this.turn = 'next';
+        this.when = 'next';
         this.succeeded(await this.poll(lease, signal));
       } catch (error) {
         if (signal.aborted) break;
-        this.turn = 'again';
+        this.when = 'again';
         const failure = error instanceof Stalled ? await this.recycle(error) : error;
         await this.close();
         if (this.lease?.isOver) {
@@ -165,7 +174,7 @@ export class PolledSource implements Source {
     this.health.standsBy(`read by ${reader ?? 'another node'}`);
     if (!this.isStandby) this.log.info('source-standby', `${name} is read by ${reader ?? 'another node'}, this one stands by`);
     this.isStandby = true;
-    this.turn = 'first';
+    this.when = 'first';
     await this.rest(nodes.timing.renewMs, signal);
     return undefined;
   }
@@ -184,14 +193,32 @@ export class PolledSource implements Source {
     this.isOpen = true;
     const checkpoint = await store.checkpoints.get(name);
     const batches = this.inbound.poll({ checkpoint, maxRecords, signal, fence, progress: attention.progress })[Symbol.asyncIterator]();
+    const turn: Turn = { lease, signal, fence, attention, reading: new Reading() };
+    const read = (): Promise<IteratorResult<Batch>> => noted(attention.during('reading', batches.next()));
+    let next = read();
+    /** The records of the batch that is being stored. */
+    let storing = Promise.resolve(0);
     let count = 0;
     try {
       while (this.gate.isOpen) {
-        const step = await attention.during('reading', batches.next());
-        if (step.done) return count;
-        count += await this.take(step.value, lease, { signal, fence, attention });
+        const step = await next;
+        if (step.done) break;
+        const { ahead = false } = step.value;
+        if (ahead) next = read();
+        const before = storing;
+        const taking = this.take(step.value, before, turn);
+        storing = noted(taking.stored);
+        await taking.routed;
+        count += await before;
+        if (ahead) continue;
+        count += await storing;
+        storing = Promise.resolve(0);
+        if (this.gate.isOpen) next = read();
       }
+      count += await storing;
     } catch (error) {
+      // Nothing of it may go on while the source is read anew.
+      await storing.catch(() => undefined);
       throw (await this.end(batches, attention)) ?? error;
     }
     const stalled = await this.end(batches, attention);
@@ -212,9 +239,22 @@ export class PolledSource implements Source {
     return undefined;
   }
 
-  private async take(batch: Batch, lease: Lease, { signal, fence, attention }: { signal: AbortSignal; fence: () => void; attention: Attention }): Promise<number> {
-    const { intake, store } = this.services;
-    const results = await intake.accept(this.config.name, batch.records, { patienceMs: Number.POSITIVE_INFINITY, signal, fence });
+  /** Routes a batch, and stores it behind the one before. */
+  private take(batch: Batch, before: Promise<unknown>, turn: Turn): { readonly routed: Promise<void>; readonly stored: Promise<number> } {
+    const { signal, fence, reading } = turn;
+    const routed = Promise.withResolvers<void>();
+    const options = { patienceMs: Number.POSITIVE_INFINITY, signal, fence, reading, onRouted: routed.resolve };
+    const accepted = this.services.intake.accept(this.config.name, batch.records, options);
+    accepted.catch(routed.reject);
+    return { routed: routed.promise, stored: this.store(batch, accepted, before, turn) };
+  }
+
+  private async store(batch: Batch, accepted: Promise<readonly Accepted[]>, before: Promise<unknown>, { lease, attention }: Turn): Promise<number> {
+    const { store } = this.services;
+    // Both have ended before it fails: whoever reads anew must be alone.
+    const [earlier] = await Promise.allSettled([before, accepted]);
+    if (earlier.status === 'rejected') throw earlier.reason;
+    const results = await accepted;
     reached('source.checkpoint.before');
     if (batch.checkpoint !== undefined) {
       lease.check();
@@ -387,4 +427,10 @@ export class ListeningSource implements Source {
       }
     }
   }
+}
+
+/** Whoever awaits it gets what it rejects with; until then that is nobody's fault. */
+function noted<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }

@@ -55,7 +55,7 @@ export class CursorReading implements PollingInbound {
     if (gaps && plan.gaps && position?.by === 'cursor') {
       for await (const records of this.#late(plan, plan.gaps, gaps, request)) {
         position = { ...position, gaps: gaps.toString() };
-        yield { records, checkpoint: writePosition(position, order) };
+        yield { records, checkpoint: writePosition(position, order), ahead: true };
       }
     }
     for (;;) {
@@ -65,7 +65,7 @@ export class CursorReading implements PollingInbound {
       if (!step) return;
       position = gaps && plan.gaps ? this.#remember(plan, plan.gaps, gaps, position, step) : step.position;
       const records = step.page.rows.map((row, at) => toRecord(row, plan.key, step.page.versions[at] ?? '', plan.window === undefined));
-      if (records.length > 0) yield { records, checkpoint: writePosition(position, order) };
+      if (records.length > 0) yield { records, checkpoint: writePosition(position, order), ahead: true };
       if (step.page.next === undefined) break;
     }
     await this.#look(plan, position, request.signal);
