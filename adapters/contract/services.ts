@@ -15,7 +15,7 @@ export interface Clock {
   now(): Date;
   /** Milliseconds that only grow; for measuring and for "unchanged for 30 s". */
   monotonic(): number;
-  /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
+  /** Resolves after `ms`, with 0 when others had their turn; rejects with the signal's reason when it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** From 0 to below 1, for spreading waits. */
   readonly random: () => number;

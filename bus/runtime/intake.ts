@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, LogFields, Logger } from '../../adapters/contract/services.js';
@@ -17,9 +16,6 @@ import { DurablePublisher } from './publisher.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
 import type { Traffic } from './traffic.js';
-
-/** So many records are routed in one go: while the next are, the bus and the store, which have threads of their own, take these. */
-const SLICE = 250;
 
 export interface IntakeOptions {
   /** How long the broker may refuse before the intake gives up (a caller waits); a polling source waits for ever. */
@@ -49,6 +45,8 @@ export class Reading {
  */
 @injectable()
 export class Intake {
+  /** So many records are routed in one go: while the next are, the bus and the store, which have threads of their own, take these. */
+  slice = 250;
   private readonly claimCheck: ClaimCheck;
 
   constructor(
@@ -98,9 +96,9 @@ export class Intake {
           results.push({ result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' });
           continue;
         }
-        if (work.fresh.length === SLICE) {
+        if (work.fresh.length === this.slice) {
           end();
-          await turn();
+          await this.clock.sleep(0);
           if (stored.hasFailed) break;
         }
         // What is large comes in no faster than it is stored, so that memory can hold it.

@@ -3,6 +3,7 @@ import { Container, ContainerModule } from 'inversify';
 import { CLOCK, LOGGER, type LogFields, type Logger } from '../../adapters/contract/index.js';
 import { BROKER, type Broker } from '../../bus/broker.js';
 import { describe, failureOf, kindOf } from '../../bus/errors.js';
+import { Intake } from '../../bus/runtime/intake.js';
 import { LetterRepair } from '../../bus/runtime/letter-repair.js';
 import { alone } from '../../bus/runtime/nodes.js';
 import { Redelivery } from '../../bus/runtime/redelivery.js';
@@ -90,6 +91,7 @@ export class Node {
       }),
       runtimeModule(nodes),
     );
+    container.get(Intake).slice = context.random.pick([1, 3, 250]);
     const process = {
       life,
       clock,

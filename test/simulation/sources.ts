@@ -17,6 +17,8 @@ export class Table {
     private readonly context: Context,
     /** Rows before the cursor that are read again each time, as an overlapping time window does. */
     private readonly overlap: number,
+    /** Lets itself be asked for more while what it gave is being stored. */
+    private readonly ahead: boolean,
   ) {}
 
   inbound(clock: VirtualClock): PollingInbound {
@@ -34,7 +36,7 @@ export class Table {
     for (let at = Math.max(0, begin - this.overlap); at < end; at += maxRecords) {
       await reach(this.context, clock, signal);
       const next = Math.min(end, at + maxRecords);
-      yield { records: this.rows.slice(at, next).map(recordOf), checkpoint: String(Math.max(begin, next)) };
+      yield { records: this.rows.slice(at, next).map(recordOf), checkpoint: String(Math.max(begin, next)), ahead: this.ahead };
     }
   }
 

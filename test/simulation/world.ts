@@ -92,7 +92,7 @@ export class World {
     const sources = [TABLE, FOLDER, WEB].filter(() => random.chance(0.6));
     this.sources = sources.length > 0 ? sources : [TABLE];
     const stored = (input: Input): boolean => isStored(this, input);
-    this.table = new Table(TABLE, this.context, random.pick([0, 0, 3]));
+    this.table = new Table(TABLE, this.context, random.pick([0, 0, 3]), random.chance(0.7));
     this.folder = new Folder(FOLDER, this.context, stored);
     this.web = new Web(WEB, this.context, stored);
     this.storeServer.onCheckpoint = (source, position) => source === TABLE && this.table.saved(position, stored);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Batch, PollingInbound, Settlement } from '../../../adapters/contract/index.js';
 import { NotConnected } from '../../../bus/errors.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
@@ -94,6 +94,109 @@ describe('a polled source', () => {
     await until(() => target.got.length === 2, 'delivered');
     await until(() => world.log.lines.some(({ event }) => event === 'settle-failed'), 'reported');
     expect(await world.store.checkpoints.get('in.things')).toBe('2');
+  });
+
+  /** One record a batch: `read` tells which were asked for, `store` what is stored meanwhile. */
+  function oneByOne(count: number, ahead: boolean) {
+    const events: string[] = [];
+    const inbound: PollingInbound = {
+      kind: 'polling',
+      async open() {},
+      async *poll({ checkpoint }): AsyncGenerator<Batch> {
+        for (let n = Number(checkpoint ?? 0); n < count; n++) {
+          events.push(`read ${n}`);
+          yield {
+            records: [{ id: `n${n}`, key: `n${n}`, value: { n: BigInt(n) } }],
+            checkpoint: String(n + 1),
+            settle: async () => void events.push(`settled ${n}`),
+            ahead,
+          };
+        }
+      },
+      async close() {},
+    };
+    return { inbound, events };
+  }
+
+  test('a batch that depends on none before it is read while that is being stored, and everything is stored in order', async () => {
+    const { inbound, events } = oneByOne(5, true);
+    const target = testTarget();
+    await world.supervisor.apply(plan([system('in', { inbound }), system('out', { outbound: target })]));
+    await until(() => target.got.length === 5, 'all delivered');
+    await until(() => events.includes('settled 4'), 'all settled');
+    expect(events.filter((event) => event.startsWith('settled'))).toEqual(['settled 0', 'settled 1', 'settled 2', 'settled 3', 'settled 4']);
+    for (const n of [1, 2, 3, 4]) expect(events.indexOf(`read ${n}`)).toBeLessThan(events.indexOf(`settled ${n - 1}`));
+    // Never more than one ahead of the one that is being routed.
+    for (const n of [3, 4]) expect(events.indexOf(`read ${n}`)).toBeGreaterThan(events.indexOf(`settled ${n - 3}`));
+    expect(await world.store.checkpoints.get('in.things')).toBe('5');
+  });
+
+  test('any other batch is read when the one before it is settled', async () => {
+    const { inbound, events } = oneByOne(3, false);
+    await world.supervisor.apply(plan([system('in', { inbound })]));
+    await until(() => events.includes('settled 2'), 'all settled');
+    expect(events.slice(0, 6)).toEqual(['read 0', 'settled 0', 'read 1', 'settled 1', 'read 2', 'settled 2']);
+  });
+
+  test('when a batch cannot be stored, none behind it moves the checkpoint, and all are read again', async () => {
+    const { inbound, events } = oneByOne(4, true);
+    const { history } = world.store;
+    const append = jest.spyOn(history, 'append');
+    append.mockImplementationOnce(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50)); // those behind it are quicker
+      throw new NotConnected('E536', 'the store is away');
+    });
+    const checkpoints = jest.spyOn(world.store.checkpoints, 'set');
+    const target = testTarget();
+    await world.supervisor.apply(plan([system('in', { inbound }), system('out', { outbound: target })]));
+    await until(() => events.includes('settled 3'), 'all settled');
+    expect(checkpoints.mock.calls.map(([, position]) => position)).toEqual(['1', '2', '3', '4']);
+    expect(events.filter((event) => event === 'read 0')).toHaveLength(2);
+    await until(async () => (await world.store.history.counts()).delivered === 4, 'delivered');
+    expect(new Set(target.got.map(({ key }) => key)).size).toBe(4);
+  });
+
+  test('a record that comes again while it is being stored is taken once', async () => {
+    const inbound: PollingInbound = {
+      kind: 'polling',
+      async open() {},
+      async *poll({ checkpoint }): AsyncGenerator<Batch> {
+        if (checkpoint !== undefined) return;
+        for (const ids of [
+          ['a', 'b'],
+          ['b', 'c'],
+        ])
+          yield { records: ids.map((id) => ({ id, key: id, value: {} })), checkpoint: ids.join(), ahead: true };
+      },
+      async close() {},
+    };
+    const target = testTarget();
+    await world.supervisor.apply(plan([system('in', { inbound }), system('out', { outbound: target })]));
+    await until(async () => (await world.store.checkpoints.get('in.things')) === 'b,c', 'read');
+    await until(async () => (await world.store.history.counts()).delivered === 3, 'delivered');
+    expect(target.got.map(({ key }) => key).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a batch that is routed in slices is whole: accepted, filtered, bad and known records in their order', async () => {
+    world.intake.slice = 2;
+    const target = testTarget();
+    await world.supervisor.apply(plan([system('out', { outbound: target })]));
+    const records = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((id) => ({ id, key: id, value: id === 'c' ? { skip: true } : id === 'f' ? { bad: true } : {} }));
+    const options = () => ({ patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    await world.intake.accept('in.things', records.slice(1, 2), options());
+    const results = await world.intake.accept('in.things', records, options());
+    expect(results.map(({ result }) => result)).toEqual(['accepted', 'duplicate', 'filtered', 'accepted', 'accepted', 'dead', 'accepted']);
+    expect(
+      [
+        ...(await world.store.dedupe.seen(
+          'in.things',
+          records.map(({ id }) => id),
+        )),
+      ].sort(),
+    ).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    await until(() => target.got.length === 5, 'delivered');
+    await until(async () => (await world.store.history.counts()).delivered === 5, 'told');
+    expect(await world.store.history.counts()).toMatchObject({ filtered: 1, dead: 1, active: 0 });
   });
 
   test('a reload restarts only what changed, and messages keep their revision', async () => {
