@@ -43,6 +43,8 @@ export class Partitions {
   private changed = new AbortController();
   private isPaused = false;
   private isClosing = false;
+  /** Ends the wait for what is under way at places that are given up because of a pause. */
+  private patience = new AbortController();
   private running: Promise<void> | undefined;
   private balancedAt: number;
 
@@ -63,6 +65,7 @@ export class Partitions {
 
   start(signal: AbortSignal): void {
     this.isClosing = false;
+    this.patience = new AbortController();
     this.running = this.run(signal);
   }
 
@@ -71,20 +74,32 @@ export class Partitions {
     this.changed.abort();
   }
 
-  async pause(): Promise<void> {
+  /**
+   * Hands out nothing more, and gives up each place when what is under way there has come to its end: only the end of the stay at the broker brings back, in their
+   * order, what was not begun and what comes meanwhile.
+   */
+  pause(): void {
     this.isPaused = true;
-    await Promise.all([...this.seats.values()].map((seat) => this.hold(seat)));
+    for (const seat of this.seats.values()) {
+      this.leave(seat, this.patience.signal).then(
+        () => this.follow(),
+        (error: unknown) => this.services.log.warn('partitions-failed', `${seat.channel} could not be left: ${describe(error)}`),
+      );
+    }
   }
 
-  async resume(): Promise<void> {
+  /** Places that were given up are taken again, each when it is left. */
+  resume(): void {
     this.isPaused = false;
-    await Promise.all([...this.seats.values()].map((seat) => this.release(seat)));
     this.follow();
   }
 
   /** Gives back what is not under way, waits for what is (bounded by `signal`), leaves. To be called before the signal of `start` is aborted. */
   async close(signal: AbortSignal): Promise<void> {
     this.isClosing = true;
+    const hurry = (): void => this.patience.abort();
+    if (signal.aborted) hurry();
+    else signal.addEventListener('abort', hurry, { once: true });
     await Promise.all([...this.seats.values()].map((seat) => this.leave(seat, signal)));
   }
 
@@ -159,8 +174,7 @@ export class Partitions {
       throw error;
     }
     // Meanwhile it was stopped or paused.
-    if (signal.aborted || this.isClosing) await this.leave(seat, AbortSignal.abort());
-    else if (this.isPaused) await this.hold(seat);
+    if (signal.aborted || this.isClosing || seat.isLeaving) await this.leave(seat, AbortSignal.abort());
   }
 
   private take(seat: Seat, received: Received): void {
@@ -224,25 +238,17 @@ export class Partitions {
   }
 
   /** Hands out nothing more; what is not under way goes back in its order, because the whole stay at the broker ends. */
-  private async hold(seat: Seat): Promise<void> {
+  private async leave(seat: Seat, signal: AbortSignal): Promise<void> {
     seat.isLeaving = true;
-    const held = seat.consumer?.pause();
+    // It is about to take its place, and leaves when it has.
+    if (!seat.consumer) return;
+    const held = seat.consumer.pause();
     this.lanes.leave(seat.channel);
     seat.fence?.requeue();
     seat.fence = undefined;
     await held;
-  }
-
-  private async release(seat: Seat): Promise<void> {
-    seat.isLeaving = false;
-    this.lanes.serve(seat.channel);
-    await seat.consumer?.resume();
-  }
-
-  private async leave(seat: Seat, signal: AbortSignal): Promise<void> {
-    await this.hold(seat);
-    await seat.consumer?.close(signal);
-    this.seats.delete(seat.channel);
+    await seat.consumer.close(signal);
+    if (this.seats.get(seat.channel) === seat) this.seats.delete(seat.channel);
   }
 
   private async balance(signal: AbortSignal): Promise<void> {

@@ -135,16 +135,16 @@ export class Target {
   async pause(): Promise<void> {
     this.isPaused = true;
     this.health.setPaused(true);
-    const held = this.partitions.pause();
+    this.partitions.pause();
     this.returnQueued();
-    await Promise.all([held, this.consumer?.pause()]);
+    await this.consumer?.pause();
   }
 
   async resume(): Promise<void> {
     this.isPaused = false;
     this.health.setPaused(false);
     this.link.tryNow();
-    await this.partitions.resume();
+    this.partitions.resume();
     if (this.consumer) await this.consumer.resume();
     else await this.consume();
   }

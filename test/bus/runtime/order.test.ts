@@ -3,6 +3,12 @@ import type { Delivery, SourceRecord } from '../../../adapters/contract/index.js
 import { InvalidMessage, TryAgain } from '../../../bus/errors.js';
 import type { RetryPolicy, RouteOrder } from '../../../bus/handler.js';
 import { messageId } from '../../../bus/message.js';
+import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
+import { systemClock } from '../../../bus/runtime/clock.js';
+import { layoutChannels } from '../../../bus/runtime/layouts.js';
+import { unique } from '../../kit/broker/harness.js';
+import { recordingLog } from '../../kit/fakes.js';
+import { services } from '../../services/services.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
 import { numberOf, recordOf } from './order-checks.js';
 
@@ -185,4 +191,28 @@ describe('ordered deliveries', () => {
     for (const key of ['A', 'B', 'C', 'D', 'E', 'F', 'G']) expect(target.got.filter((got) => got.key === key).map(nameOf)).toEqual([`${key}-1`, `${key}-2`]);
     expect(await world.store.parked.lanes({ limit: 10 })).toEqual([]);
   }, 60_000);
+
+  test.each(['embedded', 'rabbitmq'] as const)('paused and resumed while one is under way: what was given back comes before what came meanwhile (%s)', async (bus) => {
+    await world.close();
+    const log = recordingLog();
+    const broker = bus === 'embedded' ? undefined : new RabbitmqBroker({ urls: [(await services.rabbitmq()).url], prefix: `o${unique()}`, settleMs: 0, clock: systemClock, log });
+    world = await startWorld(undefined, broker);
+    const gate = Promise.withResolvers<void>();
+    const target = testTarget(async () => {
+      await gate.promise;
+      return { detail: 'ok' };
+    });
+    await world.supervisor.apply(plan([system('out', { outbound: target, partitions: 1 })], handler()));
+    await accept(record('A', 1), record('A', 2));
+    const [channel = ''] = layoutChannels('out.things', { generation: 2, partitions: 1 });
+    await until(async () => (await world.broker.depth(channel)).unsettled === 2, 'the second waits behind the first');
+    await world.supervisor.setPaused('out.things', true);
+    await accept(record('A', 3));
+    await new Promise((resolve) => setTimeout(resolve, 300)); // it arrives
+    await world.supervisor.setPaused('out.things', false);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    gate.resolve();
+    await until(() => target.got.length >= 3, 'all');
+    expect(target.got.map(nameOf)).toEqual(['A-1', 'A-2', 'A-3']);
+  });
 });
