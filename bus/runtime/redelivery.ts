@@ -5,7 +5,7 @@ import { reached } from '../failpoint.js';
 import { parseJson } from '../json.js';
 import type { WireHeaders } from '../message.js';
 import type { SourceRecord } from '../record.js';
-import { type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
+import { type EventKind, type HistoryEvent, STORE, type Store, type StoredDeadLetter } from '../store/contract.js';
 import { deadline } from './deadline.js';
 import { orderKeyOf, withAttempt } from './envelope.js';
 import { Intake } from './intake.js';
@@ -58,19 +58,31 @@ export class Redelivery {
     const { signal } = limit;
     reached('redelivery.begin');
     // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
-    await this.store.history.append([this.event(letter, 'redelivered', by)]);
+    const begun = this.event(letter, 'redelivered', by);
+    await this.store.history.append([begun]);
     reached('redelivery.history.written');
     try {
       await this.publish(letter, signal);
     } catch (error) {
-      // Unless it has come to another end meanwhile: it was delivered after all, or a person discarded it.
+      // Unless it has come to another end meanwhile (it was delivered after all, or a person discarded it), or somebody else hands it out too: what the target takes
+      // for dead it does not deliver.
       const now = await this.store.deadLetters.get(letter.id);
-      if (now?.state === 'open') await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
+      if (now?.state === 'open' && !(await this.hasFollowed('redelivered', begun)))
+        await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
       throw error;
     }
     reached('redelivery.published');
+    // Taken for dead again meanwhile, it may not have been delivered: then it stays open, and is closed when it was.
+    if (await this.hasFollowed('dead', begun)) return;
     await this.store.deadLetters.settle([letter], 'redelivered', by.who, by.reason, this.clock.now());
     reached('redelivery.letter.closed');
+  }
+
+  /** Whether the history has such an event of the same part after `begun`. */
+  private async hasFollowed(kind: EventKind, begun: HistoryEvent): Promise<boolean> {
+    const events = (await this.store.history.events(begun.messageId)).filter(({ deliveryId }) => deliveryId === begun.deliveryId);
+    const at = events.findLastIndex((event) => event.kind === begun.kind && event.at === begun.at && event.node === begun.node);
+    return events.slice(at + 1).some((event) => event.kind === kind);
   }
 
   private async publish(letter: StoredDeadLetter, signal: AbortSignal): Promise<void> {

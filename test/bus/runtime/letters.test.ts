@@ -75,6 +75,52 @@ describe('dead letters and the history', () => {
     expect(await states()).toEqual(['discarded', 'filtered']);
   });
 
+  test('two hand it out at once and one fails: what the other published is delivered, and closes it', async () => {
+    // Where failures are skipped, a copy of what is dead must not come behind those that have gone on.
+    const retry = { attempts: 1, firstMs: 50, longestMs: 50, factor: 1, jitter: 0 };
+    const skipping = handlerTo('out.things', 1, retry, { onFailure: 'skip' });
+    await world.supervisor.apply(plan([system('out', { outbound: failing() })], skipping));
+    await world.intake.accept('in.things', [{ id: '1', key: 'A', value: { n: '1' } }], { patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    await until(async () => (await states()).join() === 'open,dead', 'dead');
+    await world.supervisor.apply(plan([system('out', { outbound: testTarget(), digest: '2' })], skipping));
+    const send = world.broker.publish.bind(world.broker);
+    const failed = Promise.withResolvers<void>();
+    let publishes = 0;
+    jest.spyOn(world.broker, 'publish').mockImplementation(async (channel, outgoing) => {
+      if (publishes++ > 0) {
+        await failed.promise;
+        await send(channel, outgoing);
+        await new Promise((resolve) => setTimeout(resolve, 200)); // the target is quicker than the confirm
+        return;
+      }
+      await until(async () => (await world.store.history.events(message)).filter(({ kind }) => kind === 'redelivered').length === 2, 'the other has begun too');
+      throw new NotPublished('too-large', channel, 'refused');
+    });
+    const one = world.redelivery.redeliver([delivery], { who: 'one' }).finally(failed.resolve);
+    await until(() => publishes === 1, 'the first publishes');
+    const other = world.redelivery.redeliver([delivery], { who: 'other' });
+    expect([(await one).failed.length, (await other).redelivered]).toEqual([1, 1]);
+    await until(async () => (await states())[1] === 'delivered', 'delivered', 5_000);
+    expect(await states()).toEqual(['redelivered', 'delivered']);
+  });
+
+  test('a letter that was taken for dead again before what was handed out came to its end stays open', async () => {
+    await accept();
+    await world.supervisor.apply(plan([system('out', { outbound: failing() })]));
+    await until(async () => (await states()).join() === 'open,dead', 'dead');
+    await world.supervisor.setPaused('out.things', true);
+    const send = world.broker.publish.bind(world.broker);
+    jest.spyOn(world.broker, 'publish').mockImplementationOnce(async (channel, message) => {
+      await send(channel, message);
+      // As another node that repairs.
+      await world.store.history.append([
+        { messageId: message.headers['cloudEvents:id'] as string, deliveryId: delivery, kind: 'dead', at: Date.now(), revision: 1, node: 'other' },
+      ]);
+    });
+    await world.redelivery.redeliver([delivery], { who: 'one' });
+    expect(await states()).toEqual(['open', 'dead']);
+  });
+
   test('a letter whose delivery was made on another node is closed', async () => {
     await accept();
     await world.supervisor.apply(plan([system('out', { outbound: failing() })]));
