@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { reached } from '../../bus/failpoint.js';
-import { codecOf } from '../codecs/format.js';
+import { codecOf, formatOf } from '../codecs/format.js';
 import {
   type Clock,
   type Delivery,
@@ -50,6 +50,7 @@ export interface CollectServices {
  */
 export class Collect implements Outbound {
   private readonly codec;
+  private readonly format;
   private readonly batches: Batches;
   private readonly folder: string;
   private readonly pattern: string;
@@ -77,6 +78,7 @@ export class Collect implements Outbound {
     private readonly services: CollectServices,
   ) {
     this.codec = codecOf(options);
+    this.format = formatOf(options);
     this.batches = new Batches(context.state);
     this.owner = context.node ?? randomBytes(6).toString('hex');
     ({ folder: this.folder, name: this.pattern } = splitPath(options.path));
@@ -101,7 +103,7 @@ export class Collect implements Outbound {
     signal.throwIfAborted();
     if (this.known.has(delivery.id)) return { detail: 'it waits for its file already, or is in it', duplicate: true };
     // What no file can hold must not spoil the others.
-    await this.codec.encode([delivery.payload]);
+    await this.format.encode([delivery.payload]);
     const current = await this.collecting();
     if (this.isFull(current)) {
       this.wake();
