@@ -85,7 +85,7 @@ export class Collect implements Outbound {
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    await openFolder(this.space, this.folder, signal);
+    await openFolder(this.space, this.codec, this.folder, signal);
     if (!this.isRead) {
       const closed = { since: this.now(), owner: this.owner, seen: this.now(), closed: true, written: false };
       await this.batches.rehome(() => this.batches.open({ ...closed, id: randomBytes(6).toString('hex') }));
@@ -102,6 +102,8 @@ export class Collect implements Outbound {
   async send(delivery: Delivery, signal: AbortSignal): Promise<Receipt> {
     signal.throwIfAborted();
     if (this.known.has(delivery.id)) return { detail: 'it waits for its file already, or is in it', duplicate: true };
+    // Of what was accepted nobody would hear: it would wait in the notes.
+    if (failureOf(this.trouble) instanceof Misconfigured) throw this.trouble;
     // What no file can hold must not spoil the others.
     await this.format.encode([delivery.payload]);
     const current = await this.collecting();
