@@ -2,7 +2,6 @@ import { Decimal, type Logger, Misconfigured, type Value } from '../../contract/
 import type { Column, Dialect, Session } from '../dialects/dialect.js';
 import { readRow } from '../rows.js';
 import { Binds } from '../statement.js';
-import { textOf } from '../values.js';
 import type { OnReset } from './cursor-options.js';
 import { Gaps } from './gaps.js';
 import type { TablePlan } from './page.js';
@@ -33,28 +32,30 @@ export class BegunAnew {
   /** @returns where to go on: `position` itself when all is well @throws Misconfigured E439 */
   async judge(dialect: Dialect, session: Session, plan: OrderedPlan, position: CursorPosition): Promise<CursorPosition> {
     const [lead] = plan.order;
-    const mark = numberOf(position.high?.[0]);
-    // In the middle of a run the mark is that of the run before.
-    if (!lead || !mark || position.upto !== undefined) return position;
-    const [last] = await this.#places(dialect, session, plan, plan.order, { order: plan.order.map(({ name }) => `${dialect.quote(name)} DESC`).join(', '), limit: 1 });
-    if (!last) return this.#emptied(plan, position);
-    const highest = numberOf(last[0]);
+    const mark = markOf(position);
+    if (!lead || !mark) return position;
+    const [end] = await this.#places(dialect, session, plan, [lead], { order: `${dialect.quote(lead.name)} DESC`, limit: 1 });
+    if (!end) return this.#emptied(plan, position);
+    const highest = numberOf(end[0]);
     if (!highest || (!position.emptied && highest.compare(mark) >= 0)) return position;
-    if (!(await this.#hasRead(dialect, session, plan, lead, position))) return position;
-    const [high, read] = [textOf(last[0] ?? null), textOf(position.high?.[0] ?? null)];
+    if (!(await this.#hasRead(dialect, session, plan, lead, mark, position))) return position;
+    const [high, read] = [highest.toString(), mark.toString()];
     const what = position.emptied
       ? `was empty, and has rows again whose ${lead.name} was read: up to ${high}, and ${read} was read`
       : `has ${high} as its highest ${lead.name}, but ${read} was read`;
-    const action = this.#action(read);
+    const action = this.#action(mark);
     if (action === 'stop') {
+      const shown = Number.isSafeInteger(Number(read)) ? read : `"${read}"`;
       throw new Misconfigured(
         'E439',
         `${plan.table.name} ${what}: it was made anew, or lost its last rows. Nothing is read until the cursor {column: ${lead.name}} says which: ` +
-          `on_reset: {restart: ${read}} reads the table from its first row, as new rows; on_reset: {continue: ${read}} goes on behind ${high}`,
+          `on_reset: {restart: ${shown}} reads the table from its first row, as new rows; on_reset: {continue: ${shown}} goes on behind ${high}`,
       );
     }
     this.log.warn('sql.begun-anew', `${plan.table.name} ${what}: ${action === 'restart' ? 'it is read from its first row' : `reading goes on behind ${high}`}`);
-    return action === 'restart' ? anew(position) : this.#behind(position, last);
+    if (action === 'restart') return anew(position);
+    const [last] = await this.#places(dialect, session, plan, plan.order, { order: plan.order.map(({ name }) => `${dialect.quote(name)} DESC`).join(', '), limit: 1 });
+    return last ? this.#behind(position, last) : this.#emptied(plan, position);
   }
 
   /** An empty table is normal; that nothing of the old rows is left is remembered. */
@@ -66,11 +67,11 @@ export class BegunAnew {
     return position.emptied ? position : { ...position, emptied: true };
   }
 
-  #action(mark: string): 'stop' | 'restart' | 'continue' {
+  #action(mark: Decimal): 'stop' | 'restart' | 'continue' {
     const { option } = this;
     if (typeof option === 'string') return option;
-    if ('restart' in option) return option.restart === mark ? 'restart' : 'stop';
-    return option.continue === mark ? 'continue' : 'stop';
+    const [action, number] = 'restart' in option ? (['restart', option.restart] as const) : (['continue', option.continue] as const);
+    return Decimal.parse(number)?.compare(mark) === 0 ? action : 'stop';
   }
 
   #behind(position: CursorPosition, high: readonly Value[]): CursorPosition {
@@ -82,10 +83,10 @@ export class BegunAnew {
   }
 
   /** Whether there is a row at or below the mark that is none of a transaction that ended late. */
-  async #hasRead(dialect: Dialect, session: Session, plan: OrderedPlan, lead: Column, { high, gaps }: CursorPosition): Promise<boolean> {
+  async #hasRead(dialect: Dialect, session: Session, plan: OrderedPlan, lead: Column, mark: Decimal, { gaps }: CursorPosition): Promise<boolean> {
     const name = dialect.quote(lead.name);
     const binds = new Binds(dialect);
-    const where = [`${name} <= ${binds.compared(high?.[0] ?? null, lead)}`];
+    const where = [`${name} <= ${binds.compared(mark, lead)}`];
     const rows = await this.#places(dialect, session, plan, [lead], { where, order: name, limit: MOST }, binds);
     const short = new Gaps(gaps).all.filter(({ from, to }) => from !== 0n && to - from < SHORT_GAP);
     return rows.some(([value]) => !short.some(({ from, to }) => typeof value === 'bigint' && value >= from && value <= to));
@@ -121,6 +122,12 @@ export class BegunAnew {
 /** From the first row, under other ids than before. */
 function anew({ era = 0n }: CursorPosition): CursorPosition {
   return { by: 'cursor', era: era + 1n };
+}
+
+/** The highest number that was read, in the middle of a run too. */
+function markOf({ high, after }: CursorPosition): Decimal | undefined {
+  const [one, other] = [numberOf(high?.[0]), numberOf(after?.[0])];
+  return one && other && one.compare(other) > 0 ? one : (other ?? one);
 }
 
 function numberOf(value: Value | undefined): Decimal | undefined {

@@ -72,9 +72,11 @@ export class CursorReading implements PollingInbound {
       // A transaction of its own per page: nothing of the source is held while the bus stores the batch.
       const step = await database.read((session) => this.#step(dialect, session, plan, position, request.maxRecords), request.signal);
       if (!step) return;
+      const wasUnderWay = position?.by === 'cursor' ? position.upto !== undefined : position?.to !== undefined;
       position = gaps && plan.gaps ? this.#remember(plan, plan.gaps, gaps, position, step) : step.position;
       const records = recordsOf(plan, step.page, position);
-      if (records.length > 0) yield { records, checkpoint: writePosition(position, order) };
+      // The end of a run is kept although its last rows are gone: else it would not end, and nothing behind it be read.
+      if (records.length > 0 || wasUnderWay) yield { records, checkpoint: writePosition(position, order) };
       if (step.page.next === undefined) break;
     }
     await this.#look(plan, position, request.signal);

@@ -49,6 +49,18 @@ describe.each(DRIVERS)('inbound of %s', (driver) => {
     expect([...(again?.records ?? []), ...rest.records].map((record) => record.key)).toEqual(Array.from({ length: 25 }, (_, i) => String(i + 1)));
   });
 
+  test('D4, D5: a run that broke off, and whose other rows are gone when it goes on, does not hold up what comes after', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CUST VARCHAR(20))', "INSERT INTO ORD_HEAD VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+    const half = await firstBatch(await inbound(orders), undefined, 2);
+    await sql('DELETE FROM ORD_HEAD WHERE ORD_NO = 3');
+    const endpoint = await inbound(orders);
+    const rest = await poll(endpoint, half?.checkpoint);
+    await sql("INSERT INTO ORD_HEAD VALUES (4, 'd')");
+    const next = await poll(endpoint, rest.checkpoint);
+    expect([...rest.records, ...next.records].map((record) => record.key)).toEqual(['4']);
+  });
+
   test('D7, D11, D13, D14: negative keys, big integers, decimals and leading zeros are exact', async () => {
     const { sql, inbound } = await start(driver);
     const decimal = driver === 'sqlite' ? 'TEXT' : 'DECIMAL(20,4)';
@@ -311,11 +323,46 @@ describe.each(DRIVERS)('numbers that go down in %s', (driver) => {
     expect(new Set([...second.records, ...third.records].map(({ id }) => id)).size).toBe(5);
   });
 
+  test('D30: in the middle of a run too', async () => {
+    const { sql, inbound } = await begun();
+    const half = await firstBatch(await inbound(reading()), undefined, 2);
+    expect(keys(half?.records ?? [])).toEqual(['898', '899']);
+    await sql(...restart, insert('a'));
+    const endpoint = await inbound(reading());
+    await expect(poll(endpoint, half?.checkpoint)).rejects.toMatchObject({ code: 'E439', message: expect.stringContaining('{restart: 899}') });
+    expect(keys((await poll(await inbound(reading({ restart: 899 })), half?.checkpoint)).records)).toEqual(['1']);
+  });
+
   test('D30: an overlap does not hide it', async () => {
     const { sql, endpoint, first } = await begun(undefined, { overlap: 500 });
     await sql('DELETE FROM ORD_HEAD WHERE ORD_NO > 898');
     await expect(poll(endpoint, first.checkpoint)).rejects.toMatchObject(stopped('898'));
   });
+
+  test('D30: a cursor by a number beside a key goes on behind the last row of all', async () => {
+    const { sql, inbound } = await start(driver);
+    await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CHG INTEGER NOT NULL)', 'INSERT INTO ORD_HEAD VALUES (1, 5), (2, 5), (3, 6)');
+    if (driver === 'postgres') await sql('CREATE VIEW ORD_VIEW AS SELECT * FROM ORD_HEAD');
+    const endpoint = await inbound({ table: source, key: 'ORD_NO', cursor: { column: 'CHG', on_reset: 'continue' } });
+    const first = await poll(endpoint);
+    await sql('DELETE FROM ORD_HEAD WHERE ORD_NO = 3');
+    const gone = await poll(endpoint, first.checkpoint);
+    expect([gone.records, gone.batches]).toEqual([[], 1]);
+    await sql('INSERT INTO ORD_HEAD VALUES (4, 5), (5, 6)');
+    expect(keys((await poll(endpoint, gone.checkpoint)).records)).toEqual(['4', '5']);
+  });
+});
+
+test('D11, D30: decimals and large numbers too', async () => {
+  const { sql, inbound } = await start('mariadb');
+  await sql('CREATE TABLE ORD_HEAD (ORD_NO DECIMAL(20,2) PRIMARY KEY)', 'INSERT INTO ORD_HEAD VALUES (9007199254740993.00)');
+  const reading = (onReset: unknown) => ({ table: 'ORD_HEAD', key: 'ORD_NO', cursor: { column: 'ORD_NO', on_reset: onReset } });
+  const first = await poll(await inbound(reading('stop')));
+  await sql('DELETE FROM ORD_HEAD', 'INSERT INTO ORD_HEAD VALUES (9007199254740992.00)');
+  await expect(poll(await inbound(reading({ restart: '9007199254740992' })), first.checkpoint)).rejects.toMatchObject({
+    message: expect.stringContaining('{restart: "9007199254740993.00"}'),
+  });
+  expect((await poll(await inbound(reading({ restart: '9007199254740993' })), first.checkpoint)).records).toHaveLength(1);
 });
 
 test('D30: PostgreSQL reads by transaction: a table that was made anew is read, whatever its numbers', async () => {
