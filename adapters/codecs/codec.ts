@@ -15,6 +15,8 @@ export interface Codec {
   decode(bytes: AsyncIterable<Uint8Array>, source: string): AsyncIterable<readonly Decoded[]>;
   /** A whole file or body of these payloads. Some formats need to wait (encryption). @throws InvalidMessage */
   encode(payloads: readonly ValueRecord[]): Uint8Array | Promise<Uint8Array>;
+  /** Looks whether what it works with is there and can be used: keys. Before the first file, and again after a failure. @throws Misconfigured */
+  readonly ready?: () => Promise<void>;
   /** False: encoding the same payloads again gives other bytes (encryption, signatures), so files cannot be compared. Left out: the same bytes. */
   readonly repeatable?: boolean;
   /** One payload as a person would look at it: no header, no separator. @throws InvalidMessage */

@@ -54,12 +54,13 @@ export function oneFormat(config: Partial<FormatConfig>, context: z.RefinementCt
 }
 
 export function codecOf(config: FormatConfig): Codec {
-  const format = formatCodec(config);
+  const format = formatOf(config);
   const packed = config.compression ? compressed(format, config.compression, config.excel !== undefined) : format;
   return config.pgp ? pgpCodec(packed, config.pgp) : packed;
 }
 
-function formatCodec(config: FormatConfig): Codec {
+/** Without compression and PGP around it: cheap to ask whether a payload fits. */
+export function formatOf(config: FormatConfig): Codec {
   if (config.csv) return csvCodec(config.csv);
   if (config.json) return jsonCodec(config.json);
   if (config.fixed_width) return fixedWidthCodec(config.fixed_width);

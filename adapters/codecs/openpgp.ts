@@ -1,11 +1,13 @@
 // The one place that knows openpgp, which is loaded when a file is encrypted or signed.
 
-import type { Config, PrivateKey, PublicKey } from 'openpgp';
+import type { Config, KeyID as LibraryKeyID, PrivateKey, PublicKey } from 'openpgp';
 import { describe, failureOf, InvalidMessage, Misconfigured, type Secret } from '../contract/index.js';
 import { Spool } from './spool.js';
 
+type KeyID = Pick<LibraryKeyID, 'toHex'>;
+
 interface VerificationResult {
-  readonly keyID: { toHex(): string };
+  readonly keyID: KeyID;
   /** Rejects with what is wrong. */
   readonly verified: Promise<true>;
 }
@@ -26,30 +28,47 @@ export interface WriteKeys {
 }
 
 const library = () => import('openpgp');
+/** Of a recipient that is not named. */
+const ANYBODY = '0'.repeat(16);
 const ARMOR = '-----BEGIN PGP MESSAGE-----';
 
-/** @throws Misconfigured E372 */
-export async function privateKey({ key, passphrase }: Unlock): Promise<PrivateKey> {
+/** @throws Misconfigured E372 when it is none, cannot be unlocked, or can never be used so */
+export async function privateKey({ key, passphrase }: Unlock, use: 'decrypt' | 'sign'): Promise<PrivateKey> {
   const { decryptKey, readPrivateKey } = await library();
+  let unlocked: PrivateKey;
   try {
     const locked = await readPrivateKey({ armoredKey: key.reveal() });
-    if (locked.isDecrypted()) return locked;
-    if (!passphrase) throw new Error('it has a passphrase, and none is given');
-    return await decryptKey({ privateKey: locked, passphrase: passphrase.reveal() });
+    if (!locked.isDecrypted() && !passphrase) throw new Error('it has a passphrase, and none is given');
+    unlocked = passphrase && !locked.isDecrypted() ? await decryptKey({ privateKey: locked, passphrase: passphrase.reveal() }) : locked;
   } catch (error) {
     throw new Misconfigured('E372', `the private key ${key.name}: ${describe(error)}`, { cause: error });
   }
+  try {
+    // What was encrypted before a key expired can be read after it.
+    const [{ keyPacket } = unlocked] = use === 'decrypt' ? await unlocked.getDecryptionKeys(undefined, null) : [await unlocked.getSigningKey()];
+    if ('isDecrypted' in keyPacket && !keyPacket.isDecrypted()) throw new Error('its secret part is not there');
+  } catch (error) {
+    throw new Misconfigured('E372', `the private key ${key.name} cannot ${use}: ${describe(error)}`, { cause: error });
+  }
+  return unlocked;
 }
 
-/** @throws Misconfigured E372 */
-export async function publicKeys(keys: readonly (Secret | string)[]): Promise<readonly PublicKey[]> {
+/** @throws Misconfigured E372 when one is none, or cannot be used so */
+export async function publicKeys(keys: readonly (Secret | string)[], use: 'encrypt' | 'verify'): Promise<readonly PublicKey[]> {
   const { readKeys } = await library();
   const read = keys.map(async (key, at) => {
+    let found: readonly PublicKey[];
     try {
-      return (await readKeys({ armoredKeys: typeof key === 'string' ? key : key.reveal() })).map((found) => found.toPublic());
+      found = (await readKeys({ armoredKeys: typeof key === 'string' ? key : key.reveal() })).map((each) => each.toPublic());
     } catch (error) {
       throw new Misconfigured('E372', `public key ${at + 1}: ${describe(error)}`, { cause: error });
     }
+    try {
+      if (use === 'encrypt') for (const each of found) await each.getEncryptionKey();
+    } catch (error) {
+      throw new Misconfigured('E372', `public key ${at + 1} cannot encrypt: ${describe(error)}`, { cause: error });
+    }
+    return found;
   });
   return (await Promise.all(read)).flat();
 }
@@ -69,6 +88,7 @@ export async function opened(bytes: AsyncIterable<Uint8Array>, keys: ReadKeys, s
     const message = (await input.isArmored())
       ? await readMessage({ armoredMessage: ReadableStream.from(input.text()) as ReadableStream<string>, config })
       : await readMessage({ binaryMessage: ReadableStream.from(input.read()) as ReadableStream<Uint8Array>, config });
+    if (keys.decryption) checkRecipients(message.getEncryptionKeyIDs(), keys.decryption.getKeyIDs(), refused);
     const verification = keys.verification === undefined ? {} : { verificationKeys: [...keys.verification] };
     const { data, signatures } = keys.decryption
       ? await decrypt({ message, decryptionKeys: keys.decryption, ...verification, format: 'binary', config })
@@ -94,6 +114,19 @@ function streamed(data: unknown): AsyncIterable<Uint8Array> {
   return data as AsyncIterable<Uint8Array>;
 }
 
+/** The library only says that it found no key. */
+function checkRecipients(recipients: readonly KeyID[], own: readonly KeyID[], refused: (text: string) => InvalidMessage): void {
+  const [named, ours] = [recipients.map(hex), own.map(hex)];
+  if (named.length === 0 || named.some((id) => id === ANYBODY || ours.includes(id))) return;
+  const shown = `${named.slice(0, 5).join(', ')}${named.length > 5 ? ` and ${named.length - 5} more` : ''}`;
+  const [primary, ...subkeys] = ours;
+  throw refused(`it is encrypted for the key ${shown}, and the configured one is ${primary}${subkeys.length > 0 ? ` (${subkeys.join(', ')})` : ''}`);
+}
+
+function hex(id: KeyID): string {
+  return id.toHex().toUpperCase();
+}
+
 async function checkSignatures(signatures: readonly VerificationResult[], refused: (text: string, cause?: unknown) => InvalidMessage): Promise<void> {
   if (signatures.length === 0) throw refused('it has no signature');
   const problems: string[] = [];
@@ -102,7 +135,7 @@ async function checkSignatures(signatures: readonly VerificationResult[], refuse
       await verified;
       return;
     } catch (error) {
-      problems.push(`key ${keyID.toHex().toUpperCase()}: ${describe(error)}`);
+      problems.push(`key ${hex(keyID)}: ${describe(error)}`);
     }
   }
   throw refused(`no signature is accepted: ${problems.slice(0, 5).join('; ')}`);

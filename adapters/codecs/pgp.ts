@@ -49,6 +49,13 @@ export function pgpCodec(inner: Codec, options: PgpOptions): Codec {
   return {
     ...inner,
     repeatable: false,
+    async ready() {
+      // Read again each time: a key expires.
+      reading = options.decrypt || options.verify ? readKeys(options) : undefined;
+      await reading;
+      writing = options.sign || options.encrypt ? writeKeys(options) : undefined;
+      await writing;
+    },
     async *decode(bytes, source) {
       const { opened } = await import('./openpgp.js');
       reading ??= readKeys(options);
@@ -72,10 +79,10 @@ export function pgpCodec(inner: Codec, options: PgpOptions): Codec {
 
 async function readKeys({ decrypt, verify }: PgpOptions): Promise<ReadKeys> {
   const { privateKey, publicKeys } = await import('./openpgp.js');
-  return { decryption: decrypt && (await privateKey(decrypt)), verification: verify && (await publicKeys(verify)) };
+  return { decryption: decrypt && (await privateKey(decrypt, 'decrypt')), verification: verify && (await publicKeys(verify, 'verify')) };
 }
 
 async function writeKeys({ sign, encrypt }: PgpOptions): Promise<WriteKeys> {
   const { privateKey, publicKeys } = await import('./openpgp.js');
-  return { signing: sign && (await privateKey(sign)), encryption: encrypt && (await publicKeys(encrypt)) };
+  return { signing: sign && (await privateKey(sign, 'sign')), encryption: encrypt && (await publicKeys(encrypt, 'encrypt')) };
 }

@@ -15,6 +15,13 @@ export interface Batch extends BatchName {
   readonly written: boolean;
 }
 
+/** A message whose file was written. */
+export interface Past {
+  readonly deliveryId: string;
+  /** When that was. */
+  readonly at: number;
+}
+
 export interface Item {
   readonly position: number;
   readonly deliveryId: string;
@@ -84,26 +91,30 @@ export class Batches {
     }
   }
 
-  /** Its file is in place. Each step may be done again. */
-  async forget(batch: Batch): Promise<void> {
+  /** Its file is in place since `at`. Each step may be done again. @returns the ids of its messages */
+  async forget(batch: Batch, at: number): Promise<readonly string[]> {
     await this.put({ ...batch, written: true });
     const keys = [...(await this.state.list(`item/${batch.id}/`, MOST)).keys()];
-    for (let at = 0; at < keys.length; at += CHUNK) {
-      const some = keys.slice(at, at + CHUNK);
+    const moved: string[] = [];
+    for (let from = 0; from < keys.length; from += CHUNK) {
+      const some = keys.slice(from, from + CHUNK);
       const ids = some.map((key) => key.split('/')[3] ?? '');
+      const [, , position = ''] = some[0]?.split('/') ?? [];
       // Who asks again for one of these has not heard that it was accepted.
-      await this.state.put(new Map([...some.map((key) => [key, undefined] as const), [`past/${batch.id}/${at}`, JSON.stringify({ at: batch.since, ids })]]));
+      await this.state.put(new Map([...some.map((key) => [key, undefined] as const), [`past/${batch.id}/${position}`, JSON.stringify({ at, ids })]]));
+      moved.push(...ids);
     }
     await this.state.put(new Map([[`batch/${batch.id}`, undefined]]));
+    return moved;
   }
 
-  /** Ids of messages whose file was written lately; those of before `since` are forgotten. */
-  async past(since: number): Promise<readonly string[]> {
+  /** Messages whose file was written lately; those of before `since` are forgotten. */
+  async past(since: number): Promise<readonly Past[]> {
     const found = await this.state.list('past/', MOST);
     const all = [...found].map(([key, text]) => ({ key, ...(JSON.parse(text) as { readonly at: number; readonly ids: readonly string[] }) }));
     const old = all.filter(({ at }) => at < since);
     if (old.length > 0) await this.state.put(new Map(old.map(({ key }) => [key, undefined])));
-    return all.filter(({ at }) => at >= since).flatMap(({ ids }) => ids);
+    return all.filter(({ at }) => at >= since).flatMap(({ at, ids }) => ids.map((deliveryId) => ({ deliveryId, at })));
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { reached } from '../../bus/failpoint.js';
-import { codecOf } from '../codecs/format.js';
+import { codecOf, formatOf } from '../codecs/format.js';
 import {
   type Clock,
   type Delivery,
@@ -28,6 +28,7 @@ const BEAT_MS = 45_000;
 const LONGEST_WAIT_MS = 60_000;
 /** Whoever was not told that a message was accepted asks again within this time. */
 const REPEATS_MS = 86_400_000;
+const FORGET_EVERY_MS = 3_600_000;
 
 /** The file that takes messages now. */
 interface Collecting {
@@ -49,11 +50,14 @@ export interface CollectServices {
  */
 export class Collect implements Outbound {
   private readonly codec;
+  private readonly format;
   private readonly batches: Batches;
   private readonly folder: string;
   private readonly pattern: string;
-  /** Ids that were accepted: in an open file, or in one that was written lately. */
-  private readonly known = new Set<string>();
+  /** Ids that were accepted, with the time their file was written: Infinity while it is not. */
+  private readonly known = new Map<string, number>();
+  /** By the clock that only grows. */
+  private forgotAt = Number.NEGATIVE_INFINITY;
   /** The same after a restart: what was left then is written at once. */
   private readonly owner: string;
   private current: Promise<Collecting> | undefined;
@@ -74,18 +78,19 @@ export class Collect implements Outbound {
     private readonly services: CollectServices,
   ) {
     this.codec = codecOf(options);
+    this.format = formatOf(options);
     this.batches = new Batches(context.state);
     this.owner = context.node ?? randomBytes(6).toString('hex');
     ({ folder: this.folder, name: this.pattern } = splitPath(options.path));
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    await openFolder(this.space, this.folder, signal);
+    await openFolder(this.space, this.codec, this.folder, signal);
     if (!this.isRead) {
       const closed = { since: this.now(), owner: this.owner, seen: this.now(), closed: true, written: false };
       await this.batches.rehome(() => this.batches.open({ ...closed, id: randomBytes(6).toString('hex') }));
-      for (const id of await this.batches.past(this.now() - REPEATS_MS)) this.known.add(id);
-      for (const { id } of await this.batches.list()) for (const { deliveryId } of await this.batches.items(id)) this.known.add(deliveryId);
+      await this.forgetOld();
+      for (const { id } of await this.batches.list()) for (const { deliveryId } of await this.batches.items(id)) this.known.set(deliveryId, Number.POSITIVE_INFINITY);
       this.isRead = true;
     }
     this.trouble = undefined;
@@ -97,8 +102,10 @@ export class Collect implements Outbound {
   async send(delivery: Delivery, signal: AbortSignal): Promise<Receipt> {
     signal.throwIfAborted();
     if (this.known.has(delivery.id)) return { detail: 'it waits for its file already, or is in it', duplicate: true };
+    // Of what was accepted nobody would hear: it would wait in the notes.
+    if (failureOf(this.trouble) instanceof Misconfigured) throw this.trouble;
     // What no file can hold must not spoil the others.
-    await this.codec.encode([delivery.payload]);
+    await this.format.encode([delivery.payload]);
     const current = await this.collecting();
     if (this.isFull(current)) {
       this.wake();
@@ -109,7 +116,7 @@ export class Collect implements Outbound {
     current.adding.add(adding);
     try {
       current.bytes += await adding;
-      this.known.add(delivery.id);
+      this.known.set(delivery.id, Number.POSITIVE_INFINITY);
     } finally {
       current.adding.delete(adding);
     }
@@ -192,6 +199,7 @@ export class Collect implements Outbound {
       if (batch.owner !== this.owner && !batch.closed && now - batch.seen < LEFT_MS) continue;
       await this.write(batch, signal);
     }
+    if (this.services.clock.monotonic() - this.forgotAt >= FORGET_EVERY_MS) await this.forgetOld();
     return open ? Math.max(10, Math.min(BEAT_MS, this.dueAt(open) - this.now())) : BEAT_MS;
   }
 
@@ -211,8 +219,17 @@ export class Collect implements Outbound {
         this.services.logger.info('collect.written', `${joinPath(this.folder, name)}: ${items.length} messages, ${bytes.length} B`);
       }
     }
-    await this.batches.forget(batch);
+    const now = this.now();
+    for (const id of await this.batches.forget(batch, now)) this.known.set(id, now);
     reached('collect.forgotten');
+  }
+
+  /** Nobody asks any more for what was written so long ago: neither the notes nor the memory grow with what was ever sent. */
+  private async forgetOld(): Promise<void> {
+    const since = this.now() - REPEATS_MS;
+    for (const { deliveryId, at } of await this.batches.past(since)) this.known.set(deliveryId, at);
+    for (const [id, at] of this.known) if (at < since) this.known.delete(id);
+    this.forgotAt = this.services.clock.monotonic();
   }
 
   private name(batch: Batch): string {

@@ -68,6 +68,7 @@ export class Pickup implements PollingInbound {
   }
 
   async open(signal: AbortSignal): Promise<void> {
+    await this.codec.ready?.();
     await this.space.open(signal);
     if (!(await this.space.stat(this.options.path, signal))) await this.space.list(this.options.path, signal);
     for (const folder of [this.work, this.archive, this.error]) await this.space.makeFolder(folder, signal);

@@ -1,3 +1,4 @@
+import type { Codec } from '../codecs/codec.js';
 import { codecOf } from '../codecs/format.js';
 import { Misconfigured, type Outbound, parseTemplate, type Receipt } from '../contract/index.js';
 import type { WriteOptions } from './options.js';
@@ -12,7 +13,7 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
   if (typeof template === 'string') throw new Misconfigured('E440', template);
 
   return {
-    open: (signal) => openFolder(space, folder, signal),
+    open: (signal) => openFolder(space, codec, folder, signal),
     async send(delivery, signal): Promise<Receipt> {
       signal.throwIfAborted();
       const name = fileName(template.render(delivery, placeText));
@@ -26,7 +27,8 @@ export function publish(space: FileSpace, options: WriteOptions): Outbound {
   };
 }
 
-export async function openFolder(space: FileSpace, folder: string, signal: AbortSignal): Promise<void> {
+export async function openFolder(space: FileSpace, codec: Codec, folder: string, signal: AbortSignal): Promise<void> {
+  await codec.ready?.();
   await space.open(signal);
   if (!(await space.stat(folder, signal))) throw new Misconfigured('E440', `the folder ${folder} does not exist`);
 }

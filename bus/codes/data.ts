@@ -293,7 +293,8 @@ export const dataCodes = {
   },
   E372: {
     title: 'the OpenPGP key cannot be used',
-    meaning: 'The key is no OpenPGP key of the expected kind, is expired or revoked, or its passphrase is wrong.',
+    meaning:
+      'The key is no OpenPGP key of the expected kind, cannot do what it is configured for, is expired or revoked, or its passphrase is wrong. The endpoint stops; no file is touched, and messages wait.',
     fix: 'Export it with gpg --armor --export (or --export-secret-keys) and check the passphrase and the expiry date.',
   },
   E373: {

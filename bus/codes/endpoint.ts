@@ -97,6 +97,12 @@ export const endpointCodes = {
     meaning: 'The publication or the replication slot of `cdc` is missing, was lost, is used by another process, or the server does not write what logical replication needs.',
     fix: 'Run the SQL of the message as an administrator of the database, or follow what it says.',
   },
+  E439: {
+    title: 'the numbers of a table went down',
+    meaning:
+      'The highest number in the table is below the one that was read, or a table that was empty has rows again with numbers that were read: it was made anew and its numbers begin again, or it lost its last rows. Nothing is read, so that no new row is passed over.',
+    fix: 'Look at the table. If it was made anew, set `cursor.on_reset` to `{restart: ...}` with the number of the message, and it is read from its first row, as new rows; if it only lost its last rows, to `{continue: ...}`. Either is good for this one time. Where it is normal, `restart` or `continue` alone.',
+  },
   E440: {
     title: 'a folder is missing',
     meaning: 'The folder an endpoint reads or writes does not exist. A missing folder is not the same as "no files".',

@@ -5,6 +5,13 @@ import type { Connect, Read } from '../config.js';
 import { CAPABILITIES } from '../dialects/capabilities.js';
 import { type Strategy, tableRead } from './strategy.js';
 
+/** A number that was read, as the error says it. */
+const mark = (title: string, description: string) =>
+  z
+    .union([z.int(), z.string().regex(/^-?\d+(\.\d+)?$/, 'expected a number, as the error says it')])
+    .transform(String)
+    .meta({ title, description, examples: [4711] });
+
 export const cursor = z
   .union([
     z.strictObject({
@@ -42,6 +49,20 @@ export const cursor = z
             'Where numbers are not committed in their order: numbers missing below the greatest one are asked for again at every poll, until they come or are given up with a warning. On for a key of one whole number.',
           examples: [{ for: '1h', most: 10_000 }, 'off'],
         }),
+      on_reset: z
+        .union([
+          z.enum(['stop', 'restart', 'continue']),
+          z.strictObject({ restart: mark('Restart', 'Read from the first row, when this is the number that was read.') }),
+          z.strictObject({ continue: mark('Continue', 'Go on behind what is there, when this is the number that was read.') }),
+        ])
+        .default('stop')
+        .meta({
+          title: 'On reset',
+          description:
+            'When the highest number of the table is below the one that was read (it was made anew, or lost its last rows): `stop` the endpoint, `restart` at the first row, as new rows, or `continue` behind what is there. ' +
+            'With the number that was read it is good for this one time.',
+          examples: ['continue', { restart: 4711 }],
+        }),
     }),
     z.strictObject({
       transaction: identifier().meta({
@@ -53,6 +74,8 @@ export const cursor = z
   .meta({ title: 'Cursor', description: 'How new and changed rows are found.' });
 export type GapMemory = { readonly for: number; readonly most: number };
 export const GAP_MEMORY: GapMemory = { for: 3_600_000, most: 10_000 };
+/** With a number that was read it is good for that one alone. */
+export type OnReset = 'stop' | 'restart' | 'continue' | { readonly restart: string } | { readonly continue: string };
 export type Overlap = { readonly ms: number } | { readonly distance: number };
 
 export const cursorStrategy: Strategy = {
@@ -72,6 +95,7 @@ function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
   } else if (watermark === 'transaction' || watermark === 'scn') {
     if (watermark === 'scn')
       warn([], 'a row may be read again, with a new id, when another row of its block changes', 'create the table with ROWDEPENDENCIES, and write with upsert');
+    if (by && by.on_reset !== 'stop') warn(['cursor', 'on_reset'], `not needed for a table of ${title}: reading goes by transaction, not by number; it is used for views only`);
     if (by?.overlap) warn(['cursor', 'overlap'], `not needed for a table of ${title}: reading never passes an open transaction; it is used for views only`);
   } else {
     const column = by?.column ?? key[0] ?? '';
@@ -82,6 +106,8 @@ function lintCursor(read: Read, { driver }: Connect): readonly SpecFinding[] {
     if (key.includes(column))
       warn(['cursor'], `changes of rows that were read are not seen: ${column} does not change with the row`, 'use a column that changes with every change as cursor');
     else warn(['cursor', 'column'], `rows whose ${column} is NULL are never read, and a change that leaves ${column} as it is may be missed`);
+    if (by?.on_reset === 'restart') warn(['cursor', 'on_reset'], 'when only the last rows of the table are removed, all rows are sent again, as new ones');
+    if (by?.on_reset === 'continue') warn(['cursor', 'on_reset'], 'when the table is made anew and filled between two polls, its first rows are not read');
     if (by?.gap_memory !== undefined && by.gap_memory !== 'off' && !remembers) {
       findings.push({
         severity: 'error',

@@ -3,6 +3,7 @@ import { findColumn } from '../catalogue.js';
 import type { Column, Dialect, Session } from '../dialects/dialect.js';
 import { readRow, toRecord } from '../rows.js';
 import { after, Binds } from '../statement.js';
+import { BegunAnew } from './begun-anew.js';
 import { BehindOverlap } from './behind.js';
 import { GAP_MEMORY, type GapMemory, type Overlap } from './cursor-options.js';
 import { Gaps, named } from './gaps.js';
@@ -31,6 +32,7 @@ export class CursorReading implements PollingInbound {
   readonly #warnings: Warnings;
   readonly #window: WindowPages;
   readonly #behind: BehindOverlap;
+  readonly #begunAnew: BegunAnew;
   readonly #prepared: Prepared<Plan>;
 
   constructor(
@@ -41,6 +43,8 @@ export class CursorReading implements PollingInbound {
     this.#prepared = new Prepared(source, (dialect, session) => this.#prepare(dialect, session));
     this.#window = new WindowPages(source.clock, this.#warnings);
     this.#behind = new BehindOverlap(this.#warnings);
+    const by = read.cursor && 'column' in read.cursor ? read.cursor : undefined;
+    this.#begunAnew = new BegunAnew(by?.on_reset ?? 'stop', by?.overlap !== undefined, source.log.with({ endpoint: source.endpoint.name }));
   }
 
   open(signal: AbortSignal): Promise<void> {
@@ -51,10 +55,15 @@ export class CursorReading implements PollingInbound {
     const { dialect, database, plan } = await this.#prepared.get(request.signal);
     const order = [...(plan.window?.column ? [plan.window.column] : []), ...plan.order].map((column) => column.name);
     let position = readPosition(request.checkpoint, plan.window ? 'transaction' : 'cursor', order);
+    if (position?.by === 'cursor') {
+      const before = position;
+      position = await database.read((session) => this.#begunAnew.judge(dialect, session, plan, before), request.signal);
+      if (position !== before) yield { records: [], checkpoint: writePosition(position, order) };
+    }
     const gaps = plan.gaps && new Gaps(position?.by === 'cursor' ? position.gaps : undefined);
     if (gaps && plan.gaps && position?.by === 'cursor') {
-      for await (const records of this.#late(plan, plan.gaps, gaps, request)) {
-        position = { ...position, gaps: gaps.toString() };
+      for await (const records of this.#late(plan, plan.gaps, gaps, position, request)) {
+        position = { ...(records.length === 0 ? position : filled(position)), gaps: gaps.toString() };
         yield { records, checkpoint: writePosition(position, order), ahead: true };
       }
     }
@@ -63,9 +72,11 @@ export class CursorReading implements PollingInbound {
       // A transaction of its own per page: nothing of the source is held while the bus stores the batch.
       const step = await database.read((session) => this.#step(dialect, session, plan, position, request.maxRecords), request.signal);
       if (!step) return;
+      const wasUnderWay = position?.by === 'cursor' ? position.upto !== undefined : position?.to !== undefined;
       position = gaps && plan.gaps ? this.#remember(plan, plan.gaps, gaps, position, step) : step.position;
-      const records = step.page.rows.map((row, at) => toRecord(row, plan.key, step.page.versions[at] ?? '', plan.window === undefined));
-      if (records.length > 0) yield { records, checkpoint: writePosition(position, order), ahead: true };
+      const records = recordsOf(plan, step.page, position);
+      // The end of a run is kept although its last rows are gone: else it would not end, and nothing behind it be read.
+      if (records.length > 0 || wasUnderWay) yield { records, checkpoint: writePosition(position, order), ahead: true };
       if (step.page.next === undefined) break;
     }
     await this.#look(plan, position, request.signal);
@@ -108,7 +119,7 @@ export class CursorReading implements PollingInbound {
   }
 
   /** Rows that came behind the mark: what was missing is asked for again, until it is given up. */
-  async *#late(plan: Plan, memory: GapMemory, gaps: Gaps, request: PollRequest): AsyncGenerator<readonly SourceRecord[]> {
+  async *#late(plan: Plan, memory: GapMemory, gaps: Gaps, position: Position, request: PollRequest): AsyncGenerator<readonly SourceRecord[]> {
     const [lead] = plan.order;
     if (!lead) return;
     const { dialect, database } = await this.source.link();
@@ -132,7 +143,7 @@ export class CursorReading implements PollingInbound {
         if (page.rows.length === 0) continue;
         gaps.fill(numbersOf(page, lead));
         count += page.rows.length;
-        yield page.rows.map((row, at) => toRecord(row, plan.key, page.versions[at] ?? '', true));
+        yield recordsOf(plan, page, position);
       } while (last);
     }
     if (count > 0) {
@@ -185,19 +196,19 @@ export class CursorReading implements PollingInbound {
     const upto = position.upto ?? (await this.#greatest(dialect, session, plan, lead));
     if (upto === null) return undefined;
     const read = position.high?.[0];
-    if (typeof upto === 'bigint' && typeof read === 'bigint' && upto < read) {
-      this.#warnings.once('sql.cursor-behind', `${lead.name} is at ${upto}, but ${read} was read: rows were removed, or the table was made anew and its new rows are not seen`);
-    }
+    // Made anew since it was looked at: the next poll says so.
+    if (typeof upto === 'bigint' && typeof read === 'bigint' && upto < read) return undefined;
     const binds = new Binds(dialect);
     const where = [`${name} <= ${binds.compared(upto, lead)}`];
     if (position.after) where.push(after(dialect, plan.order, position.after, binds));
     else if (read !== undefined && plan.overlap) where.push(`${name} >= ${dialect.back(binds.compared(dialect.earlier?.(read, plan.overlap) ?? read, lead), plan.overlap)}`);
     else if (position.high) where.push(after(dialect, plan.order, position.high, binds));
     const page = await readPage(dialect, session, plan, { where, binds, order: plan.order, limit });
-    const kept = position.high ? { high: position.high } : {};
+    const era = position.era === undefined ? {} : { era: position.era };
+    const kept = { ...era, ...(position.high ? { high: position.high } : {}) };
     if (page.next) return { page, position: { by: 'cursor', ...kept, upto, after: page.next } as const };
     const last = page.last ?? position.after ?? position.high;
-    return { page, position: { by: 'cursor', ...(last ? { high: last } : {}) } as const };
+    return { page, position: { by: 'cursor', ...era, ...(last ? { high: last } : {}) } as const };
   }
 
   /** The upper bound of a run, fixed before its first page. */
@@ -214,6 +225,16 @@ export class CursorReading implements PollingInbound {
     const cells = rows[0];
     return cells ? (readRow({ table: plan.table, selected: [{ column: lead, field: lead.name, declared: undefined }] }, cells).native.get(lead.name) ?? null) : null;
   }
+}
+
+function recordsOf(plan: Plan, page: Page, position: Position): readonly SourceRecord[] {
+  const era = position.by === 'cursor' && position.era !== undefined ? `e${position.era}.` : '';
+  return page.rows.map((row, at) => toRecord(row, plan.key, `${era}${page.versions[at] ?? ''}`, plan.window === undefined));
+}
+
+/** The table has a row that was read. */
+function filled({ emptied: _emptied, ...position }: CursorPosition): CursorPosition {
+  return position;
 }
 
 function memory(option: 'off' | GapMemory | undefined): GapMemory | undefined {

@@ -54,6 +54,11 @@ export class Gaps {
     });
   }
 
+  /** Numbers above are not there any more, and will be given again. */
+  cut(highest: bigint): void {
+    this.#gaps = this.#gaps.flatMap((gap) => (gap.from > highest ? [] : gap.to > highest ? [{ ...gap, to: highest }] : [gap]));
+  }
+
   /** The first reading of a table: what is far below belongs to no open transaction. */
   trim(): void {
     this.#gaps = this.#gaps.slice(-AT_FIRST);

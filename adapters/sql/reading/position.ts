@@ -22,6 +22,10 @@ export interface CursorPosition {
   readonly after?: readonly Value[];
   /** Numbers below that were not there, as `Gaps` writes them. */
   readonly gaps?: string;
+  /** How often the table was begun anew: rows of another time have other ids. */
+  readonly era?: bigint;
+  /** The table was empty since: none of the rows up to `high` is left. */
+  readonly emptied?: true;
 }
 
 /** `order`: the columns the position is about; another configuration cannot use it. */
@@ -52,9 +56,11 @@ function windowOf(saved: ValueRecord): WindowPosition {
 
 function cursorOf(saved: ValueRecord): CursorPosition {
   const [high, upto, after] = [listOf(saved['high']), saved['upto'], listOf(saved['after'])];
-  const gaps = saved['gaps'];
+  const [gaps, era] = [saved['gaps'], saved['era']];
   return {
     by: 'cursor',
+    ...(typeof era === 'bigint' ? { era } : {}),
+    ...(saved['emptied'] === true ? { emptied: true } : {}),
     ...(typeof gaps === 'string' ? { gaps } : {}),
     ...(high ? { high } : {}),
     ...(upto === undefined ? {} : { upto: unwrap(upto) }),

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { zipOf } from '../../../adapters/codecs/archive-writer.js';
-import { codecOf, formatOptions, oneFormat, readWrappers } from '../../../adapters/codecs/format.js';
+import { codecOf, formatOf, formatOptions, oneFormat, readWrappers } from '../../../adapters/codecs/format.js';
 import { decodeAll, shown } from './decoding.js';
 import { openSpools } from './spools.js';
 
@@ -54,6 +54,7 @@ describe('gzip', () => {
       expect(Buffer.compare(bytes, await codec(kind).encode([{ a: '00123' }]))).toBe(0);
     }
     expect(codec('gzip').preview({ a: '1' })).toBe('1');
+    expect(Buffer.from(await formatOf(format.parse({ csv: { columns: ['a'] }, compression: 'gzip' })).encode([{ a: '1' }])).toString()).toBe('a\n1\n');
   });
 });
 

@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -8,45 +6,31 @@ import { z } from 'zod';
 import { codecOf, formatOptions, oneFormat, readWrappers, writeWrappers } from '../../../adapters/codecs/format.js';
 import { Secret } from '../../../adapters/contract/index.js';
 import { decodeAll, shown } from './decoding.js';
+import { Gpg, type GpgKeys, unlock } from './gpg.js';
 import { openSpools } from './spools.js';
 
-/** Our own folder, with its own agent; only this one is removed. */
-const home = mkdtempSync(join(tmpdir(), 'signalbox-gpg-'));
+const own = new Gpg();
+const { home, run: gpg } = own;
 const reading = z.strictObject({ ...formatOptions, ...readWrappers }).superRefine(oneFormat);
 const writing = z.strictObject({ ...formatOptions, ...writeWrappers }).superRefine(oneFormat);
 const reader = (pgp: object, rest: object = {}) => codecOf(reading.parse({ csv: { columns: ['a'] }, pgp, ...rest }));
 const writer = (pgp: object) => codecOf(writing.parse({ csv: { columns: ['a'] }, pgp }));
 const read = async (pgp: object, bytes: Uint8Array, size?: number) => (await decodeAll(reader(pgp), bytes, size)).map(shown);
 
-function gpg(options: readonly string[], input: string | Uint8Array = ''): Buffer {
-  const quiet = ['--homedir', home, '--batch', '--yes', '--quiet', '--no-tty', '--trust-model', 'always', '--pinentry-mode', 'loopback', '--passphrase', 'pw'];
-  return execFileSync('gpg', [...quiet, ...options], { input, stdio: ['pipe', 'pipe', 'pipe'], maxBuffer: 64 * 1024 * 1024 });
-}
-
-const us = { private: new Secret('us', ''), public: '' };
-const partner = { private: new Secret('partner', ''), public: '' };
-const other = { private: new Secret('other', ''), public: '' };
+let us: GpgKeys;
+let partner: GpgKeys;
+let other: GpgKeys;
 
 beforeAll(() => {
-  // What a passphrase costs to try is not what is tested.
-  writeFileSync(join(home, 'gpg-agent.conf'), 's2k-count 1024\n');
-  for (const [name, keys] of Object.entries({ us, partner, other })) {
-    const address = `${name}@example.com`;
-    if (name === 'partner') {
-      gpg(['--quick-generate-key', address, 'rsa2048', 'default', 'never']);
-      const fingerprint = /^fpr:+([0-9A-F]+):/m.exec(gpg(['--with-colons', '--list-keys', address]).toString())?.[1] ?? '';
-      gpg(['--quick-add-key', fingerprint, 'rsa2048', 'encr', 'never']);
-    } else gpg(['--quick-generate-key', address, 'future-default', 'default', 'never']);
-    keys.private = new Secret(name, gpg(['--armor', '--export-secret-keys', address]).toString());
-    keys.public = gpg(['--armor', '--export', address]).toString();
-  }
+  us = own.key('us');
+  other = own.key('other');
+  own.key('partner', ['rsa2048', 'default', 'never']);
+  const fingerprint = /^fpr:+([0-9A-F]+):/m.exec(gpg(['--with-colons', '--list-keys', 'partner@example.com']).toString())?.[1] ?? '';
+  gpg(['--quick-add-key', fingerprint, 'rsa2048', 'encr', 'never']);
+  partner = own.keys('partner');
 }, 60_000);
-afterAll(() => {
-  execFileSync('gpgconf', ['--homedir', home, '--kill', 'gpg-agent']);
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => own.close());
 
-const unlock = (keys: typeof us) => ({ key: keys.private, passphrase: new Secret('pw', 'pw') });
 const from = ['--local-user', 'partner@example.com'];
 const to = ['--recipient', 'us@example.com'];
 
@@ -76,7 +60,13 @@ describe('reading what gpg wrote', () => {
       expect.stringMatching(/^E371 orders\.csv: no signature is accepted: key [0-9A-F]{16}: Could not find signing key/),
     ]);
     expect(await read({ verify: [partner.public] }, gpg(['--encrypt', '--sign', ...from, ...to], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
-    expect(await read({ decrypt: unlock(other) }, gpg(['--encrypt', ...to], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
+    expect(await read({ decrypt: unlock(other) }, gpg(['--encrypt', ...to], 'a\n1\n'))).toEqual([
+      expect.stringMatching(/^E371 orders\.csv: it is encrypted for the key [0-9A-F]{16}, and the configured one is [0-9A-F]{16}/),
+    ]);
+    // Whose recipient is hidden is tried.
+    expect(await read({ decrypt: unlock(us) }, gpg(['--encrypt', '--throw-keyids', ...to], 'a\n1\n'))).toEqual([{ a: '1' }]);
+    expect(await read({ decrypt: unlock(other) }, gpg(['--encrypt', '--throw-keyids', ...to], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
+    expect(await read({ decrypt: unlock(us) }, gpg(['--symmetric'], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
     expect(await read({ decrypt: unlock(us) }, gpg(['--sign', ...from], 'a\n1\n'))).toEqual([expect.stringContaining('E371')]);
     expect(await read(both, gpg(['--clearsign', ...from], 'a\n1\n'))).toEqual([expect.stringContaining('signed text in the clear')]);
   });
@@ -118,6 +108,24 @@ describe('reading what gpg wrote', () => {
     expect(() => reader({ verify: ['partner.asc'] })).toThrow('expected a public key');
     expect(() => reader({})).toThrow('decrypt or verify is needed');
   });
+});
+
+test('keys that can never work are found before the first file', async () => {
+  const signer = own.key('signer', ['ed25519', 'sign', 'never']);
+  const expired = own.key('expired', ['future-default', 'default', '1y'], ['--faked-system-time', '20200101T000000']);
+  const refused = (message: RegExp) => ({ name: 'Misconfigured', code: 'E372', message: expect.stringMatching(message) });
+  await expect(reader({ decrypt: unlock(us, 'wrong') }).ready?.()).rejects.toMatchObject(refused(/the private key us: .*passphrase/));
+  await expect(reader({ decrypt: { key: new Secret('us', us.public) } }).ready?.()).rejects.toMatchObject(refused(/the private key/));
+  await expect(reader({ decrypt: unlock(signer) }).ready?.()).rejects.toMatchObject(refused(/cannot decrypt/));
+  await expect(reader({ verify: ['-----BEGIN PGP PUBLIC KEY BLOCK-----\nx'] }).ready?.()).rejects.toMatchObject(refused(/public key 1/));
+  await expect(writer({ encrypt: [partner.public, signer.public] }).ready?.()).rejects.toMatchObject(refused(/public key 2.*cannot encrypt/));
+  await expect(writer({ encrypt: [expired.public] }).ready?.()).rejects.toMatchObject(refused(/public key 1.*cannot encrypt.*expired/));
+  await expect(writer({ sign: unlock(expired) }).ready?.()).rejects.toMatchObject(refused(/the private key expired cannot sign: .*expired/));
+  // What an expired key can read, it still reads: files were encrypted before.
+  await reader({ decrypt: unlock(expired), verify: [expired.public] }).ready?.();
+  await reader({ decrypt: unlock(us), verify: [partner.public, other.public] }).ready?.();
+  await writer({ sign: unlock(us), encrypt: [partner.public] }).ready?.();
+  await expect(writer({ encrypt: [expired.public] }).encode([{ a: '1' }])).rejects.toMatchObject({ name: 'Misconfigured', code: 'E372' });
 });
 
 test('gpg reads what was written, encrypted and signed, as bytes and as text', async () => {

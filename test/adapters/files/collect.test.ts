@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Delivery, EndpointState } from '../../../adapters/contract/index.js';
 import { NotConnected } from '../../../adapters/contract/index.js';
 import { Disk } from '../../../adapters/file/disk.js';
+import { Batches } from '../../../adapters/files/batches.js';
 import { Collect } from '../../../adapters/files/collect.js';
 import { lintWrite, writeOptions } from '../../../adapters/files/options.js';
 import type { FileSpace } from '../../../adapters/files/space.js';
@@ -97,6 +98,49 @@ describe('collecting', () => {
     expect(await again.collect.send(delivery(1), signal)).toMatchObject({ duplicate: true });
     await again.collect.close();
     expect(rows()).toEqual(['1']);
+  });
+
+  test('a repeat is recognised for a day after its file was written, however long that was collected; then the notes and the memory let it go', async () => {
+    const { collect, clock, state } = collector({ collect: { for: '7d' } });
+    const past = async (): Promise<readonly string[]> => [...(await state.list('past/', 10)).values()];
+    await collect.open(signal);
+    await collect.send(delivery(1), signal);
+    const week = 7 * 86_400_000;
+    await eventually(() => clock.sleeping === 1);
+    clock.jump(week - 1);
+    await clock.advance(60_000);
+    await eventually(() => rows().length === 1);
+    await eventually(() => clock.sleeping === 1);
+    clock.jump(3_500_000);
+    await clock.advance(100_000);
+    expect(await collect.send(delivery(1), signal)).toMatchObject({ duplicate: true });
+    await collect.close();
+    // A process that starts now knows it too.
+    const again = collector({ collect: { for: '7d' } }, { state, clock });
+    await again.collect.open(signal);
+    expect(await again.collect.send(delivery(1), signal)).toMatchObject({ duplicate: true });
+    expect(await past()).toHaveLength(1);
+    await eventually(() => clock.sleeping === 1);
+    clock.jump(25 * 3_600_000);
+    await clock.advance(60_000);
+    await eventually(() => clock.sleeping === 1);
+    expect(await past()).toEqual([]);
+    expect(await again.collect.send(delivery(1), signal)).toEqual({ detail: 'collected for ORD_000002.csv, as number 1' });
+    await again.collect.close();
+  });
+
+  test('notes of a large file that were left half way are all kept', async () => {
+    const state = memoryState();
+    const batches = new Batches(state);
+    const batch = await batches.open({ id: 'b', since: 0, owner: 'a', seen: 0, closed: true, written: false });
+    const ids = Array.from({ length: 2_500 }, (_, at) => `D${at}`);
+    for (const [at, id] of ids.entries()) await batches.add('b', at, id, {});
+    const put = state.put.bind(state);
+    let steps = 0;
+    const dying = new Batches({ ...state, put: (changes) => (++steps > 2 ? Promise.reject(new NotConnected('E400', 'the process has ended')) : put(changes)) });
+    await expect(dying.forget(batch, 1_000)).rejects.toThrow('the process has ended');
+    expect(await batches.forget(batch, 2_000)).toHaveLength(1_500);
+    expect((await batches.past(0)).map(({ deliveryId }) => deliveryId).toSorted()).toEqual(ids.toSorted());
   });
 
   test('what no file can hold is refused alone', async () => {

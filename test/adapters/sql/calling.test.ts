@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Clock, Value } from '../../../adapters/contract/index.js';
+import { type Clock, Decimal, type Value, type ValueRecord } from '../../../adapters/contract/index.js';
 import { SqlCallable } from '../../../adapters/sql/callable.js';
 import type { Session } from '../../../adapters/sql/dialects/dialect.js';
 import { dialect } from '../../../adapters/sql/dialects/sqlite/dialect.js';
@@ -144,4 +144,26 @@ test.each(DRIVERS)('%s: a cached answer stays until its time is over, and a rest
   await stock.open(never);
   expect(await stock.call({ sku: '00123' }, never)).toEqual({ qty: 6n });
   expect(await stock.call({ sku: '123' }, never)).toBeNull();
+});
+
+test.each(DRIVERS)('D11 %s: large numbers as parameters are compared exactly with columns, and computed with exactly where the statement says as what', async (driver) => {
+  open = await fixture(driver);
+  await open.sql('CREATE TABLE t (id BIGINT PRIMARY KEY, amt DECIMAL(30,10), code VARCHAR(20))');
+  await open.sql("INSERT INTO t VALUES (9007199254740992, '12345678901234567890.0000000001', '00123'), (9007199254740993, '12345678901234567890.0000000002', '9007199254740993')");
+  const ask = async (sql: string, parameters: ValueRecord) => (await open?.callable({ sql }))?.call(parameters, never);
+  const [id, amt] = [9007199254740993n, Decimal.parse('12345678901234567890.0000000002') ?? null];
+  const found = [{ id }];
+  expect(await ask('select id from t where id = :id', { id })).toEqual(found);
+  expect(await ask('select id from t where id > :id', { id: id - 1n })).toEqual(found);
+  expect(await ask('select id from t where id + 0 in (:id, 5)', { id })).toEqual(found);
+  expect(await ask('select id from t where id > :id', { id: 9223372036854775807n })).toEqual([]);
+  expect(await ask('select id from t order by id desc limit :most', { most: 1n })).toEqual(found);
+  // A number for a column of text is text: 123 is not 00123.
+  expect(await ask('select id from t where code = :code', { code: id })).toEqual(found);
+  expect(await ask('select id from t where code = :code', { code: 123n })).toEqual([]);
+  const integer = driver === 'mariadb' ? 'signed' : 'bigint';
+  expect(await ask(`select cast(:id as ${integer}) + 1 as n from t limit 1`, { id })).toEqual([{ n: id + 1n }]);
+  if (driver === 'sqlite') return; // has no exact decimals
+  expect(await ask('select id from t where amt = :amt', { amt })).toEqual(found);
+  expect(await ask('select id from t where amt between cast(:amt as decimal(30,10)) and cast(:amt as decimal(30,10))', { amt })).toEqual(found);
 });
