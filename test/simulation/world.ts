@@ -77,6 +77,8 @@ export class World {
   readonly #size: number;
   readonly #maxRecords: number;
   readonly #isShared: boolean;
+  /** All was found done, or waited for long enough. */
+  #isOver = false;
 
   constructor(
     readonly seed: number,
@@ -125,6 +127,7 @@ export class World {
     const doubtMs = this.partners.some(({ isCareful }) => isCareful) ? 120_000 : 0;
     const limitMs = 60_000 + ladderStep(this.retry.longestMs) * this.retry.attempts + (nemesis.misconfigures ? 300_000 : 0) + doubtMs;
     const isQuiet = await scheduler.run(isDone, healedAt + limitMs);
+    this.#isOver = true;
     const recoveryMs = scheduler.now - healedAt;
     if (!isQuiet) context.violated(`not done ${Math.round(limitMs / 1000)} s after the last fault: ${this.#waitsFor()}`);
     await scheduler.run(() => false, scheduler.now + 2_000);
@@ -226,7 +229,8 @@ export class World {
   /** What fails for every message is an outage until one succeeds, so there must be more to try. */
   #goOn(): void {
     this.context.scheduler.after(7_000, undefined, () => {
-      if (this.#isQuiet()) return;
+      // A copy that comes late, when all has been found done, is not what this is for.
+      if (this.#isOver || this.#isQuiet()) return;
       for (const { name } of this.brokerServer.channels.values()) {
         if (this.brokerServer.isEmpty(name)) continue;
         const partner = this.partners.find(({ spec }) => name === `target.${spec.name}` || name.startsWith(`target.${spec.name}.`));
