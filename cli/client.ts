@@ -23,6 +23,7 @@ export function remoteService(socketPath: string): Service {
     provision: (endpoint, request, by) => post(`/endpoints/${at(endpoint)}/provision`, { ...request, ...asker(by) }),
     pause: (name, by) => post(`/systems/${at(name)}/pause`, asker(by)),
     resume: (name, by) => post(`/systems/${at(name)}/resume`, asker(by)),
+    reset: (endpoint, by) => post(`/endpoints/${at(endpoint)}/reset`, asker(by)),
     routes: () => get('/routes'),
     route: (name) => get(`/routes/${at(name)}`),
     searchMessages: (query) => get('/messages', fields(query)),

@@ -149,6 +149,16 @@ export class Operations implements Service {
     return this.setPaused(name, false, by);
   }
 
+  async reset(endpoint: string, by: Actor): Promise<void> {
+    const hasOne = await this.supervisor.reset(endpoint, by.who);
+    if (hasOne === undefined) {
+      const inbound = (await this.systems()).flatMap(({ endpoints }) => endpoints).filter(({ direction }) => direction === 'inbound');
+      throw new UnknownName(`no endpoint "${endpoint}" that reads; known: ${inbound.map(({ name }) => name).join(', ')}`);
+    }
+    if (!hasOne) throw new UnknownName(`${endpoint} is called, or could not be set up: it has no checkpoint to forget`);
+    await this.audit(by, 'reset', endpoint, 'read from the beginning');
+  }
+
   async routes(): Promise<readonly RouteStatus[]> {
     return this.live.routes.map((route) => ({
       ...route,

@@ -32,6 +32,8 @@ export interface Service {
   /** Stops reading and delivering at all endpoints of the system (or one endpoint `system.name`); messages wait. Survives a restart. */
   pause(name: string, by: Actor): Promise<void>;
   resume(name: string, by: Actor): Promise<void>;
+  /** An inbound endpoint forgets its checkpoint before its next poll, and reads from its beginning; ids that are known are taken for known. @throws UnknownName */
+  reset(endpoint: string, by: Actor): Promise<void>;
   routes(): Promise<readonly RouteStatus[]>;
   route(name: string): Promise<RouteStatus>;
   searchMessages(query: HistoryQuery): Promise<readonly MessageSummary[]>;

@@ -40,7 +40,7 @@ export const endpointCodes = {
   E426: {
     title: 'the endpoint does not fit the table',
     meaning: 'The table has no key, cursor or unique index as the configuration says, or the saved position belongs to another configuration or another database.',
-    fix: 'Follow the message. To read everything again, reset the checkpoint of the endpoint.',
+    fix: 'Follow the message. To read everything again: `signalbox systems reset <endpoint>`.',
   },
   E427: {
     title: 'the database refused the statement',
@@ -85,7 +85,7 @@ export const endpointCodes = {
   E436: {
     title: 'the remembered position cannot be used',
     meaning: 'What an endpoint remembers of a table or of a stream of changes is lost, damaged, about another table, or older than what the database still has.',
-    fix: 'Follow the message. Resetting the checkpoint of the endpoint begins anew; changes in between are not seen, so load the table once more (`bulk`, or the first run of `snapshot`).',
+    fix: 'Follow the message. `signalbox systems reset <endpoint>` begins anew; changes in between are not seen, so load the table once more (`bulk`, or the first run of `snapshot`).',
   },
   E437: {
     title: 'the rows cannot be read this way',

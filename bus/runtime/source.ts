@@ -40,10 +40,14 @@ export interface Source {
   resume(): Promise<void>;
   /** Stops reading; a batch under way is finished, or read again later. Does not throw. */
   stop(): Promise<void>;
+  /** Its next poll begins without a checkpoint, on whatever node that is. Absent where there is none. */
+  reset?(by: string): Promise<void>;
   /** It did not stop: whatever it still does when it wakes up must have no effect. */
   abandon?(): void;
 }
 
+/** Notes of what a person asked for: the endpoint is to be read from its beginning. */
+export const RESETS = 'signalbox.resets';
 /** Wrong credentials are not tried again and again: many systems lock the account. */
 const MISCONFIGURED_RETRY_MS = 300_000;
 const POLL_TIMEOUT_MS = 300_000;
@@ -119,6 +123,12 @@ export class PolledSource implements Source {
     await this.running;
   }
 
+  /** Only noted: a poll under way, here or on another node, still saves its checkpoint. */
+  async reset(by: string): Promise<void> {
+    await this.services.store.endpointState.put(RESETS, new Map([[this.config.name, by]]));
+    this.wake.abort();
+  }
+
   abandon(): void {
     this.abandoned.abort(new Error('left behind'));
     this.lease?.lose('it was left behind');
@@ -189,6 +199,7 @@ export class PolledSource implements Source {
       signal.throwIfAborted();
       lease.check();
     };
+    await this.forgetCheckpoint(lease);
     if (!this.isOpen) await attention.during('opening', this.inbound.open(signal));
     this.isOpen = true;
     const checkpoint = await store.checkpoints.get(name);
@@ -224,6 +235,20 @@ export class PolledSource implements Source {
     const stalled = await this.end(batches, attention);
     if (stalled) throw stalled;
     return count;
+  }
+
+  /** When a person asked for it. Done again when it is cut off. */
+  private async forgetCheckpoint(lease: Lease): Promise<void> {
+    const { store } = this.services;
+    const { name } = this.config;
+    const by = await store.endpointState.get(RESETS, name);
+    if (by === undefined) return;
+    // What the endpoint keeps in memory is about the position that it had.
+    if (this.isOpen) await this.close();
+    lease.check();
+    await store.checkpoints.delete(name);
+    await store.endpointState.put(RESETS, new Map([[name, undefined]]));
+    this.log.info('checkpoint-reset', `${name} is read from its beginning, asked for by ${by}`);
   }
 
   /** Lets the poll clean up after itself. @returns why that did not end */

@@ -101,6 +101,14 @@ export class Supervisor {
     return this.alone(() => this.setPausedNow(name, paused));
   }
 
+  /** @returns undefined when there is no such inbound endpoint, false when it has no checkpoint */
+  async reset(name: string, by: string): Promise<boolean | undefined> {
+    const source = [...this.running.values()].map(({ sources }) => sources.get(name)).find(Boolean);
+    if (!source) return undefined;
+    await source.reset?.(by);
+    return source.reset !== undefined;
+  }
+
   /** Pauses and resumes what was paused or resumed on another node. Does not throw; called every few seconds. */
   async followPauses(): Promise<void> {
     // A change may take as long as a drain.

@@ -55,6 +55,27 @@ export function systemsCommand(): Command {
         talk(`${name} ${verb}d`);
       });
   }
+  systems
+    .command('reset')
+    .description('Forget the checkpoint of an endpoint, so that it reads from its beginning')
+    .argument('<endpoint>', 'exact name of the endpoint (system.endpoint)')
+    .option('-y, --yes', 'do not ask')
+    .option('--reason <text>', 'why, for the audit log')
+    .action(async (name: string, options: { readonly yes?: true; readonly reason?: string }, command: Command) => {
+      const service = await connect(globals(command));
+      const known = await service.systems();
+      const at = known.flatMap(({ endpoints }) => endpoints).find((endpoint) => endpoint.name === name)?.checkpoint;
+      if (at !== undefined) talk(`${safe(name)} is at ${safe(at)}`);
+      if (
+        !(await confirm(
+          `Read everything of ${safe(name)} again? What was taken before is known by its id (as long as \`retention.dedupe\` says) and not sent again.`,
+          options.yes === true,
+        ))
+      )
+        return talk('nothing was changed');
+      await named(name, endpointNames(service), () => service.reset(name, actor(options.reason)));
+      talk(`${safe(name)} reads from its beginning at its next poll`);
+    });
   return systems;
 }
 

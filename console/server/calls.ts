@@ -56,6 +56,7 @@ export const calls: readonly Call[] = [
   post('/endpoints/:name/provision', { action: z.enum(['install', 'remove']), apply: z.boolean(), ...actor }, (service, { action, apply, ...who }, path) =>
     service.provision(path('name'), { action, apply }, by(who)),
   ),
+  post('/endpoints/:name/reset', actor, (service, body, path) => service.reset(path('name'), by(body))),
   post('/systems/:name/pause', actor, (service, body, path) => service.pause(path('name'), by(body))),
   post('/systems/:name/resume', actor, (service, body, path) => service.resume(path('name'), by(body))),
   get('/routes', {}, (service) => service.routes()),

@@ -140,6 +140,17 @@ describe('systems', () => {
     ]);
   });
 
+  test('reset says where the endpoint is, asks, and carries who and why', async () => {
+    const asked = await run('systems', 'reset', 'legacy.orders');
+    expect(asked).toMatchObject({ code: 2 });
+    expect(asked.err).toMatch(/Read everything of legacy\.orders again\?.* This needs --yes\./s);
+    expect(instance.service.changes).toEqual([]);
+    const done = await run('systems', 'reset', 'legacy.orders', '--yes', '--reason', 'the table was restored');
+    expect(done).toEqual({ code: 0, out: '', err: 'legacy.orders is at CHG_TS=09:13:58\nlegacy.orders reads from its beginning at its next poll\n' });
+    expect(instance.service.changes).toEqual([{ what: 'reset', subject: ['legacy.orders'], by: { who: userInfo().username, reason: 'the table was restored' } }]);
+    expect(await run('systems', 'reset', 'legacy.nothing', '--yes')).toMatchObject({ code: 1 });
+  });
+
   test('a name with control characters is shown, not obeyed', async () => {
     const { code, err } = await run('systems', 'show', 'a\x1b]0;x\x07\nerror[E000] forged');
     expect(code).toBe(1);

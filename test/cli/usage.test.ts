@@ -65,7 +65,7 @@ describe('explain', () => {
 test('completion is a script its shell can read', async () => {
   const { out } = await signalbox(['completion', 'bash']);
   const script = `${out}\nCOMP_WORDS=(signalbox systems re); COMP_CWORD=2; _signalbox; echo "\${COMPREPLY[@]}"`;
-  expect(spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim()).toBe('remove-triggers resume');
+  expect(spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim()).toBe('remove-triggers resume reset');
 });
 
 test('the launcher runs on the Node.js installed beside it, also through a link', () => {

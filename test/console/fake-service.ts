@@ -257,6 +257,18 @@ export function fakeService(): FakeService {
     },
     pause: async (name, by) => change('pause', [pausable(name)], by),
     resume: async (name, by) => change('resume', [pausable(name)], by),
+    reset: async (endpoint, by) =>
+      change(
+        'reset',
+        [
+          find(
+            systems.flatMap(({ endpoints }) => endpoints),
+            endpoint,
+            'endpoint',
+          ).name,
+        ],
+        by,
+      ),
     routes: async () => routes,
     route: async (name) => {
       if (name === 'broken') throw new TypeError('password=hunter2');

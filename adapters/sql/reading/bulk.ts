@@ -151,7 +151,7 @@ export class BulkReading implements PollingInbound {
     const saved = parseJson(text);
     const { by = null, key = null, run, rows, done, after: from, kinds } = isRecord(saved) ? saved : newRecord();
     if (by !== 'bulk' || typeof run !== 'bigint' || typeof rows !== 'bigint') {
-      throw new Misconfigured('E426', `the saved position is by ${textOf(by)}, the configuration reads by bulk; reset the checkpoint of the endpoint`);
+      throw new Misconfigured('E426', `the saved position is by ${textOf(by)}, the configuration reads by bulk; reset the endpoint (signalbox systems reset)`);
     }
     const usable = Array.isArray(from) && Array.isArray(kinds) && writeJson(key) === writeJson([...this.#key]);
     if (done === true || !usable) return { run, rows, done: true };

@@ -41,7 +41,7 @@ export async function checkSlot(database: Database, { slot, create }: CdcOptions
   if (started) {
     throw new Misconfigured(
       'E436',
-      `the slot ${slot} is gone, and with it the changes since it was read last; reset the checkpoint of the endpoint to begin with a new slot, and load the tables anew`,
+      `the slot ${slot} is gone, and with it the changes since it was read last; reset the endpoint (signalbox systems reset) to begin with a new slot, and load the tables anew`,
     );
   }
   const sql = `SELECT pg_create_logical_replication_slot('${slot}', 'pgoutput')`;
@@ -68,7 +68,7 @@ async function status(session: Session, slot: string): Promise<SlotStatus | unde
   if (state === 'lost' || confirmed === null) {
     throw new Misconfigured(
       'E436',
-      `the slot ${slot} is lost: it was behind by more than max_slot_wal_keep_size, and the server has removed its log. Drop it (SELECT pg_drop_replication_slot('${slot}');), reset the checkpoint of the endpoint, and load the tables anew`,
+      `the slot ${slot} is lost: it was behind by more than max_slot_wal_keep_size, and the server has removed its log. Drop it (SELECT pg_drop_replication_slot('${slot}');), reset the endpoint (signalbox systems reset), and load the tables anew`,
     );
   }
   return { confirmed: lsnOf(String(confirmed)), current: lsnOf(String(current)), held: BigInt(String(held)), status: String(state) };

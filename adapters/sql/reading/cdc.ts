@@ -210,7 +210,7 @@ function changesOf(message: Message): readonly RowChange[] {
 
 /** @throws Misconfigured when the server cannot give what follows on the saved position */
 function compare(after: Lsn, { confirmed, current }: SlotStatus, { slot }: CdcOptions): void {
-  const again = 'reset the checkpoint of the endpoint to go on from where the slot is, and load the tables anew';
+  const again = 'reset the endpoint (signalbox systems reset) to go on from where the slot is, and load the tables anew';
   if (confirmed > after) {
     throw new Misconfigured(
       'E436',
@@ -230,6 +230,7 @@ function readPosition(text: string): Position {
   const saved: Value = parseJson(text);
   const fields = isRecord(saved) ? saved : newRecord();
   const { by, after, commit, count } = fields;
-  if (by !== 'cdc' || typeof after !== 'string') throw new Misconfigured('E426', 'the saved position belongs to another way of reading; reset the checkpoint of the endpoint');
+  if (by !== 'cdc' || typeof after !== 'string')
+    throw new Misconfigured('E426', 'the saved position belongs to another way of reading; reset the endpoint (signalbox systems reset)');
   return { after: lsnOf(after), ...(typeof commit === 'string' ? { within: { commit: lsnOf(commit), count: Number(count) } } : {}) };
 }

@@ -137,7 +137,7 @@ export class QueryReading implements PollingInbound {
     if (by !== 'query' || column !== this.options.watermark) {
       throw new Misconfigured(
         'E426',
-        `the saved position is by ${textOf(by)} ${textOf(column)}, the configuration reads by query ${this.options.watermark}; reset the checkpoint of the endpoint`,
+        `the saved position is by ${textOf(by)} ${textOf(column)}, the configuration reads by query ${this.options.watermark}; reset the endpoint (signalbox systems reset)`,
       );
     }
     return { value: unwrap(watermark), kind: String(kind) as Kind };

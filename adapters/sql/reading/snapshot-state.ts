@@ -40,10 +40,10 @@ export class Remembered {
     const text = await this.state.get(HEADER);
     const found = text === undefined ? undefined : readHeader(text);
     if (!found && started)
-      throw new Misconfigured('E436', 'the position says that the table was read, but what was remembered of it is gone; reset the checkpoint of the endpoint');
+      throw new Misconfigured('E436', 'the position says that the table was read, but what was remembered of it is gone; reset the endpoint (signalbox systems reset)');
     if (found && started) {
       if (found.about !== about)
-        throw new Misconfigured('E436', `what is remembered is about ${found.about}, the configuration reads ${about}; reset the checkpoint of the endpoint`);
+        throw new Misconfigured('E436', `what is remembered is about ${found.about}, the configuration reads ${about}; reset the endpoint (signalbox systems reset)`);
       return found;
     }
     if (found && !found.begun && found.about === about) return found;
@@ -62,7 +62,8 @@ export class Remembered {
     const joined: string[] = [];
     while (chunk.next !== undefined && chunk.entries.size < most / 4) {
       const after = await this.state.get(nameOf(header, chunk.next));
-      if (after === undefined) throw new Misconfigured('E436', `what was remembered of the table is damaged: range ${chunk.next} is missing; reset the checkpoint of the endpoint`);
+      if (after === undefined)
+        throw new Misconfigured('E436', `what was remembered of the table is damaged: range ${chunk.next} is missing; reset the endpoint (signalbox systems reset)`);
       const other = readChunk(chunk.next, after);
       if (chunk.entries.size + other.entries.size > most / 2) break;
       joined.push(other.id);
@@ -129,7 +130,7 @@ function writeChunk({ next, upto, top, entries }: Chunk): string {
 function readChunk(id: string, text: string): Chunk {
   const [head = '', ...lines] = text.split('\n');
   const saved = parseJson(head);
-  if (!isRecord(saved)) throw new Misconfigured('E436', 'what was remembered of the table is damaged; reset the checkpoint of the endpoint');
+  if (!isRecord(saved)) throw new Misconfigured('E436', 'what was remembered of the table is damaged; reset the endpoint (signalbox systems reset)');
   const { top, next, upto } = saved;
   const entries = new Map<string, Entry>();
   for (const line of lines) {

@@ -117,7 +117,7 @@ export class SnapshotReading implements PollingInbound {
     while (id !== undefined) {
       request.signal.throwIfAborted();
       const found = await run.remembered.chunk(run.header, id, this.options.page);
-      if (!found) throw new Misconfigured('E436', `what was remembered of the table is damaged: range ${id} is missing; reset the checkpoint of the endpoint`);
+      if (!found) throw new Misconfigured('E436', `what was remembered of the table is damaged: range ${id} is missing; reset the endpoint (signalbox systems reset)`);
       const { chunk } = found;
       const { top } = chunk;
       let { entries } = chunk;
@@ -186,7 +186,8 @@ export class SnapshotReading implements PollingInbound {
 export function isStarted(checkpoint: string | undefined): boolean {
   if (checkpoint === undefined) return false;
   const saved = parseJson(checkpoint);
-  if (!isRecord(saved) || saved['by'] !== 'snapshot') throw new Misconfigured('E426', 'the saved position belongs to another way of reading; reset the checkpoint of the endpoint');
+  if (!isRecord(saved) || saved['by'] !== 'snapshot')
+    throw new Misconfigured('E426', 'the saved position belongs to another way of reading; reset the endpoint (signalbox systems reset)');
   return true;
 }
 

@@ -96,6 +96,27 @@ describe('a polled source', () => {
     expect(await world.store.checkpoints.get('in.things')).toBe('2');
   });
 
+  test('reset: the next poll begins without a checkpoint, and what was taken before is not taken again', async () => {
+    let last = 4;
+    const inbound = counter(() => last);
+    const target = testTarget();
+    await world.supervisor.apply(plan([system('in', { inbound }), system('out', { outbound: target })]));
+    await until(async () => (await world.store.checkpoints.get('in.things')) === '4', 'checkpoint');
+    await world.supervisor.setPaused('in.things', true);
+    inbound.checkpoints.length = 0;
+    last = 5;
+    expect([await world.supervisor.reset('in.things', 'somebody'), await world.supervisor.reset('out.things', 'somebody')]).toEqual([true, undefined]);
+    // Nothing happens to a paused one before it is resumed.
+    expect(await world.store.checkpoints.get('in.things')).toBe('4');
+    await world.supervisor.setPaused('in.things', false);
+    await until(() => target.got.length === 5, 'the new one came');
+    await until(async () => (await world.store.checkpoints.get('in.things')) === '5', 'checkpoint');
+    await until(() => inbound.checkpoints.at(-1) === '5', 'polled again');
+    expect(inbound.checkpoints.filter((checkpoint) => checkpoint === undefined)).toHaveLength(1);
+    expect(new Set(target.got.map(({ key }) => key)).size).toBe(5);
+    expect(world.log.lines.filter(({ event }) => event === 'checkpoint-reset')).toHaveLength(1);
+  });
+
   /** One record a batch: `read` tells which were asked for, `store` what is stored meanwhile. */
   function oneByOne(count: number, ahead: boolean) {
     const events: string[] = [];
