@@ -82,6 +82,15 @@ export class OrderedChannels {
     await Promise.all(orderedSpecs(endpoint, layout).map((spec) => this.broker.declare(spec)));
   }
 
+  /**
+   * Declares the channels of a layout that was in the book a moment ago.
+   * @returns whether it still is: a process that stood still may come after another one has ended the layout and removed its channels, and then nobody would ever look at them
+   */
+  async declareKnown(endpoint: string, layout: Layout): Promise<boolean> {
+    await this.declare(endpoint, layout);
+    return (await this.book.read(endpoint)).some(({ generation }) => generation === layout.generation);
+  }
+
   private end(endpoint: string, layout: Layout, ended: Promise<void>): void {
     const work = this.fence(endpoint, layout, ended).catch((error: unknown) => {
       // A start does it again; until then the newer layout waits.

@@ -156,7 +156,7 @@ export class Partitions {
 
   private async serve(layout: Layout, signal: AbortSignal): Promise<void> {
     if (layout.partitions === 0) return; // its only channel is consumed by the target itself
-    await this.services.ordered.declare(this.endpoint, layout);
+    if (!(await this.services.ordered.declareKnown(this.endpoint, layout))) return this.discard(layout, signal);
     const missing = layoutChannels(this.endpoint, layout).filter((channel) => !this.seats.has(channel));
     await Promise.all(
       missing.map((channel) => this.sit({ channel, layout, consumer: undefined, session: undefined, fence: undefined, isLeaving: false, handedOverAt: undefined }, signal)),
@@ -216,7 +216,10 @@ export class Partitions {
   private async leaveBehind(layout: Layout, signal: AbortSignal): Promise<boolean> {
     const { broker, ordered } = this.services;
     const channels = layout.partitions === 0 ? [] : layoutChannels(this.endpoint, layout);
-    if (channels.length > 0) await ordered.declare(this.endpoint, layout);
+    if (channels.length > 0 && !(await ordered.declareKnown(this.endpoint, layout))) {
+      await this.discard(layout, signal);
+      return true;
+    }
     for (const channel of channels) {
       // A node that learned of the change too late has published after the end.
       if ((await broker.depth(channel)).ready > 0 || this.lanes.count(channel) > 0) {
@@ -235,6 +238,15 @@ export class Partitions {
     if (!removed.every(Boolean)) return false;
     await ordered.book.forget(this.endpoint, layout);
     return true;
+  }
+
+  /** Another process has ended it: what was declared of it since is taken away again. */
+  private async discard(layout: Layout, signal: AbortSignal): Promise<void> {
+    for (const channel of layoutChannels(this.endpoint, layout)) {
+      const seat = this.seats.get(channel);
+      if (seat) await this.leave(seat, signal);
+      await this.services.broker.remove(channel);
+    }
   }
 
   /** Hands out nothing more; what is not under way goes back in its order, because the whole stay at the broker ends. */
