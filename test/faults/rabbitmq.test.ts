@@ -24,7 +24,7 @@ const memoryAlarm: Fault = async (world) => {
 
 /** `disk free is below the limit`: like the memory alarm it stops all who publish. */
 const diskAlarm: Fault = async (world) => {
-  await control(world, 'set_disk_free_limit', '1000TB');
+  await control(world, 'set_disk_free_limit', '900000GB');
   await sleep(isFull ? 20_000 : 5_000);
   await control(world, 'set_disk_free_limit', '50MB');
 };
