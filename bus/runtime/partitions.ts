@@ -123,6 +123,7 @@ export class Partitions {
   private async turn(signal: AbortSignal): Promise<number | undefined> {
     if (this.isPaused || this.isClosing) return undefined;
     try {
+      for (const channel of this.seats.keys()) this.settled(channel);
       const isSettled = await this.advance(signal);
       if (this.seats.size === 0 && isSettled) return undefined;
       await this.balance(signal);
@@ -205,9 +206,10 @@ export class Partitions {
         this.follow();
       },
       (error: unknown) => {
-        // Not acknowledged: it stands at the end of the channel until it can be written down.
+        // Not acknowledged: it stands at the end of the channel until it can be written down, at a later turn.
         log.warn('partitions-failed', `the end of ${channel} could not be recorded: ${describe(error)}`);
-        seat.fence ??= fence;
+        if (seat.isLeaving || seat.fence) fence.requeue();
+        else seat.fence = fence;
       },
     );
   }

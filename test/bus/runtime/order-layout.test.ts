@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { SourceRecord } from '../../../adapters/contract/index.js';
-import { TryAgain } from '../../../bus/errors.js';
+import { NotConnected, TryAgain } from '../../../bus/errors.js';
 import type { RetryPolicy } from '../../../bus/handler.js';
 import { LayoutBook } from '../../../bus/runtime/layout-book.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
@@ -59,6 +59,29 @@ describe('the channels of an order change', () => {
     expect((await layouts()).map(({ partitions }) => partitions)).toEqual([5]);
     expect(await world.supervisor.channels('out.things')).toHaveLength(6);
   }, 180_000);
+
+  test('the end of an old channel that could not be written down is written down later', async () => {
+    const target = testTarget();
+    const apply = (partitions: number, revision: number) =>
+      world.supervisor.apply(plan([system('out', { outbound: target, partitions, digest: String(partitions) })], handler('key', revision)));
+    await apply(2, 1);
+    await accept(10);
+    await until(() => target.got.length === 10, 'delivered');
+    const put = world.store.endpointState.put.bind(world.store.endpointState);
+    let failed = 0;
+    jest.spyOn(world.store.endpointState, 'put').mockImplementation(async (endpoint, entries) => {
+      if (failed < 2 && [...entries.keys()].some((key) => key.includes(' finished '))) {
+        failed++;
+        throw new NotConnected('E536', 'the store is away');
+      }
+      await put(endpoint, entries);
+    });
+    await apply(3, 2);
+    await accept(10);
+    await until(() => target.got.length === 20, 'delivered in the new channels', 20_000);
+    await until(async () => (await layouts()).length === 1, 'the old layouts are forgotten', 20_000);
+    expect(failed).toBe(2);
+  }, 60_000);
 
   test('a route that is ordered from now on: what it published before comes first', async () => {
     const gate = Promise.withResolvers<void>();
