@@ -69,7 +69,7 @@ export class Soak {
   /** @throws what a trouble or a look throws that is not part of it: the run says nothing then */
   async run(): Promise<SoakResult> {
     const { world, plan } = { world: this.plan.world, plan: this.plan };
-    const over = AbortSignal.any([plan.signal, AbortSignal.timeout(plan.durationMs), this.ending.signal]);
+    const over = AbortSignal.any([plan.signal, AbortSignal.timeout(Math.ceil(plan.durationMs)), this.ending.signal]);
     const stopAll = (error: unknown): never => {
       this.ending.abort();
       throw error;
