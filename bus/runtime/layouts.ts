@@ -68,6 +68,7 @@ export class Era {
 export class Layouts {
   private now = new Era(new Map());
   private before: Promise<unknown> = Promise.resolve();
+  private changes = 0;
 
   /** `work` begins at once, and publishes to the channels of now until it ends. */
   async during<T>(work: (era: Era) => Promise<T>): Promise<T> {
@@ -77,6 +78,11 @@ export class Layouts {
     } finally {
       era.leave();
     }
+  }
+
+  /** Nothing is published in a layout before the one of now. */
+  get isSettled(): boolean {
+    return this.changes === 0;
   }
 
   get(endpoint: string): Layout | undefined {
@@ -93,6 +99,8 @@ export class Layouts {
     const ended = Promise.all([this.before, this.now.end()]).then(() => undefined);
     this.before = ended;
     this.now = new Era(layouts);
+    this.changes++;
+    void ended.then(() => this.changes--);
     return ended;
   }
 }

@@ -53,12 +53,18 @@ export class OrderedChannels {
     };
   }
 
-  /** Another node runs a configuration with a newer layout: this one publishes to it too. @returns when it publishes to no older one any more */
+  /** This process publishes to no older layout any more. */
+  get isSettled(): boolean {
+    return !this.isChanging && this.publisher.layouts.isSettled;
+  }
+
+  /** Another node runs a configuration with a newer layout: this one publishes to it too, and to no older one when it `isSettled`. */
   async follow(endpoint: string, newest: Layout): Promise<void> {
     const own = this.publisher.layouts.get(endpoint);
     if (this.isChanging || !own || own.generation >= newest.generation) return;
     await this.declare(endpoint, newest);
-    await this.publisher.layouts.adopt(endpoint, newest);
+    // Not waited for: what is still published to the older ones needs somebody who serves them.
+    void this.publisher.layouts.adopt(endpoint, newest);
   }
 
   /** Every channel the endpoint has, the unordered one first. */

@@ -223,8 +223,8 @@ export class Partitions {
       return true;
     }
     for (const channel of channels) {
-      // A node that learned of the change too late has published after the end.
-      if ((await broker.depth(channel)).ready > 0 || this.lanes.count(channel) > 0) {
+      // A node that learned of the change too late has published after the end. While this one still may, its place keeps the others from removing the channel.
+      if (!ordered.isSettled || (await broker.depth(channel)).ready > 0 || this.lanes.count(channel) > 0) {
         await this.serve(layout, signal);
         return false;
       }

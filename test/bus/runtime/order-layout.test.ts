@@ -3,6 +3,7 @@ import type { SourceRecord } from '../../../adapters/contract/index.js';
 import { NotConnected, TryAgain } from '../../../bus/errors.js';
 import type { RetryPolicy } from '../../../bus/handler.js';
 import { LayoutBook } from '../../../bus/runtime/layout-book.js';
+import { layoutChannels } from '../../../bus/runtime/layouts.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
 import { inversions, numberOf } from './order-checks.js';
 
@@ -81,6 +82,31 @@ describe('the channels of an order change', () => {
     await until(() => target.got.length === 20, 'delivered in the new channels', 20_000);
     await until(async () => (await layouts()).length === 1, 'the old layouts are forgotten', 20_000);
     expect(failed).toBe(2);
+  }, 60_000);
+
+  test('an old layout that another node has ended stays as long as this one publishes to it', async () => {
+    const target = testTarget();
+    const apply = (partitions: number, revision: number) =>
+      world.supervisor.apply(plan([system('out', { outbound: target, partitions, digest: String(partitions) })], handler('key', revision)));
+    await apply(2, 1);
+    const [old] = (await layouts()).slice(-1);
+    const channels = old ? layoutChannels('out.things', old) : [];
+    const gate = Promise.withResolvers<void>();
+    const publish = world.broker.publish.bind(world.broker);
+    jest.spyOn(world.broker, 'publish').mockImplementation(async (channel, message) => {
+      if (channels.includes(channel)) await gate.promise;
+      await publish(channel, message);
+    });
+    const slow = accept(3);
+    await apply(3, 2);
+    const book = new LayoutBook(world.store.endpointState);
+    for (const channel of channels) await book.finish('out.things', old?.generation ?? 0, channel);
+    await new Promise((wait) => setTimeout(wait, 1_500));
+    expect((await layouts()).map(({ partitions }) => partitions)).toEqual([2, 3]);
+    gate.resolve();
+    await slow;
+    await until(() => target.got.length === 3, 'delivered', 20_000);
+    await until(async () => (await layouts()).length === 1, 'the old layout is forgotten', 20_000);
   }, 60_000);
 
   test('a route that is ordered from now on: what it published before comes first', async () => {
