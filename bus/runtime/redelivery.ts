@@ -67,8 +67,11 @@ export class Redelivery {
       // Unless it has come to another end meanwhile (it was delivered after all, or a person discarded it), or somebody else hands it out too: what the target takes
       // for dead it does not deliver.
       const now = await this.store.deadLetters.get(letter.id);
+      const detail = `redelivery failed: ${describe(error)}`;
       if (now?.state === 'open' && !(await this.hasFollowed('redelivered', begun)))
-        await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail: `redelivery failed: ${describe(error)}` }]);
+        await this.store.history.append([{ ...this.event(letter, 'dead', by), code: letter.code, detail }]);
+      // Discarded after it was looked at and before the history said that it is handed out: that stays the last word.
+      if (now?.state === 'discarded') await this.store.history.append([{ ...this.event(letter, 'discarded', by), detail }]);
       throw error;
     }
     reached('redelivery.published');

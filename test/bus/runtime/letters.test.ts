@@ -75,6 +75,23 @@ describe('dead letters and the history', () => {
     expect(await states()).toEqual(['discarded', 'filtered']);
   });
 
+  test('one discards it right before another begins to hand it out, in vain: it stays discarded', async () => {
+    await accept();
+    await world.supervisor.apply(plan([system('out', { outbound: failing() })]));
+    await until(async () => (await states()).join() === 'open,dead', 'dead');
+    const append = jest.spyOn(world.store.history, 'append');
+    append.mockImplementationOnce(async (events) => {
+      append.mockRestore();
+      await world.redelivery.discard([delivery], { who: 'one' });
+      await world.store.history.append(events);
+    });
+    jest.spyOn(world.broker, 'publish').mockImplementationOnce(async (channel) => {
+      throw new NotPublished('too-large', channel, 'refused');
+    });
+    expect((await world.redelivery.redeliver([delivery], { who: 'other' })).failed).toHaveLength(1);
+    expect(await states()).toEqual(['discarded', 'filtered']);
+  });
+
   test('two hand it out at once and one fails: what the other published is delivered, and closes it', async () => {
     // Where failures are skipped, a copy of what is dead must not come behind those that have gone on.
     const retry = { attempts: 1, firstMs: 50, longestMs: 50, factor: 1, jitter: 0 };
