@@ -73,6 +73,10 @@ export class Pickup implements PollingInbound {
     if (!(await this.space.stat(this.options.path, signal))) await this.space.list(this.options.path, signal);
     for (const folder of [this.work, this.archive, this.error]) await this.space.makeFolder(folder, signal);
     await this.claims.forgetAllBut(new Set((await this.space.list(this.work, signal)).map((entry) => entry.name)));
+    // A claim that was cut off may have left the file under both names; done again it takes away the first. Before its marker goes, without which nobody would look at that.
+    for (const { file, name, path } of await this.inWork(signal)) {
+      if ((await this.claims.get(file, this.now)).hash === undefined) await this.space.rename(joinPath(this.options.path, name), path, 'new', signal);
+    }
     await this.lookout.load();
   }
 

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { TryAgain } from '../../../adapters/contract/index.js';
 import { Disk } from '../../../adapters/file/disk.js';
+import { WORK } from '../../../adapters/files/survey.js';
 import { Folder, Runner, signal, values } from './runner.js';
 
 let folder: Folder;
@@ -44,6 +45,16 @@ describe('when a file is complete', () => {
     for (const name of ['a.csv', 'b.csv.part', '.c.csv', 'd.tmp', 'e.txt', 'x1', 'x12']) folder.write(`in/${name}`, rows(1));
     expect((await runner.poll()).map((record) => record.wire?.['file-name'])).toEqual(['a.csv', 'x1']);
   });
+});
+
+test('a claim that was cut off between its two steps: the file is read once, and does not wait in the folder for a marker that is gone', async () => {
+  folder.write('in/a.csv', rows(1));
+  folder.write('in/a.csv.done', '');
+  mkdirSync(join(folder.root, 'in', WORK));
+  linkSync(join(folder.root, 'in/a.csv'), join(folder.root, 'in', WORK, '0123456789ab.a.csv'));
+  const runner = Runner.on(folder, { marker: { name: '{name}.done' } });
+  expect(values([...(await runner.poll()), ...(await runner.poll())])).toEqual([{ n: '1' }]);
+  expect(folder.names('in').filter((name) => name.startsWith('a.csv'))).toEqual([]);
 });
 
 describe('identity', () => {
