@@ -37,7 +37,7 @@ test(
 test(
   'a core that is broken on purpose is found out, and how to see it again is said',
   async () => {
-    const { code, output } = await simulate('--mutations', '--seeds', '400');
+    const { code, output } = await simulate('--mutations', '--seeds', '800');
     expect(output.split('\n').filter((line) => line !== '' && !line.includes(': found with seed'))).toEqual([]);
     expect(code).toBe(0);
     const found = await simulate('--seeds', '20', '--mutation', 'confirms are not awaited');
