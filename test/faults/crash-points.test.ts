@@ -155,10 +155,12 @@ async function sweep(bus: () => string, name: string, isReachable: (point: Failp
   expect({ never, failures: found.failures }).toEqual({ never: [], failures: [] });
 }
 
+const embedded = (): string => 'embedded';
+
 describe('a process that is killed at every moment that has a name', () => {
   afterAll(() => rmSync(caches, { recursive: true, force: true }));
 
-  test('on the embedded bus: one effect for each input and target, one end, nothing left over', () => sweep(() => 'embedded', 'embedded bus, SQLite store', () => true), 1_800_000);
+  test('on the embedded bus: one effect for each input and target, one end, nothing left over', () => sweep(embedded, 'embedded bus, SQLite store', () => true), 1_800_000);
 
   if (isFull) {
     test('on RabbitMQ', async () => {
