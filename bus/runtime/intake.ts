@@ -35,8 +35,21 @@ export interface IntakeOptions {
 export class Reading {
   /** Keys of an order of which a message was not published, and why. */
   readonly broken = new Map<string, unknown>();
-  /** Ids of records that are on their way. */
-  readonly underWay = new Set<string>();
+  private given = new Set<string>();
+  private before = new Set<string>();
+
+  /** Another batch is given, and the last but one is stored: its ids are known to the store. */
+  next(): void {
+    this.before = this.given;
+    this.given = new Set();
+  }
+
+  /** @returns whether the record is none of this batch or the one before */
+  takes(id: string): boolean {
+    if (this.before.has(id) || this.given.has(id)) return false;
+    this.given.add(id);
+    return true;
+  }
 }
 
 /**
@@ -70,15 +83,24 @@ export class Intake {
   /** Results in the order of the records. @throws TryAgain, NotConnected when bus or store do not take them; nothing is lost, the source reads them again */
   async accept(endpoint: string, records: readonly SourceRecord[], options: IntakeOptions): Promise<readonly Accepted[]> {
     if (!this.takes(endpoint)) throw new TryAgain('E507', `no route reads ${endpoint}`);
+    const { reading = new Reading() } = options;
+    // Before the store is asked: what it does not know then may be stored by the time it is routed.
+    reading.next();
     const ids = records.map((record) => record.id);
     const known = new Set(options.again || records.length === 0 ? [] : await this.store.dedupe.seen(endpoint, ids));
-    return this.publisher.layouts.during((era) => this.take(endpoint, records, known, era, options));
+    return this.publisher.layouts.during((era) => this.take(endpoint, records, known, reading, era, options));
   }
 
-  private async take(endpoint: string, records: readonly SourceRecord[], known: ReadonlySet<string>, era: Era, options: IntakeOptions): Promise<readonly Accepted[]> {
+  private async take(
+    endpoint: string,
+    records: readonly SourceRecord[],
+    known: ReadonlySet<string>,
+    reading: Reading,
+    era: Era,
+    options: IntakeOptions,
+  ): Promise<readonly Accepted[]> {
     const now = this.clock.now();
     const { handler } = this.routing;
-    const { reading = new Reading() } = options;
     const begin = (): Admission => new Admission(this.node, handler.revision, now, era, reading.broken);
     const slices: Admission[] = [];
     const stored = new Together();
@@ -86,12 +108,12 @@ export class Intake {
     let work = begin();
     const end = (): void => {
       slices.push(work);
-      stored.add(this.finish(endpoint, work, reading, options));
+      stored.add(this.finish(endpoint, work, options));
       work = begin();
     };
     try {
       for (const record of records) {
-        if (known.has(record.id) || reading.underWay.has(record.id)) {
+        if (known.has(record.id) || !reading.takes(record.id)) {
           this.telemetry.duplicates.inc({ system: systemOf(endpoint), source: endpoint });
           results.push({ result: 'duplicate', messageId: handler.messageIds(endpoint, record.id)[0] ?? '' });
           continue;
@@ -104,7 +126,6 @@ export class Intake {
         // What is large comes in no faster than it is stored, so that memory can hold it.
         if (this.claimCheck.isFull) await this.claimCheck.enter(options.signal);
         if (work.isHeavy) await this.store.deadLetters.add(work.takeLetters());
-        reading.underWay.add(record.id);
         work.fresh.push(record.id);
         const outcomes = receive(handler, endpoint, record, now);
         for (const outcome of outcomes) {
@@ -128,14 +149,13 @@ export class Intake {
   }
 
   /** Makes durable what was routed, when all of it is on the bus. */
-  private async finish(endpoint: string, work: Admission, { underWay }: Reading, { fence }: IntakeOptions): Promise<void> {
+  private async finish(endpoint: string, work: Admission, { fence }: IntakeOptions): Promise<void> {
     await work.publishes.settle();
     fence?.();
     await this.write(work);
     // Last: what is taken for known is never looked at again, so all the rest of it must be durable.
     await this.store.dedupe.add(endpoint, work.fresh, work.now);
     reached('intake.dedupe.written');
-    for (const id of work.fresh) underWay.delete(id);
   }
 
   /** A canonical message from the embedding API: the same way, without an inbound route. */

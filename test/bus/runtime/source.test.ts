@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Batch, PollingInbound, Settlement } from '../../../adapters/contract/index.js';
 import { NotConnected } from '../../../bus/errors.js';
+import { systemClock } from '../../../bus/runtime/clock.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
 
 interface Pollable extends PollingInbound {
@@ -218,6 +219,20 @@ describe('a polled source', () => {
     await until(() => target.got.length === 5, 'delivered');
     await until(async () => (await world.store.history.counts()).delivered === 5, 'told');
     expect(await world.store.history.counts()).toMatchObject({ filtered: 1, dead: 1, active: 0 });
+  });
+
+  test('a record that comes twice in one batch is taken once, also when the first is stored before the other is routed', async () => {
+    world.intake.slice = 1;
+    const appended = jest.spyOn(world.store.dedupe, 'add');
+    const sleep = jest.spyOn(systemClock, 'sleep').mockImplementation(async () => {
+      while (appended.mock.results.length < 1) await new Promise(setImmediate);
+      await Promise.all(appended.mock.results.map(({ value }) => value));
+      await new Promise(setImmediate);
+    });
+    const records = ['a', 'b', 'a'].map((id) => ({ id, key: id, value: {} }));
+    const results = await world.intake.accept('in.things', records, { patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    sleep.mockRestore();
+    expect(results.map(({ result }) => result)).toEqual(['accepted', 'accepted', 'duplicate']);
   });
 
   test('a reload restarts only what changed, and messages keep their revision', async () => {
