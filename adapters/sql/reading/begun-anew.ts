@@ -1,10 +1,9 @@
 import { Decimal, type Logger, Misconfigured, type Value } from '../../contract/index.js';
 import type { Column, Dialect, Session } from '../dialects/dialect.js';
-import { readRow } from '../rows.js';
 import { Binds } from '../statement.js';
 import type { OnReset } from './cursor-options.js';
 import { Gaps } from './gaps.js';
-import type { TablePlan } from './page.js';
+import { lastPlace, readPlaces, type TablePlan } from './page.js';
 import type { CursorPosition } from './position.js';
 
 /** Rows at or below the mark that are looked at. */
@@ -34,7 +33,7 @@ export class BegunAnew {
     const [lead] = plan.order;
     const mark = markOf(position);
     if (!lead || !mark) return position;
-    const [end] = await this.#places(dialect, session, plan, [lead], { order: `${dialect.quote(lead.name)} DESC`, limit: 1 });
+    const end = await lastPlace(dialect, session, plan.table, [lead]);
     if (!end) return this.#emptied(plan, position);
     const highest = numberOf(end[0]);
     if (!highest || (!position.emptied && highest.compare(mark) >= 0)) return position;
@@ -54,7 +53,7 @@ export class BegunAnew {
     }
     this.log.warn('sql.begun-anew', `${plan.table.name} ${what}: ${action === 'restart' ? 'it is read from its first row' : `reading goes on behind ${high}`}`);
     if (action === 'restart') return anew(position);
-    const [last] = await this.#places(dialect, session, plan, plan.order, { order: plan.order.map(({ name }) => `${dialect.quote(name)} DESC`).join(', '), limit: 1 });
+    const last = await lastPlace(dialect, session, plan.table, plan.order);
     return last ? this.#behind(position, last) : this.#emptied(plan, position);
   }
 
@@ -87,35 +86,9 @@ export class BegunAnew {
     const name = dialect.quote(lead.name);
     const binds = new Binds(dialect);
     const where = [`${name} <= ${binds.compared(mark, lead)}`];
-    const rows = await this.#places(dialect, session, plan, [lead], { where, order: name, limit: MOST }, binds);
+    const rows = await readPlaces(dialect, session, plan.table, [lead], { where, binds, order: name, limit: MOST });
     const short = new Gaps(gaps).all.filter(({ from, to }) => from !== 0n && to - from < SHORT_GAP);
     return rows.some(([value]) => !short.some(({ from, to }) => typeof value === 'bigint' && value >= from && value <= to));
-  }
-
-  async #places(
-    dialect: Dialect,
-    session: Session,
-    { table }: TablePlan,
-    columns: readonly Column[],
-    { where = [], order, limit }: { readonly where?: readonly string[]; readonly order: string; readonly limit: number },
-    binds = new Binds(dialect),
-  ): Promise<readonly (readonly Value[])[]> {
-    const [lead] = columns;
-    const selected = columns.map((column) => ({ column, field: column.name, declared: undefined }));
-    const { rows } = await session.query(
-      dialect.page({
-        columns: columns.map((column) => dialect.select(column)).join(', '),
-        from: table.sql,
-        where: [...(lead ? [`${dialect.quote(lead.name)} IS NOT NULL`] : []), ...where],
-        order,
-        limit,
-      }),
-      binds.values,
-    );
-    return rows.map((cells) => {
-      const { native } = readRow({ table, selected }, cells);
-      return columns.map(({ name }) => native.get(name) ?? null);
-    });
   }
 }
 

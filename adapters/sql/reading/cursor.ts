@@ -1,13 +1,13 @@
 import { type Batch, Misconfigured, type PollingInbound, type PollRequest, type SourceRecord, type Value } from '../../contract/index.js';
 import { findColumn } from '../catalogue.js';
 import type { Column, Dialect, Session } from '../dialects/dialect.js';
-import { readRow, toRecord } from '../rows.js';
+import { toRecord } from '../rows.js';
 import { after, Binds } from '../statement.js';
 import { BegunAnew } from './begun-anew.js';
 import { BehindOverlap } from './behind.js';
 import { GAP_MEMORY, type GapMemory, type Overlap } from './cursor-options.js';
 import { Gaps, named } from './gaps.js';
-import { type Page, planTable, readPage, type TablePlan } from './page.js';
+import { lastPlace, type Page, planTable, readPage, type TablePlan } from './page.js';
 import { type CursorPosition, type Position, readPosition, writePosition } from './position.js';
 import { Prepared, type Source, Warnings } from './source.js';
 import type { TableRead } from './strategy.js';
@@ -193,7 +193,8 @@ export class CursorReading implements PollingInbound {
     const [lead] = plan.order;
     if (!lead) return undefined;
     const name = dialect.quote(lead.name);
-    const upto = position.upto ?? (await this.#greatest(dialect, session, plan, lead));
+    // The upper bound of a run is fixed before its first page.
+    const upto = position.upto ?? (await lastPlace(dialect, session, plan.table, [lead]))?.[0] ?? null;
     if (upto === null) return undefined;
     const read = position.high?.[0];
     // Made anew since it was looked at: the next poll says so.
@@ -209,21 +210,6 @@ export class CursorReading implements PollingInbound {
     if (page.next) return { page, position: { by: 'cursor', ...kept, upto, after: page.next } as const };
     const last = page.last ?? position.after ?? position.high;
     return { page, position: { by: 'cursor', ...era, ...(last ? { high: last } : {}) } as const };
-  }
-
-  /** The upper bound of a run, fixed before its first page. */
-  async #greatest(dialect: Dialect, session: Session, plan: Plan, lead: Column): Promise<Value> {
-    const { rows } = await session.query(
-      dialect.page({
-        columns: dialect.select(lead),
-        from: plan.table.sql,
-        where: [`${dialect.quote(lead.name)} IS NOT NULL`],
-        order: `${dialect.quote(lead.name)} DESC`,
-        limit: 1,
-      }),
-    );
-    const cells = rows[0];
-    return cells ? (readRow({ table: plan.table, selected: [{ column: lead, field: lead.name, declared: undefined }] }, cells).native.get(lead.name) ?? null) : null;
   }
 }
 

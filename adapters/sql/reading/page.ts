@@ -3,7 +3,7 @@ import { Misconfigured, type Value } from '../../contract/index.js';
 import { findColumn, findTable } from '../catalogue.js';
 import type { Column, Dialect, Session, Table } from '../dialects/dialect.js';
 import { type Included, includeRows, keyText, planIncludes, type Row, readRow, type Selected, type Shape, selectList, shapeOf } from '../rows.js';
-import type { Binds } from '../statement.js';
+import { Binds } from '../statement.js';
 import { textOf } from '../values.js';
 import type { TableRead } from './strategy.js';
 
@@ -62,6 +62,32 @@ export async function readPage(dialect: Dialect, session: Session, plan: TablePl
   const versions = rows.map((row, at) => (version === undefined ? textOf(row.native.get(lead) ?? null) : `x${String(taken[at]?.at(-1))}`));
   const last = places.at(-1);
   return { rows, versions, last, next: cut || cells.length > limit ? last : undefined };
+}
+
+/** Where rows stand: the values of these columns, of rows whose first is not NULL. */
+export async function readPlaces(
+  dialect: Dialect,
+  session: Session,
+  table: Table,
+  columns: readonly Column[],
+  { where, binds, order, limit }: Pick<PageQuery, 'where' | 'binds' | 'limit'> & { readonly order: string },
+): Promise<readonly (readonly Value[])[]> {
+  const [lead] = columns;
+  const selected = columns.map((column) => ({ column, field: column.name, declared: undefined }));
+  const known = lead ? [`${dialect.quote(lead.name)} IS NOT NULL`] : [];
+  const list = columns.map((column) => dialect.select(column)).join(', ');
+  const { rows } = await session.query(dialect.page({ columns: list, from: table.sql, where: [...known, ...where], order, limit }), binds.values);
+  return rows.map((cells) => {
+    const { native } = readRow({ table, selected }, cells);
+    return columns.map(({ name }) => native.get(name) ?? null);
+  });
+}
+
+/** Of the row that is the last in the order of these columns. */
+export async function lastPlace(dialect: Dialect, session: Session, table: Table, columns: readonly Column[]): Promise<readonly Value[] | undefined> {
+  const order = columns.map(({ name }) => `${dialect.quote(name)} DESC`).join(', ');
+  const [last] = await readPlaces(dialect, session, table, columns, { where: [], binds: new Binds(dialect), order, limit: 1 });
+  return last;
 }
 
 /** Pages need a total order: two rows with one key could be torn apart at a border and one be lost. */
