@@ -3,7 +3,8 @@ import type { EndpointState } from '../../adapters/contract/services.js';
 import { describe, failureOf, Misconfigured } from '../errors.js';
 import type { Store } from '../store/contract.js';
 import { FailedEndpoint } from './failed-endpoint.js';
-import { ListeningSource, PolledSource, type Source, type SourceConfig, type SourceServices } from './source.js';
+import { ListeningSource } from './listening-source.js';
+import { PolledSource, type Source, type SourceConfig, type SourceServices } from './source.js';
 import { Target, type TargetConfig, type TargetServices } from './target.js';
 
 export interface SystemPlan {

@@ -1,6 +1,6 @@
-import type { Accepted, Batch, ListeningInbound, PollingInbound } from '../../adapters/contract/endpoint.js';
+import type { Accepted, Batch, PollingInbound } from '../../adapters/contract/endpoint.js';
 import type { Clock, Logger } from '../../adapters/contract/services.js';
-import { describe, failureOf, kindOf, Misconfigured, NotConnected, TryAgain } from '../errors.js';
+import { describe, failureOf, kindOf, Misconfigured, NotConnected } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Store } from '../store/contract.js';
 import { Attention, Stalled } from './attention.js';
@@ -49,7 +49,7 @@ export interface Source {
 /** Notes of what a person asked for: the endpoint is to be read from its beginning. */
 export const RESETS = 'signalbox.resets';
 /** Wrong credentials are not tried again and again: many systems lock the account. */
-const MISCONFIGURED_RETRY_MS = 300_000;
+export const MISCONFIGURED_RETRY_MS = 300_000;
 const POLL_TIMEOUT_MS = 300_000;
 /** An adapter's `close` has 5 s by its contract. */
 const CLOSE_MS = 6_000;
@@ -372,85 +372,6 @@ export class PolledSource implements Source {
     this.isOpen = false;
     const closing = this.inbound.close().catch((error: unknown) => this.log.debug('close-failed', `closing ${this.config.name} failed: ${describe(error)}`));
     if (!(await settledWithin(CLOSE_MS, closing, this.services.clock))) this.log.warn('close-late', `closing ${this.config.name} did not end within ${CLOSE_MS / 1000} s`);
-  }
-}
-
-/** An endpoint that is called. While it is paused or the bus is away, callers are told to come again. */
-export class ListeningSource implements Source {
-  private readonly health: EndpointHealth;
-  private stopping = new AbortController();
-  private opening: Promise<void> | undefined;
-  private isOpen = false;
-  private isPaused = false;
-
-  constructor(
-    private readonly inbound: ListeningInbound,
-    private readonly config: SourceConfig,
-    private readonly services: SourceServices,
-  ) {
-    this.health = new EndpointHealth(config.name, 'inbound', services.clock.now().getTime(), config.expect);
-  }
-
-  get report(): EndpointReport {
-    return this.health.report(this.services.clock.now().getTime());
-  }
-
-  async start(): Promise<void> {
-    this.stopping = new AbortController();
-    this.opening = this.open(this.stopping.signal);
-  }
-
-  /** Goes on answering, so that callers come again instead of giving up. */
-  async pause(): Promise<void> {
-    this.isPaused = true;
-    this.health.setPaused(true);
-  }
-
-  async resume(): Promise<void> {
-    this.isPaused = false;
-    this.health.setPaused(false);
-    if (this.isOpen) return;
-    await this.stop();
-    await this.start();
-  }
-
-  async stop(): Promise<void> {
-    const { log } = this.services;
-    this.stopping.abort(new Error('stopping'));
-    await this.opening;
-    this.isOpen = false;
-    try {
-      await this.inbound.close();
-    } catch (error) {
-      log.debug('close-failed', `closing ${this.config.name} failed: ${describe(error)}`);
-    }
-  }
-
-  private async open(signal: AbortSignal): Promise<void> {
-    const { clock, intake, log, telemetry } = this.services;
-    const { name } = this.config;
-    while (!signal.aborted) {
-      try {
-        await this.inbound.open(async (record, callSignal) => {
-          if (this.isPaused) throw new TryAgain('E520', `${name} is paused`);
-          const [result] = await intake.accept(name, [record], { patienceMs: 8_000, signal: callSignal });
-          const now = clock.now().getTime();
-          this.health.succeeded(now, 1);
-          telemetry.sourceSuccess.set({ system: systemOf(name), source: name }, now / 1000);
-          return result ?? { result: 'duplicate', messageId: '' };
-        }, signal);
-        this.isOpen = true;
-        this.health.succeeded(clock.now().getTime(), 0);
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        const failure = failureOf(error);
-        const wait = failure && kindOf(failure) === 'misconfigured' ? MISCONFIGURED_RETRY_MS : reopenDelay(this.health.failures, clock.random);
-        this.health.brokeDown(error, clock.now().getTime(), `next try in ${Math.ceil(wait / 1000)} s`);
-        log.warn('source-failed', `listening for ${name} failed: ${describe(error)}`, { endpoint: name, code: failure?.code });
-        await clock.sleep(wait, signal).catch(() => undefined); // aborted: the loop ends
-      }
-    }
   }
 }
 
