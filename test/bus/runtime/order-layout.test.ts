@@ -4,7 +4,7 @@ import { NotConnected, TryAgain } from '../../../bus/errors.js';
 import type { RetryPolicy } from '../../../bus/handler.js';
 import { LayoutBook } from '../../../bus/runtime/layout-book.js';
 import { layoutChannels } from '../../../bus/runtime/layouts.js';
-import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
+import { handlerTo, plan, startWorld, system, type TestTarget, testTarget, until, type World } from './harness.js';
 import { inversions, numberOf } from './order-checks.js';
 
 const patient: RetryPolicy = { attempts: 100, firstMs: 10, longestMs: 10, factor: 1, jitter: 0 };
@@ -24,6 +24,8 @@ describe('the channels of an order change', () => {
     });
   const accept = (size: number) => world.intake.accept('in.things', batch(size), { patienceMs: 20_000, signal: AbortSignal.timeout(60_000) });
   const layouts = () => new LayoutBook(world.store.endpointState).read('out.things');
+  const applyTo = (target: TestTarget, partitions: number, revision: number) =>
+    world.supervisor.apply(plan([system('out', { outbound: target, partitions, digest: String(partitions) })], handler('key', revision)));
   const flaky = () =>
     testTarget(async () => {
       await new Promise(setImmediate);
@@ -63,9 +65,7 @@ describe('the channels of an order change', () => {
 
   test('the end of an old channel that could not be written down is written down later', async () => {
     const target = testTarget();
-    const apply = (partitions: number, revision: number) =>
-      world.supervisor.apply(plan([system('out', { outbound: target, partitions, digest: String(partitions) })], handler('key', revision)));
-    await apply(2, 1);
+    await applyTo(target, 2, 1);
     await accept(10);
     await until(() => target.got.length === 10, 'delivered');
     const put = world.store.endpointState.put.bind(world.store.endpointState);
@@ -77,7 +77,7 @@ describe('the channels of an order change', () => {
       }
       await put(endpoint, entries);
     });
-    await apply(3, 2);
+    await applyTo(target, 3, 2);
     await accept(10);
     await until(() => target.got.length === 20, 'delivered in the new channels', 20_000);
     await until(async () => (await layouts()).length === 1, 'the old layouts are forgotten', 20_000);
@@ -86,9 +86,7 @@ describe('the channels of an order change', () => {
 
   test('an old layout that another node has ended stays as long as this one publishes to it', async () => {
     const target = testTarget();
-    const apply = (partitions: number, revision: number) =>
-      world.supervisor.apply(plan([system('out', { outbound: target, partitions, digest: String(partitions) })], handler('key', revision)));
-    await apply(2, 1);
+    await applyTo(target, 2, 1);
     const [old] = (await layouts()).slice(-1);
     const channels = old ? layoutChannels('out.things', old) : [];
     const gate = Promise.withResolvers<void>();
@@ -98,7 +96,7 @@ describe('the channels of an order change', () => {
       await publish(channel, message);
     });
     const slow = accept(3);
-    await apply(3, 2);
+    await applyTo(target, 3, 2);
     const book = new LayoutBook(world.store.endpointState);
     for (const channel of channels) await book.finish('out.things', old?.generation ?? 0, channel);
     await new Promise((wait) => setTimeout(wait, 1_500));
