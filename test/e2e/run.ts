@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const cli = join(import.meta.dirname, '../../cli/main.js');
+/** As users start it: with its limits of memory and threads. */
+const launcher = join(import.meta.dirname, '../../../cli/signalbox.sh');
 
 /** The real command line on one configuration. */
 export interface Hub {
@@ -14,7 +16,7 @@ export interface Hub {
 
 /** `signalbox run` as a process of its own; what it prints goes to `run.log` in the configuration's directory. */
 export function run({ directory, environment }: Hub): ChildProcess {
-  const child = spawn(process.execPath, ['--enable-source-maps', cli, 'run', '-c', directory], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(launcher, ['run', '-c', directory], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   const out = createWriteStream(join(directory, 'run.log'), { flags: 'a' });
   child.stdout?.pipe(out);
   child.stderr?.pipe(out);
