@@ -5,7 +5,7 @@ import { closedByDatabase } from './postgres.js';
 
 faultsAt(
   'store',
-  ['answers swallowed', 'SIGKILL and restart'],
+  ['answers swallowed', 'half-open, 3 times', 'SIGKILL and restart'],
   (world) => {
     test('connections closed by the administrator, 3 times', () => round(world(), 'store', 'connections closed by the administrator, 3 times', closedByDatabase), 180_000);
   },

@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { describe, Misconfigured, NotConnected } from '../../errors.js';
 import { isLost, isTimeout, postgresFailure } from './failures.js';
+import { answered, type Backend } from './half-open.js';
 import type { PostgresOptions } from './options.js';
 import { storable } from './rows.js';
 
@@ -25,18 +26,22 @@ const EIGHT_BYTES = 20;
 const types = { getTypeParser: (oid: number, format?: 'text' | 'binary') => (oid === EIGHT_BYTES ? Number : pg.types.getTypeParser(oid, format)) };
 
 // A server or role that has it off would lose what was committed a moment ago when the power fails.
-const PREPARE = `SELECT pg_is_in_recovery() AS standby, current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding,
+const PREPARE = `SELECT pg_is_in_recovery() AS standby, pg_backend_pid() AS pid, current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding,
   CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`;
 
 export class Server {
   readonly #options: PostgresOptions;
+  readonly #members: readonly pg.ClientConfig[];
   readonly #pools: readonly pg.Pool[];
-  readonly #prepared = new WeakSet<pg.PoolClient>();
+  readonly #prepared = new WeakMap<pg.PoolClient, Prepared>();
   #current = 0;
+  /** When a connection was found that the server had forgotten: those of before are not used again. */
+  #forgotten = 0;
 
   constructor(options: PostgresOptions) {
     this.#options = options;
-    this.#pools = options.hosts.map((host) => newPool(options, host));
+    this.#members = options.hosts.map((host) => memberAt(options, host));
+    this.#pools = this.#members.map((member) => newPool(options, member));
   }
 
   /** @throws NotConnected when no member takes writes, Misconfigured */
@@ -83,23 +88,30 @@ export class Server {
     const pool = this.#pools[at];
     if (pool === undefined) throw new NotConnected('E540', `no host ${at}`);
     const client = await pool.connect();
-    if (!this.#prepared.has(client)) {
-      try {
-        await this.#prepare(client, this.#place(at));
-      } catch (error) {
-        client.release(true);
-        throw error;
-      }
-      this.#prepared.add(client);
+    const prepared = this.#prepared.get(client);
+    if (prepared && prepared.since < this.#forgotten) {
+      client.release(true);
+      return this.#open(at);
     }
-    return new Held(client);
+    const { backend } = prepared ?? (await this.#prepare(client, at));
+    return new Held(client, backend);
   }
 
-  async #prepare(client: pg.PoolClient, place: string): Promise<void> {
-    const { rows } = await client.query<{ readonly standby: boolean; readonly fsync: string; readonly encoding: string }>(PREPARE);
-    if (rows[0]?.standby === true) throw new NotConnected('E540', `${place} is a standby, which takes no writes`);
-    if (rows[0]?.fsync !== 'on') throw new Misconfigured('E542', `${place}: the server runs with fsync = off: what it commits is not safe`);
-    if (rows[0]?.encoding !== 'UTF8') throw new Misconfigured('E542', `${place}: the encoding of the database is ${rows[0]?.encoding}, not UTF8`);
+  async #prepare(client: pg.PoolClient, at: number): Promise<Prepared> {
+    try {
+      const since = performance.now();
+      const pid = await prepare(client, this.#place(at), this.#options.connectTimeoutMs);
+      const server = this.#members[at] ?? {};
+      const onForgotten = (): void => {
+        this.#forgotten = performance.now();
+      };
+      const prepared = { since, backend: pid === undefined ? undefined : { client, pid, server, onForgotten } };
+      this.#prepared.set(client, prepared);
+      return prepared;
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
   }
 
   #place(at: number): string {
@@ -108,15 +120,40 @@ export class Server {
   }
 }
 
+/** @returns the process at the server; undefined when something in between (a pooler) hides it */
+async function prepare(client: pg.PoolClient, place: string, timeoutMs: number | undefined): Promise<number | undefined> {
+  const { rows } = await client.query<Properties>({ text: PREPARE, ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }) });
+  const { standby, fsync, encoding, pid } = rows[0] as Properties;
+  if (standby) throw new NotConnected('E540', `${place} is a standby, which takes no writes`);
+  if (fsync !== 'on') throw new Misconfigured('E542', `${place}: the server runs with fsync = off: what it commits is not safe`);
+  if (encoding !== 'UTF8') throw new Misconfigured('E542', `${place}: the encoding of the database is ${encoding}, not UTF8`);
+  return pid === (client as unknown as { readonly processID: number | null }).processID ? pid : undefined;
+}
+
+interface Properties {
+  readonly standby: boolean;
+  readonly pid: number;
+  readonly fsync: string;
+  readonly encoding: string;
+}
+
+interface Prepared {
+  readonly since: number;
+  readonly backend: Backend | undefined;
+}
+
 class Held implements Connection {
   readonly #client: pg.PoolClient;
+  readonly #backend: Backend | undefined;
 
-  constructor(client: pg.PoolClient) {
+  constructor(client: pg.PoolClient, backend: Backend | undefined) {
     this.#client = client;
+    this.#backend = backend;
   }
 
   async query<Row>(sql: string, values?: readonly Value[]): Promise<readonly Row[]> {
-    const { rows } = await this.#client.query({ text: sql, values: (values ?? []).map(sendable) });
+    const statement = this.#client.query({ text: sql, values: (values ?? []).map(sendable) });
+    const { rows } = await (this.#backend ? answered(this.#backend, statement) : statement);
     return rows as readonly Row[];
   }
 
@@ -147,17 +184,14 @@ function sendable(value: Value): Value {
   return Array.isArray(value) ? value.map(sendable) : value;
 }
 
-function newPool(options: PostgresOptions, host: string): pg.Pool {
-  const { tls, connections = 8, connectTimeoutMs = 10_000, statementTimeoutMs = 60_000, lockTimeoutMs = 30_000 } = options;
+function memberAt({ port, database, user, password, tls }: PostgresOptions, host: string): pg.ClientConfig {
+  return { host, port, database, user, password: () => password.reveal(), ssl: tls !== 'off' && verified(tls), application_name: 'signalbox' };
+}
+
+function newPool({ schema, connections = 8, connectTimeoutMs = 10_000, statementTimeoutMs = 60_000, lockTimeoutMs = 30_000 }: PostgresOptions, member: pg.ClientConfig): pg.Pool {
   const pool = new pg.Pool({
-    host,
-    port: options.port,
-    database: options.database,
-    user: options.user,
-    password: () => options.password.reveal(),
-    ssl: tls !== 'off' && verified(tls),
-    options: `-c search_path=${options.schema}`,
-    application_name: 'signalbox',
+    ...member,
+    options: `-c search_path=${schema}`,
     max: connections,
     connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: 60_000,

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Container } from 'inversify';
+import pg from 'pg';
 import { Secret } from '../../../adapters/contract/secret.js';
 import { STORE, type Store } from '../../../bus/store/contract.js';
 import { PostgresStore } from '../../../bus/store/postgres/postgres-store.js';
@@ -90,6 +92,37 @@ describe('PostgresStore', () => {
     expect(await store.checkpoints.set('s', 'q', 1)).toBe(true);
     expect(await store.checkpoints.get('s')).toBe('q');
   });
+
+  test('connections that the network has forgotten are noticed long before the statements on them take too long', async () => {
+    const proxy = await startProxy(server.access.port);
+    const far = await openStore(JSON.stringify({ ...place, port: proxy.port }));
+    await Promise.all([far.checkpoints.set('s', 'p', 1), ...Array.from({ length: 8 }, () => far.checkpoints.get('s'))]);
+    proxy.halfOpen();
+    const from = performance.now();
+    expect(await Promise.all([far.checkpoints.set('s', 'q', 1), far.checkpoints.get('t')])).toEqual([true, undefined]);
+    // Those that were not in use are not tried one after the other.
+    for (let asked = 0; asked < 8; asked += 1) expect(await far.checkpoints.get('s')).toBe('q');
+    expect(performance.now() - from).toBeLessThan(20_000);
+    await far.close();
+    await proxy.close();
+  }, 180_000);
+
+  test('a statement that takes long is waited for', async () => {
+    const blocking = new pg.Client({ ...server.access, options: `-c search_path=${place.schema}` });
+    await blocking.connect();
+    await store.checkpoints.set('s', 'p', 1);
+    await blocking.query('BEGIN; SELECT * FROM checkpoint FOR UPDATE');
+    const set = store.checkpoints.set('s', 'q', 1);
+    await sleep(15_000);
+    // Ours is there, and still waits.
+    const { rows } = await blocking.query(
+      "SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '14 s'",
+    );
+    expect(rows).toEqual([{ waiting: 1 }]);
+    await blocking.query('COMMIT');
+    await blocking.end();
+    expect(await set).toBe(true);
+  }, 60_000);
 
   test('of calls in one transaction only the wrong one fails', async () => {
     const results = await Promise.allSettled([
