@@ -15,13 +15,6 @@ export interface Batch extends BatchName {
   readonly written: boolean;
 }
 
-/** A message whose file was written. */
-export interface Past {
-  readonly deliveryId: string;
-  /** When that was. */
-  readonly at: number;
-}
-
 export interface Item {
   readonly position: number;
   readonly deliveryId: string;
@@ -62,8 +55,18 @@ export class Batches {
   /** @returns the bytes it takes */
   async add(batch: string, position: number, deliveryId: string, payload: ValueRecord): Promise<number> {
     const text = writeJson(payload);
-    await this.state.put(new Map([[itemKey(batch, position, deliveryId), text]]));
+    await this.state.put(
+      new Map([
+        [itemKey(batch, position, deliveryId), text],
+        [acceptedKey(deliveryId), batch],
+      ]),
+    );
     return text.length;
+  }
+
+  /** Whether any node has accepted it: it waits for its file, or is in one that was written lately. */
+  async has(deliveryId: string): Promise<boolean> {
+    return (await this.state.get(acceptedKey(deliveryId))) !== undefined;
   }
 
   /** In the order they came; one that was added twice is there once. */
@@ -91,33 +94,33 @@ export class Batches {
     }
   }
 
-  /** Its file is in place since `at`. Each step may be done again. @returns the ids of its messages */
-  async forget(batch: Batch, at: number): Promise<readonly string[]> {
+  /** Its file is in place since `at`. Each step may be done again. */
+  async forget(batch: Batch, at: number): Promise<void> {
     await this.put({ ...batch, written: true });
     const keys = [...(await this.state.list(`item/${batch.id}/`, MOST)).keys()];
-    const moved: string[] = [];
     for (let from = 0; from < keys.length; from += CHUNK) {
       const some = keys.slice(from, from + CHUNK);
       const ids = some.map((key) => key.split('/')[3] ?? '');
       const [, , position = ''] = some[0]?.split('/') ?? [];
       // Who asks again for one of these has not heard that it was accepted.
       await this.state.put(new Map([...some.map((key) => [key, undefined] as const), [`past/${batch.id}/${position}`, JSON.stringify({ at, ids })]]));
-      moved.push(...ids);
     }
     await this.state.put(new Map([[`batch/${batch.id}`, undefined]]));
-    return moved;
   }
 
-  /** Messages whose file was written lately; those of before `since` are forgotten. */
-  async past(since: number): Promise<readonly Past[]> {
-    const found = await this.state.list('past/', MOST);
-    const all = [...found].map(([key, text]) => ({ key, ...(JSON.parse(text) as { readonly at: number; readonly ids: readonly string[] }) }));
-    const old = all.filter(({ at }) => at < since);
-    if (old.length > 0) await this.state.put(new Map(old.map(({ key }) => [key, undefined])));
-    return all.filter(({ at }) => at >= since).flatMap(({ at, ids }) => ids.map((deliveryId) => ({ deliveryId, at })));
+  /** Those whose file was written before `since`. */
+  async forgetPast(since: number): Promise<void> {
+    for (const [key, text] of await this.state.list('past/', MOST)) {
+      const { at, ids } = JSON.parse(text) as { readonly at: number; readonly ids: readonly string[] };
+      if (at < since) await this.state.put(new Map([[key, undefined], ...ids.map((id) => [acceptedKey(id), undefined] as const)]));
+    }
   }
 }
 
 function itemKey(batch: string, position: number, deliveryId: string): string {
   return `item/${batch}/${String(position).padStart(8, '0')}/${deliveryId.replaceAll('/', '_')}`;
+}
+
+function acceptedKey(deliveryId: string): string {
+  return `accepted/${deliveryId.replaceAll('/', '_')}`;
 }

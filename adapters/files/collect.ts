@@ -26,7 +26,7 @@ import { type FileSpace, joinPath, splitPath } from './space.js';
 const LEFT_MS = 180_000;
 const BEAT_MS = 45_000;
 const LONGEST_WAIT_MS = 60_000;
-/** Whoever was not told that a message was accepted asks again within this time. */
+/** Whoever was not told that a message was accepted asks again within this time after its file was written: then the notes of it go. */
 const REPEATS_MS = 86_400_000;
 const FORGET_EVERY_MS = 3_600_000;
 
@@ -54,8 +54,8 @@ export class Collect implements Outbound {
   private readonly batches: Batches;
   private readonly folder: string;
   private readonly pattern: string;
-  /** Ids that were accepted, with the time their file was written: Infinity while it is not. */
-  private readonly known = new Map<string, number>();
+  /** Copies of one delivery may come at the same time. */
+  private readonly accepting = new Map<string, Promise<Receipt>>();
   /** By the clock that only grows. */
   private forgotAt = Number.NEGATIVE_INFINITY;
   /** The same after a restart: what was left then is written at once. */
@@ -89,8 +89,6 @@ export class Collect implements Outbound {
     if (!this.isRead) {
       const closed = { since: this.now(), owner: this.owner, seen: this.now(), closed: true, written: false };
       await this.batches.rehome(() => this.batches.open({ ...closed, id: randomBytes(6).toString('hex') }));
-      await this.forgetOld();
-      for (const { id } of await this.batches.list()) for (const { deliveryId } of await this.batches.items(id)) this.known.set(deliveryId, Number.POSITIVE_INFINITY);
       this.isRead = true;
     }
     this.trouble = undefined;
@@ -101,7 +99,15 @@ export class Collect implements Outbound {
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<Receipt> {
     signal.throwIfAborted();
-    if (this.known.has(delivery.id)) return { detail: 'it waits for its file already, or is in it', duplicate: true };
+    for (let other = this.accepting.get(delivery.id); other; other = this.accepting.get(delivery.id)) await other.catch(() => undefined);
+    const accepted = this.accept(delivery);
+    this.accepting.set(delivery.id, accepted);
+    return accepted.finally(() => this.accepting.delete(delivery.id));
+  }
+
+  private async accept(delivery: Delivery): Promise<Receipt> {
+    // Also by a node that died before it could say so.
+    if (await this.batches.has(delivery.id)) return { detail: 'it waits for its file already, or is in it', duplicate: true };
     // Of what was accepted nobody would hear: it would wait in the notes.
     if (failureOf(this.trouble) instanceof Misconfigured) throw this.trouble;
     // What no file can hold must not spoil the others.
@@ -116,7 +122,6 @@ export class Collect implements Outbound {
     current.adding.add(adding);
     try {
       current.bytes += await adding;
-      this.known.set(delivery.id, Number.POSITIVE_INFINITY);
     } finally {
       current.adding.delete(adding);
     }
@@ -199,7 +204,10 @@ export class Collect implements Outbound {
       if (batch.owner !== this.owner && !batch.closed && now - batch.seen < LEFT_MS) continue;
       await this.write(batch, signal);
     }
-    if (this.services.clock.monotonic() - this.forgotAt >= FORGET_EVERY_MS) await this.forgetOld();
+    if (this.services.clock.monotonic() - this.forgotAt >= FORGET_EVERY_MS) {
+      await this.batches.forgetPast(now - REPEATS_MS);
+      this.forgotAt = this.services.clock.monotonic();
+    }
     return open ? Math.max(10, Math.min(BEAT_MS, this.dueAt(open) - this.now())) : BEAT_MS;
   }
 
@@ -219,17 +227,8 @@ export class Collect implements Outbound {
         this.services.logger.info('collect.written', `${joinPath(this.folder, name)}: ${items.length} messages, ${bytes.length} B`);
       }
     }
-    const now = this.now();
-    for (const id of await this.batches.forget(batch, now)) this.known.set(id, now);
+    await this.batches.forget(batch, this.now());
     reached('collect.forgotten');
-  }
-
-  /** Nobody asks any more for what was written so long ago: neither the notes nor the memory grow with what was ever sent. */
-  private async forgetOld(): Promise<void> {
-    const since = this.now() - REPEATS_MS;
-    for (const { deliveryId, at } of await this.batches.past(since)) this.known.set(deliveryId, at);
-    for (const [id, at] of this.known) if (at < since) this.known.delete(id);
-    this.forgotAt = this.services.clock.monotonic();
   }
 
   private name(batch: Batch): string {

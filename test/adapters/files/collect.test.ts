@@ -100,7 +100,7 @@ describe('collecting', () => {
     expect(rows()).toEqual(['1']);
   });
 
-  test('a repeat is recognised for a day after its file was written, however long that was collected; then the notes and the memory let it go', async () => {
+  test('a repeat is recognised for a day after its file was written, however long that was collected; then the notes let it go', async () => {
     const { collect, clock, state } = collector({ collect: { for: '7d' } });
     const past = async (): Promise<readonly string[]> => [...(await state.list('past/', 10)).values()];
     await collect.open(signal);
@@ -139,8 +139,14 @@ describe('collecting', () => {
     let steps = 0;
     const dying = new Batches({ ...state, put: (changes) => (++steps > 2 ? Promise.reject(new NotConnected('E400', 'the process has ended')) : put(changes)) });
     await expect(dying.forget(batch, 1_000)).rejects.toThrow('the process has ended');
-    expect(await batches.forget(batch, 2_000)).toHaveLength(1_500);
-    expect((await batches.past(0)).map(({ deliveryId }) => deliveryId).toSorted()).toEqual(ids.toSorted());
+    await batches.forget(batch, 2_000);
+    expect(await state.list('item/', 10)).toEqual(new Map());
+    const known = async (): Promise<number> => (await Promise.all(ids.map((id) => batches.has(id)))).filter(Boolean).length;
+    expect(await known()).toBe(2_500);
+    await batches.forgetPast(1_500);
+    expect(await known()).toBe(1_500);
+    await batches.forgetPast(2_001);
+    expect(state.entries.size).toBe(1); // the number
   });
 
   test('what no file can hold is refused alone', async () => {
@@ -190,6 +196,24 @@ describe('collecting', () => {
     await eventually(() => rows().length === 2);
     expect(rows().toSorted()).toEqual(['1', '2']);
     await b.collect.close();
+  });
+
+  test('what a node accepted and did not acknowledge before it died is known to the one that gets it then', async () => {
+    const state = memoryState();
+    const [a, b] = [collector({}, { state, node: 'a' }).collect, collector({}, { state, node: 'b' }).collect];
+    await a.open(signal);
+    await b.open(signal);
+    await a.send(delivery(1), signal);
+    expect(await b.send(delivery(1), signal)).toMatchObject({ duplicate: true });
+    await Promise.all([a.close(), b.close()]);
+  });
+
+  test('of copies that come at the same time one is accepted', async () => {
+    const { collect } = collector();
+    await collect.open(signal);
+    const receipts = await Promise.all([1, 2, 3].map(() => collect.send(delivery(1), signal)));
+    expect(receipts.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
+    await collect.close();
   });
 
   test('markers: written last, for single files too', async () => {
