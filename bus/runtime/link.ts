@@ -19,16 +19,23 @@ export interface LinkServices {
 export const LAST_MS = 5_000;
 const MISCONFIGURED_RETRY_MS = 300_000;
 
+/** One that is under way. */
+interface Call {
+  /** Monotonic. */
+  readonly started: number;
+  readonly ended: Promise<unknown>;
+  /** It is left behind: whatever it still does, it counts as ended with this. */
+  readonly leave: (reason: unknown) => void;
+}
+
 /**
  * The way to one outbound endpoint: open, lost, opened again with back-off. A delivery waits here while the link is away, and is sent again when the link
  * was lost under it, until there is an answer about the delivery itself.
  */
 export class Link {
   private readonly up = new Gate();
-  /** With the monotonic time of their beginning, oldest first. */
-  private readonly calls = new Map<Promise<unknown>, number>();
-  /** Rejects for calls that are left behind. */
-  private givenUp = unhandled();
+  /** Oldest first. */
+  private readonly calls = new Set<Call>();
   /** Counts the openings: a late failure of one before says nothing about the one that is open now. */
   private generation = 0;
   private wake = new AbortController();
@@ -91,15 +98,14 @@ export class Link {
 
   /** How long the oldest call under way has run. */
   get oldestCallMs(): number | undefined {
-    const [started] = this.calls.values();
-    return started === undefined ? undefined : this.services.clock.monotonic() - started;
+    const [oldest] = this.calls;
+    return oldest && this.services.clock.monotonic() - oldest.started;
   }
 
   /** Calls that do not end are left behind, whatever they still do; their deliveries are made again on a link that is opened anew. */
   giveUp(reason: string): void {
-    const { reject } = this.givenUp;
-    this.givenUp = unhandled();
-    reject(new NotConnected('E525', `${this.name}: ${reason}`, { outcome: 'unknown' }));
+    const failure = new NotConnected('E525', `${this.name}: ${reason}`, { outcome: 'unknown' });
+    for (const { leave } of this.calls) leave(failure);
   }
 
   /** @throws what the target said when it was asked */
@@ -125,10 +131,12 @@ export class Link {
     await record?.begin(signal);
     const { generation } = this;
     const started = clock.monotonic();
-    const call = (async () => make())(); // one that throws at once is no different
-    this.calls.set(call, started);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const call: Call = { started, ended: promise, leave: reject };
+    this.calls.add(call);
+    (async () => make())().then(resolve, reject); // one that throws at once is no different
     try {
-      return { answer: await Promise.race([call, this.givenUp.promise]), durationMs: clock.monotonic() - started };
+      return { answer: await promise, durationMs: clock.monotonic() - started };
     } catch (error) {
       if (isOfTheLink(error)) {
         telemetry.attempts.inc({ endpoint: this.name, result: kindOf(error) });
@@ -164,7 +172,7 @@ export class Link {
       try {
         if (failure !== undefined) {
           // Other calls may still come to a good end; cutting them off would leave their outcome unknown.
-          await settledWithin(LAST_MS, Promise.allSettled(this.calls.keys()), this.services.clock);
+          await settledWithin(LAST_MS, Promise.allSettled(Array.from(this.calls, ({ ended }) => ended)), this.services.clock);
           await this.close();
           await this.waitAfter(failure, signal);
         }
@@ -199,13 +207,6 @@ export class Link {
       if (signal.aborted) throw error; // otherwise somebody resumed the endpoint: try now
     }
   }
-}
-
-/** Nobody need wait for it. */
-function unhandled(): PromiseWithResolvers<never> {
-  const all = Promise.withResolvers<never>();
-  all.promise.catch(() => undefined);
-  return all;
 }
 
 /** Says nothing of a delivery, but that the link, or what is configured for it, does not work. */

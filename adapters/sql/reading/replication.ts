@@ -77,10 +77,11 @@ export class ReplicationStream {
   /** The next message, or undefined when none comes within `ms`. @throws the four failures */
   async next(ms: number, signal: AbortSignal): Promise<Message | undefined> {
     if (this.#waiting.length === 0 && this.#failure === undefined && ms > 0) {
-      const timer = Promise.withResolvers<void>();
-      const timeout = setTimeout(timer.resolve, ms);
+      // One for each wait: a promise that outlives them would keep a reaction of every one.
+      this.#arrival = Promise.withResolvers();
+      const timeout = setTimeout(this.#arrival.resolve, ms);
       try {
-        await abortable(Promise.race([this.#arrival.promise, timer.promise]), signal);
+        await abortable(this.#arrival.promise, signal);
       } finally {
         clearTimeout(timeout);
       }
@@ -89,7 +90,6 @@ export class ReplicationStream {
     if (first) {
       this.#taken++;
       first.taken();
-      if (this.#waiting.length === 0) this.#arrival = Promise.withResolvers();
       return first.message;
     }
     if (this.#failure !== undefined) throw classifyPostgres(this.#failure) ?? this.#failure;

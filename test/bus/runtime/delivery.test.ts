@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { InvalidMessage, type SourceRecord } from '../../../adapters/contract/index.js';
+import { InvalidMessage, type Outbound, type Receipt, type SourceRecord } from '../../../adapters/contract/index.js';
 import { Misconfigured, NotConnected, TryAgain } from '../../../bus/errors.js';
 import { messageId } from '../../../bus/message.js';
 import { plan, startWorld, system, testTarget, until, type World } from './harness.js';
@@ -37,6 +39,28 @@ describe('delivery', () => {
     await until(async () => (await state('1')) === 'delivered', 'delivered');
     expect([await state('2'), await state('3')]).toEqual(['filtered', 'dead']);
     expect(await world.store.deadLetters.groups()).toMatchObject([{ code: 'E300', count: 1, route: 'in' }]);
+  });
+
+  test('of what was delivered nothing is kept in memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const receipts: WeakRef<Receipt>[] = [];
+    const outbound: Outbound = {
+      open: async () => undefined,
+      close: async () => undefined,
+      async send() {
+        const receipt = { detail: 'ok' };
+        receipts.push(new WeakRef(receipt));
+        return receipt;
+      },
+    };
+    await world.supervisor.apply(plan([system('out', { outbound })]));
+    await accept(...Array.from({ length: 100 }, (_, n) => record(`${n}`)));
+    await until(async () => (await state('99')) === 'delivered' && receipts.length === 100, 'delivered');
+    await until(() => {
+      collect();
+      return receipts.filter((receipt) => receipt.deref() !== undefined).length <= 2;
+    }, 'all but the last are let go');
   });
 
   test('a record that was accepted before is recognised', async () => {
