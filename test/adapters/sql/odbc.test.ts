@@ -122,6 +122,17 @@ describe('PostgreSQL through ODBC', () => {
     while ((await running()) > 0) await sleep(10);
   });
 
+  test('D27 statements that are given up just when they end, time and again: their handles are not freed under the call that cancels them', async () => {
+    const { callable } = await start('odbc-postgres');
+    const call = await callable({ sql: 'select cast(pg_sleep(0.03) as text) as x', one: true });
+    for (let round = 0; round < 40; round++) {
+      const stop = new AbortController();
+      const given = Promise.all([1, 2, 3, 4].map(() => call.call({}, stop.signal)));
+      setTimeout(() => stop.abort(new Error('stopped')), 25 + (round % 10));
+      await given.catch((error: unknown) => expect(error).toMatchObject({ message: 'stopped' }));
+    }
+  }, 60_000);
+
   test('D23 sessions the server ended: NotConnected, and the next poll goes on', async () => {
     const { sql, inbound } = await start('odbc-postgres');
     await sql('CREATE TABLE t (id integer PRIMARY KEY)', 'INSERT INTO t VALUES (1)');

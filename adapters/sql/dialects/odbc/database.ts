@@ -59,6 +59,7 @@ class OdbcDatabase implements Database {
   readonly #waiting: (() => void)[] = [];
   /** All threads, also those that wait in a driver nobody waits for any more. */
   readonly #threads = new Set<OdbcThread>();
+  readonly #leaving = new Set<Promise<void>>();
   #used = 0;
   #canceller: OdbcThread | undefined;
   #closed = false;
@@ -143,8 +144,11 @@ class OdbcDatabase implements Database {
   }
 
   async #open(signal: AbortSignal): Promise<Connection> {
-    if (this.#threads.size >= this.connect.connections * 3) {
-      throw new NotConnected('E420', `${this.system}: ${this.#threads.size} connections wait in the driver and do not come back`);
+    const until = performance.now() + this.connect.connect_timeout;
+    while (this.#threads.size >= this.connect.connections * 3) {
+      const left = until - performance.now();
+      if (left > 0 && this.#leaving.size > 0) await abortable(within(left, Promise.race(this.#leaving)), signal);
+      else throw new NotConnected('E420', `${this.system}: ${this.#threads.size} connections wait in the driver and do not come back`);
     }
     const { connect } = this;
     const opening: Opening = {
@@ -205,7 +209,7 @@ class OdbcDatabase implements Database {
   /** In a thread of its own: some drivers connect to the server for it. */
   #cancel(connection: Connection): void {
     this.#canceller ??= new OdbcThread();
-    void this.#canceller.ask({ to: 'cancel', library: this.connect.library, statement: connection.statement }).catch(() => undefined);
+    connection.thread.cancel(this.#canceller, this.connect.library, connection.statement);
   }
 
   async #rolledBack(connection: Connection): Promise<boolean> {
@@ -218,13 +222,17 @@ class OdbcDatabase implements Database {
   }
 
   #giveBack(connection: Connection, broken: boolean): void {
-    if (broken || this.#closed) this.#drop(connection.thread);
+    if (broken || this.#closed || connection.thread.wasCancelled) this.#drop(connection.thread);
     else this.#idle.push(connection);
   }
 
   /** Not waited for: its driver may wait for a server that is gone. */
   #drop(thread: OdbcThread): void {
-    void thread.close().finally(() => this.#threads.delete(thread));
+    const left = thread.close().finally(() => {
+      this.#threads.delete(thread);
+      this.#leaving.delete(left);
+    });
+    this.#leaving.add(left);
   }
 }
 

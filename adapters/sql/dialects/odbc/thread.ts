@@ -14,6 +14,8 @@ export class OdbcThread {
   readonly #ended: Promise<void>;
   #id = 0;
   #over: Error | undefined;
+  #isClosing = false;
+  #cancelling: Promise<unknown> | undefined;
 
   constructor() {
     this.#worker.on('message', (answer: Answer) => {
@@ -49,8 +51,22 @@ export class OdbcThread {
     }
   }
 
-  /** Ends the thread when the call it waits in has come back: no earlier, native code cannot be interrupted. */
+  /** Of what it was asked, something was cancelled: nobody knows what the call that did so still does to the connection. */
+  get wasCancelled(): boolean {
+    return this.#cancelling !== undefined;
+  }
+
+  /** Tells the driver, from another thread, to give up what this one waits in. */
+  cancel(from: OdbcThread, library: string, statement: bigint): void {
+    // Its handle may be freed at any moment.
+    if (this.#isClosing) return;
+    this.#cancelling = Promise.all([this.#cancelling, from.ask({ to: 'cancel', library, statement }).catch(() => undefined)]);
+  }
+
+  /** Ends the thread when the call it waits in has come back, and any that cancels it: no earlier, native code cannot be interrupted. */
   async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#cancelling;
     if (!this.#over) {
       // What the driver says about a connection that goes away helps nobody.
       await this.ask({ to: 'close' }).catch(() => undefined);
