@@ -71,6 +71,7 @@ export class CrashWorld {
   private port = 0;
   private partnerPort = 0;
   private generation = 0;
+  private configured = 0;
   private files = 0;
   /** Another device than the drop folder's: what was read goes there. */
   private readonly elsewhere = `/dev/shm/${basename(this.directory)}`;
@@ -491,9 +492,9 @@ export class CrashWorld {
     writeFileSync(join(inbox, `${name}.done`), '');
   }
 
-  /** Each time a little different, so that a reload restarts sources and targets. */
+  /** Each time a little different from the last, so that a reload restarts sources and targets. */
   private configure(): void {
-    const changing = 100 + (this.generation % 50);
+    const changing = 100 + (this.configured++ % 2);
     writeFileSync(
       join(this.hub.directory, 'signalbox.yaml'),
       `version: 1
