@@ -9,6 +9,9 @@ export interface JsonLimits {
   readonly values?: number;
 }
 
+/** Of what comes back from a channel or from notes: it was JSON of ours before. */
+export const OWN_JSON: JsonLimits = { values: 5_000_000, depth: 256 };
+
 /** The text is no JSON (RFC 8259). `offset` counts UTF-16 code units from the start. */
 export class JsonError extends Error {
   override readonly name = 'JsonError';

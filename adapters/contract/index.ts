@@ -4,7 +4,7 @@
 export { isDay } from '../../bus/dates.js';
 export { Decimal } from '../../bus/decimal.js';
 export { describe, failureOf, InvalidMessage, Misconfigured, NotConnected, TryAgain } from '../../bus/errors.js';
-export { JsonError, type JsonLimits, parseJson, writeJson } from '../../bus/json.js';
+export { JsonError, type JsonLimits, OWN_JSON, parseJson, writeJson } from '../../bus/json.js';
 export { deriveId, type WireHeaders } from '../../bus/message.js';
 export type { SourceRecord } from '../../bus/record.js';
 export { isRecord, newRecord, type Value, type ValueList, type ValueRecord } from '../../bus/value.js';

@@ -1,6 +1,6 @@
 // The messages that wait for their file, in the endpoint's durable notes. A message is accepted when it stands here.
 
-import { type EndpointState, isRecord, parseJson, type ValueRecord, writeJson } from '../contract/index.js';
+import { type EndpointState, isRecord, OWN_JSON, parseJson, type ValueRecord, writeJson } from '../contract/index.js';
 import type { BatchName } from './batch-name.js';
 
 /** One file to be. */
@@ -22,8 +22,6 @@ export interface Item {
 }
 
 const MOST = 1_000_000;
-/** What came through a channel came as JSON, and is the same when it is written and read once more: within the limits of the channels. */
-const LIMITS = { values: 5_000_000, depth: 256 };
 /** Notes written or removed in one commit. */
 const CHUNK = 1_000;
 
@@ -74,7 +72,7 @@ export class Batches {
     const found = await this.state.list(`item/${batch}/`, MOST);
     const items = [...found].map(([key, text]): Item => {
       const [, , position = '', deliveryId = ''] = key.split('/');
-      const payload = parseJson(text, LIMITS);
+      const payload = parseJson(text, OWN_JSON);
       return { position: Number(position), deliveryId, payload: isRecord(payload) ? payload : {} };
     });
     const seen = new Set<string>();

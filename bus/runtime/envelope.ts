@@ -2,7 +2,7 @@ import type { Delivery } from '../../adapters/contract/endpoint.js';
 import type { MessageHeaders, OutgoingMessage } from '../broker.js';
 import { InvalidMessage } from '../errors.js';
 import type { Dispatch } from '../handler.js';
-import { JsonError, parseJson, writeJson } from '../json.js';
+import { JsonError, OWN_JSON, parseJson, writeJson } from '../json.js';
 import type { Message } from '../message.js';
 import { isRecord } from '../value.js';
 
@@ -136,7 +136,7 @@ export function isNudge(headers: MessageHeaders): boolean {
 /** @throws InvalidMessage */
 export function decodePayload(body: Uint8Array): Delivery['payload'] {
   try {
-    const value = parseJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'), { values: 5_000_000, depth: 256 });
+    const value = parseJson(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'), OWN_JSON);
     if (isRecord(value)) return value;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
