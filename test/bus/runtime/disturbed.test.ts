@@ -80,8 +80,11 @@ describe('a target in disturbed times', () => {
 
   test('a store whose thread ended is opened again, and nothing is done twice', async () => {
     let effects = 0;
+    // Until then the store is needed by who accepts, too.
+    const accepted = Promise.withResolvers<void>();
     const target = testTarget(async () => {
       if (++effects === 1) {
+        await accepted.promise;
         // The broker was asked first: it declared a channel.
         const [, store] = new Set(workers.mock.contexts as Worker[]);
         await store?.terminate();
@@ -90,6 +93,7 @@ describe('a target in disturbed times', () => {
     });
     await world.supervisor.apply(plan([system('out', { outbound: target })]));
     await accept(record('1'));
+    accepted.resolve();
     await until(async () => {
       try {
         return (await state('1')) === 'delivered';
