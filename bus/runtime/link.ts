@@ -56,6 +56,11 @@ export class Link {
     return this.up.isOpen;
   }
 
+  /** Resolves when it is open, which may be over at once. @throws the signal's reason */
+  async opened(signal: AbortSignal): Promise<void> {
+    await this.up.pass(signal);
+  }
+
   /** Begins to open, and tries again until `stop`. */
   start(stop: AbortSignal): void {
     this.stop = stop;
@@ -127,7 +132,7 @@ export class Link {
   private async call<T>(make: () => Promise<T>, signal: AbortSignal, record?: CallRecord, waiting = signal): Promise<{ readonly answer: T; readonly durationMs: number }> {
     const { clock, telemetry } = this.services;
     waiting.throwIfAborted();
-    if (!this.up.isOpen) await this.up.pass(waiting === signal ? signal : AbortSignal.any([signal, waiting]));
+    if (!this.up.isOpen) await this.opened(waiting === signal ? signal : AbortSignal.any([signal, waiting]));
     await record?.begin(signal);
     const { generation } = this;
     const started = clock.monotonic();

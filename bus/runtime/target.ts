@@ -208,6 +208,8 @@ export class Target {
   private async handle(received: Received, isSuspect: boolean): Promise<void> {
     const { signal } = this.stopping;
     try {
+      // While it waits for its target, it cannot be what ends the process.
+      if (isSuspect && isDelivery(received)) await this.link.opened(AbortSignal.any([signal, received.session]));
       const begun = isSuspect ? await this.journal.durably(() => this.suspects.begin(received.id), signal) : 0;
       await this.settle(received, begun, signal);
     } catch (error) {
@@ -319,4 +321,9 @@ export class Target {
     await this.journal.dead(received, queued, cause, error, this.stopping.signal);
     received.ack();
   }
+}
+
+/** The others are words among ourselves, which no target gets. */
+function isDelivery({ headers }: Received): boolean {
+  return fenceOf(headers) === undefined && !isNudge(headers);
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { Delivery, SourceRecord } from '../../../adapters/contract/index.js';
 import { NotConnected, TryAgain } from '../../../bus/errors.js';
 import { messageId } from '../../../bus/message.js';
+import { aMoment } from '../../kit/broker/harness.js';
 import { plan, startWorld, system, testTarget, until, type World } from './harness.js';
 
 const record = (id: string): SourceRecord => ({ id, value: { n: id }, key: id });
@@ -124,6 +125,23 @@ describe('a target in disturbed times', () => {
     await world.supervisor.apply(plan([system('out', { outbound: last, parallel: 2, digest: 'last' })]));
     await until(isEmpty, 'channel empty', 30_000);
     expect(last.got.map(({ key }) => key).sort()).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
+    expect(await world.store.deadLetters.groups()).toEqual([]);
+  }, 60_000);
+
+  test('crashes say nothing against a message that waits for its target', async () => {
+    const away = () => testTarget(undefined, async () => Promise.reject(new NotConnected('E400', 'refused')));
+    await accept(record('1'));
+    for (let round = 0; round < 10; round++) {
+      await world.supervisor.apply(plan([system('out', { outbound: away() })]));
+      await until(async () => (await world.broker.depth('target.out.things')).unsettled === 1, 'handed out');
+      await aMoment();
+      const crashed = world;
+      await crashed.broker.close();
+      await crashed.store.close();
+      world = await startWorld(world.directory);
+    }
+    await world.supervisor.apply(plan([system('out', { outbound: testTarget() })]));
+    await until(async () => (await state('1')) === 'delivered', 'delivered');
     expect(await world.store.deadLetters.groups()).toEqual([]);
   }, 60_000);
 
