@@ -35,10 +35,11 @@ export class OpenLetters {
     if (events.some(({ kind, deliveryId }) => (kind === 'delivered' || kind === 'duplicate') && deliveryId === id)) await this.close(id);
   }
 
-  /** Whether it ended in the dead letters, and nobody has handed it out again. `mayBeCopy`: as above. */
+  /** Whether it ended in the dead letters, and nobody has handed it out again: it lies there, or was discarded. `mayBeCopy`: as above. */
   async holds(id: string, messageId: string, mayBeCopy: boolean): Promise<boolean> {
     if (!mayBeCopy && !(await this.haveSome())) return false;
-    if ((await this.letters.get(id))?.state !== 'open') return false;
+    const letter = await this.letters.get(id);
+    if (letter?.state !== 'open') return letter?.state === 'discarded';
     // Handing out again is in the history first; the letter is closed last.
     const events = (await this.store.history.events(messageId)).filter(({ deliveryId, kind }) => deliveryId === id && (kind === 'dead' || kind === 'redelivered'));
     return events.at(-1)?.kind === 'dead';

@@ -6,6 +6,7 @@ import { messageId } from '../../../bus/message.js';
 import { RabbitmqBroker } from '../../../bus/rabbitmq/rabbitmq-broker.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
 import { layoutChannels } from '../../../bus/runtime/layouts.js';
+import { OpenLetters } from '../../../bus/runtime/open-letters.js';
 import { unique } from '../../kit/broker/harness.js';
 import { recordingLog } from '../../kit/fakes.js';
 import { services } from '../../services/services.js';
@@ -121,6 +122,22 @@ describe('ordered deliveries', () => {
     await world.redelivery.redeliver([letter?.id ?? ''], { who: 'anna' });
     await until(() => target.got.length === 3, 'the one that was handed out');
     expect(target.got.map(nameOf)).toEqual(['A-2', 'A-3', 'A-1']);
+  });
+
+  test('skip: what was skipped and then discarded, and comes again because its acknowledgement was lost, is not sent', async () => {
+    const target = testTarget((delivery) => {
+      if (nameOf(delivery) === 'A-1') throw new InvalidMessage('E300', 'no');
+      return { detail: 'ok' };
+    });
+    await world.supervisor.apply(plan([system('out', { outbound: target })], handler({ onFailure: 'skip' })));
+    await accept(record('A', 1), record('A', 2));
+    await until(() => target.got.length === 1, 'the next');
+    const id = await deliveryIdOf('A', 1);
+    const letters = new OpenLetters('out.things', world.store, systemClock, 'a');
+    const wasSkipped = (): Promise<boolean> => letters.holds(id, messageId('in.things', 'A-1', 'in'), true);
+    expect(await wasSkipped()).toBe(true);
+    await world.redelivery.discard([id], { who: 'anna' });
+    expect(await wasSkipped()).toBe(true);
   });
 
   test('an outcome that nobody knows parks the key, also where failures are skipped; released it is sent again', async () => {
