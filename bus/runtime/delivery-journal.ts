@@ -136,7 +136,8 @@ export class DeliveryJournal {
       this.durably(() => store.deadLetters.add([letter]), signal).then(() => reached('target.dead.letter.written')),
       this.append(event, signal).then(() => reached('target.dead.history.written')),
     ]);
-    await this.durably(() => this.letters.added(received.id, queued.delivery.messageId), signal);
+    const isDiscarded = await this.durably(() => this.letters.added(received.id, queued.delivery.messageId), signal);
+    if (isDiscarded) await this.append(this.event(queued, 'discarded', clock.now().getTime(), { detail: 'while it went to the dead letters' }), signal);
     reached('target.dead.ack.before');
     telemetry.failed.inc({ route: queued.route, rule: queued.rule, code: cause.code });
     this.log.warn('dead-letter', `a delivery to ${this.endpoint} went to the dead letters: ${cause.reason}`, {

@@ -27,12 +27,13 @@ export class OpenLetters {
     if (mayBeCopy || (await this.haveSome())) await this.close(id);
   }
 
-  /** Call when a letter was added and the history says dead. */
-  async added(id: string, messageId: string): Promise<void> {
+  /** Call when a letter was added and the history says dead. @returns whether a person has discarded it meanwhile: then that is the last word */
+  async added(id: string, messageId: string): Promise<boolean> {
     this.hasSome = true;
     this.freshUntil = this.clock.monotonic() + FRESH_MS;
     const events = await this.store.history.events(messageId);
     if (events.some(({ kind, deliveryId }) => (kind === 'delivered' || kind === 'duplicate') && deliveryId === id)) await this.close(id);
+    return (await this.letters.get(id))?.state === 'discarded';
   }
 
   /** Whether it ended in the dead letters, and nobody has handed it out again: it lies there, or was discarded. `mayBeCopy`: as above. */

@@ -46,10 +46,16 @@ export class Redelivery {
   async discard(ids: readonly string[], by: By): Promise<number> {
     const found = await Promise.all(ids.map((id) => this.store.deadLetters.get(id)));
     const open = found.filter((letter) => letter !== undefined).filter((letter) => letter.state === 'open');
-    await this.store.history.append(open.map((letter) => this.event(letter, 'discarded', by)));
+    const events = open.map((letter) => this.event(letter, 'discarded', by));
+    await this.store.history.append(events);
     reached('discard.history.written');
     const settled = await this.store.deadLetters.settle(open, 'discarded', by.who, by.reason, this.clock.now());
     reached('discard.letter.closed');
+    // Whoever makes a letter writes it and the history at once: its word may have come only now.
+    for (const [index, { id }] of open.entries()) {
+      const event = events[index];
+      if (event && (await this.hasFollowed('dead', event)) && (await this.store.deadLetters.get(id))?.state === 'discarded') await this.store.history.append([event]);
+    }
     return settled;
   }
 

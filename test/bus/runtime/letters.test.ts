@@ -75,6 +75,36 @@ describe('dead letters and the history', () => {
     expect(await states()).toEqual(['discarded', 'filtered']);
   });
 
+  test.each([
+    ['before its letter is closed', true],
+    ['after', false],
+  ])('discarded while the history does not yet say that it is dead, which it says %s: it stays discarded', async (_, isBefore) => {
+    const { history, deadLetters } = world.store;
+    const [append, settle] = [history.append.bind(history), deadLetters.settle.bind(deadLetters)];
+    const [isDiscarded, isWritten] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    jest.spyOn(history, 'append').mockImplementation(async (events) => {
+      const isDead = events.some(({ kind }) => kind === 'dead');
+      if (isDead) await isDiscarded.promise;
+      await append(events);
+      if (isDead) isWritten.resolve();
+      else if (isBefore && events.some(({ kind }) => kind === 'discarded')) isDiscarded.resolve();
+    });
+    jest.spyOn(deadLetters, 'settle').mockImplementation(async (...letters) => {
+      if (isBefore) {
+        await isWritten.promise;
+        await until(isEmpty, 'the target has done with it');
+      }
+      return settle(...letters);
+    });
+    await accept();
+    await world.supervisor.apply(plan([system('out', { outbound: failing() })]));
+    await until(async () => (await deadLetters.get(delivery))?.state === 'open', 'a letter');
+    await world.redelivery.discard([delivery], { who: 'anna' });
+    isDiscarded.resolve();
+    await until(isEmpty, 'the target has done with it');
+    expect(await states()).toEqual(['discarded', 'filtered']);
+  });
+
   test('one discards it right before another begins to hand it out, in vain: it stays discarded', async () => {
     await accept();
     await world.supervisor.apply(plan([system('out', { outbound: failing() })]));
