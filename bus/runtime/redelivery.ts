@@ -65,9 +65,9 @@ export class Redelivery {
     reached('redelivery.begin');
     // The history first: what the hand-out adds to it must come after. The letter is closed last, and only as it was read.
     const begun = this.event(letter, 'redelivered', by);
-    await this.store.history.append([begun]);
-    reached('redelivery.history.written');
     try {
+      await this.store.history.append([begun]);
+      reached('redelivery.history.written');
       await this.publish(letter, signal);
     } catch (error) {
       // Unless it has come to another end meanwhile (it was delivered after all, or a person discarded it), or somebody else hands it out too: what the target takes

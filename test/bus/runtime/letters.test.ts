@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { NotPublished } from '../../../bus/broker.js';
-import { TryAgain } from '../../../bus/errors.js';
+import { NotConnected, TryAgain } from '../../../bus/errors.js';
 import { deliveryId, messageId } from '../../../bus/message.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
 import { LetterRepair } from '../../../bus/runtime/letter-repair.js';
@@ -119,6 +119,22 @@ describe('dead letters and the history', () => {
       throw new NotPublished('too-large', channel, 'refused');
     });
     expect((await world.redelivery.redeliver([delivery], { who: 'other' })).failed).toHaveLength(1);
+    expect(await states()).toEqual(['discarded', 'filtered']);
+  });
+
+  test('one discards it while the store cannot say whether another has begun to hand it out: it stays discarded', async () => {
+    await accept();
+    await world.supervisor.apply(plan([system('out', { outbound: failing() })]));
+    await until(async () => (await states()).join() === 'open,dead', 'dead');
+    const { history } = world.store;
+    const append = history.append.bind(history);
+    jest.spyOn(history, 'append').mockImplementation(async (events) => {
+      const isBegun = events.some(({ kind }) => kind === 'redelivered');
+      if (isBegun) await world.redelivery.discard([delivery], { who: 'anna' });
+      await append(events);
+      if (isBegun) throw new NotConnected('E544', 'nobody knows whether it was stored');
+    });
+    expect((await world.redelivery.redeliver([delivery], { who: 'bert' })).failed).toMatchObject([{ id: delivery }]);
     expect(await states()).toEqual(['discarded', 'filtered']);
   });
 
