@@ -29,6 +29,12 @@ describe('ordered deliveries', () => {
   const deliveryIdOf = async (key: string, n: number) =>
     (await world.store.history.events(messageId('in.things', `${key}-${n}`, 'in'))).find(({ deliveryId }) => deliveryId !== undefined)?.deliveryId ?? '';
 
+  const refusing = () =>
+    testTarget((delivery) => {
+      if (nameOf(delivery) === 'A-1') throw new InvalidMessage('E300', 'no');
+      return { detail: 'ok' };
+    });
+
   test('a failing delivery holds back its own key only, and takes up no place', async () => {
     let isUp = false;
     const target = testTarget((delivery) => {
@@ -73,10 +79,7 @@ describe('ordered deliveries', () => {
   });
 
   test('discarded: the first of a key is given up, the rest goes on when released', async () => {
-    const target = testTarget((delivery) => {
-      if (nameOf(delivery) === 'A-1') throw new InvalidMessage('E300', 'no');
-      return { detail: 'ok' };
-    });
+    const target = refusing();
     await world.supervisor.apply(plan([system('out', { outbound: target })], handler()));
     await accept(record('A', 1), record('A', 2));
     await until(async () => (await state('A', 2)) === 'parked', 'parked');
@@ -94,10 +97,7 @@ describe('ordered deliveries', () => {
   });
 
   test('skip: a dead letter that names the gap, and the key goes on', async () => {
-    const target = testTarget((delivery) => {
-      if (nameOf(delivery) === 'A-1') throw new InvalidMessage('E300', 'no');
-      return { detail: 'ok' };
-    });
+    const target = refusing();
     await world.supervisor.apply(plan([system('out', { outbound: target })], handler({ onFailure: 'skip' })));
     await accept(record('A', 1), record('A', 2));
     await until(() => target.got.length === 1, 'the next');
@@ -125,10 +125,7 @@ describe('ordered deliveries', () => {
   });
 
   test('skip: what was skipped and then discarded, and comes again because its acknowledgement was lost, is not sent', async () => {
-    const target = testTarget((delivery) => {
-      if (nameOf(delivery) === 'A-1') throw new InvalidMessage('E300', 'no');
-      return { detail: 'ok' };
-    });
+    const target = refusing();
     await world.supervisor.apply(plan([system('out', { outbound: target })], handler({ onFailure: 'skip' })));
     await accept(record('A', 1), record('A', 2));
     await until(() => target.got.length === 1, 'the next');
