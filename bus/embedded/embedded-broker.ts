@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Logger } from '../../adapters/contract/index.js';
 import {
+  type Addressed,
   type Broker,
   type BrokerHealth,
   type ChannelDepth,
@@ -14,6 +15,7 @@ import {
   NotPublished,
   type OutgoingMessage,
   type Received,
+  type Settled,
 } from '../broker.js';
 import type { DiagnoseOptions, Diagnosis } from '../diagnosis.js';
 import { describe, failureOf, Misconfigured, NotConnected } from '../errors.js';
@@ -22,7 +24,7 @@ import { WorkerDatabase } from '../sqlite/worker-database.js';
 import { type ChannelServices, EmbeddedChannel } from './channel.js';
 import { DiskSpace } from './disk-space.js';
 import type { BusOperations } from './operations.js';
-import { Outbox } from './outbox.js';
+import { Outbox, type Place } from './outbox.js';
 import { MIGRATIONS } from './schema.js';
 import { Settler } from './settler.js';
 import type { BusFile } from './worker.js';
@@ -99,18 +101,24 @@ export class EmbeddedBroker implements Broker {
   }
 
   async publish(channel: string, message: OutgoingMessage): Promise<void> {
-    checkOutgoing(channel, message);
-    const { queue, spec } = this.#target(channel);
-    const { alarm } = this.#space;
-    if (alarm !== undefined) throw new NotPublished('rejected', channel, alarm);
-    await this.#outbox.add(channel, queue, spec.maxMessages, 0, message);
+    await this.#add(this.#placeNow(channel, message), message);
+  }
+
+  publishAll(messages: readonly Addressed[], settled: Settled): void {
+    for (const [place, { channel, message }] of messages.entries()) {
+      try {
+        this.#outbox.add(this.#placeNow(channel, message), message, (problem) => settled(place, problem));
+      } catch (error) {
+        settled(place, error as Error);
+      }
+    }
   }
 
   async publishLater(channel: string, message: OutgoingMessage, delayMs: number): Promise<void> {
     checkOutgoing(channel, message);
     const { queue } = this.#target(channel);
     const due = this.#options.clock.now().getTime() + ladderStep(delayMs);
-    await this.#outbox.add(channel, queue, undefined, due, message);
+    await this.#add({ channel, queue, limit: undefined, due }, message);
     if (due < this.#nextDue) this.#sleeping.abort();
   }
 
@@ -231,6 +239,20 @@ export class EmbeddedBroker implements Broker {
     const known = this.#channels.get(channel);
     if (!known) throw new Misconfigured('E514', `channel ${channel} was not declared`);
     return known;
+  }
+
+  /** @throws NotPublished */
+  #placeNow(channel: string, message: OutgoingMessage): Place {
+    checkOutgoing(channel, message);
+    const { queue, spec } = this.#target(channel);
+    const { alarm } = this.#space;
+    if (alarm !== undefined) throw new NotPublished('rejected', channel, alarm);
+    return { channel, queue, limit: spec.maxMessages, due: 0 };
+  }
+
+  /** @throws NotPublished */
+  #add(place: Place, message: OutgoingMessage): Promise<void> {
+    return new Promise((resolve, reject) => this.#outbox.add(place, message, (problem) => (problem ? reject(problem) : resolve())));
   }
 
   #target(channel: string): EmbeddedChannel {

@@ -3,16 +3,20 @@ import { describe, failureOf } from '../errors.js';
 import { writeHeaders } from './headers.js';
 import type { Enqueued } from './operations.js';
 
-interface Waiting {
+export interface Place {
   readonly channel: string;
   readonly queue: number;
+  /** Of ready messages. */
   readonly limit: number | undefined;
+  /** When it becomes ready; 0: at once. */
   readonly due: number;
+}
+
+interface Waiting extends Place {
   readonly id: string;
   readonly headers: string;
   readonly body: Uint8Array;
-  readonly resolve: () => void;
-  readonly reject: (reason: NotPublished) => void;
+  readonly settled: (problem: NotPublished | undefined) => void;
 }
 
 /** One request to the worker holds at most this much; more of one turn goes into the next. */
@@ -33,12 +37,10 @@ export class Outbox {
     this.#stored = stored;
   }
 
-  /** @throws NotPublished */
-  add(channel: string, queue: number, limit: number | undefined, due: number, message: OutgoingMessage): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ channel, queue, limit, due, id: message.id, headers: writeHeaders(message.headers), body: message.body, resolve, reject });
-      if (this.#waiting.length === 1) setImmediate(() => this.flush());
-    });
+  /** `settled` is called once: without a problem when it is stored. */
+  add({ channel, queue, limit, due }: Place, message: OutgoingMessage, settled: Waiting['settled']): void {
+    this.#waiting.push({ channel, queue, limit, due, id: message.id, headers: writeHeaders(message.headers), body: message.body, settled });
+    if (this.#waiting.length === 1) setImmediate(() => this.flush());
   }
 
   flush(): void {
@@ -80,12 +82,11 @@ export class Outbox {
     } catch (error) {
       // A full disk rolled the commit back; when the thread ended, the commit may have been written.
       const reason = failureOf(error)?.code === 'E533' ? 'rejected' : 'unknown';
-      for (const { channel, reject } of batch) reject(new NotPublished(reason, channel, describe(error), error));
+      for (const { channel, settled } of batch) settled(new NotPublished(reason, channel, describe(error), error));
       return;
     }
-    for (const [index, { channel, resolve, reject }] of batch.entries()) {
-      if (refused.has(index)) reject(new NotPublished('rejected', channel, 'the channel is full'));
-      else resolve();
+    for (const [index, { channel, settled }] of batch.entries()) {
+      settled(refused.has(index) ? new NotPublished('rejected', channel, 'the channel is full') : undefined);
     }
     this.#stored(new Set(batch.map(({ queue }) => queue)));
   }

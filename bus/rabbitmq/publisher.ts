@@ -17,14 +17,12 @@ const RENEW_DRAIN_MS = 2_000;
 /** How long a publish waits for a connection, or for the end of an alarm, before it was sent. */
 const PATIENCE_MS = 5_000;
 
-interface Outgoing {
-  readonly channel: string;
-  readonly exchange: string;
-  readonly key: string;
-  readonly body: Buffer;
-  readonly options: Options.Publish;
-  readonly resolve: () => void;
-  readonly reject: (reason: NotPublished) => void;
+export interface Outgoing {
+  readonly to: Address;
+  readonly message: OutgoingMessage;
+  /** Called once: without a problem when it is stored. */
+  readonly settled: (problem: NotPublished | undefined) => void;
+  /** Monotonic time at which it was given, and later at which it was sent. */
   since: number;
 }
 
@@ -68,13 +66,15 @@ export class Publisher {
 
   /** @throws NotPublished */
   send(to: Address, message: OutgoingMessage): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.reject(new NotPublished('rejected', to.channel, 'the broker is closed'));
     return new Promise((resolve, reject) => {
-      const { buffer, byteOffset, byteLength } = message.body;
-      const options = { messageId: message.id, persistent: true, mandatory: true, headers: toAmqp(message.headers) };
-      this.#waiting.push({ ...to, body: Buffer.from(buffer, byteOffset, byteLength), options, resolve, reject, since: this.#clock.monotonic() });
-      this.#pump();
+      this.sendAll([{ to, message, settled: (problem) => (problem ? reject(problem) : resolve()), since: this.#clock.monotonic() }]);
     });
+  }
+
+  sendAll(messages: readonly Outgoing[]): void {
+    if (this.#stop.signal.aborted) for (const { to, settled } of messages) settled(new NotPublished('rejected', to.channel, 'the broker is closed'));
+    else this.#waiting.push(...messages);
+    this.#pump();
   }
 
   /** What is sent from now on goes through another channel; what was sent is answered first (bounded). */
@@ -92,7 +92,7 @@ export class Publisher {
       cut.abort();
     }
     this.#stop.abort();
-    for (const out of this.#waiting.splice(0)) out.reject(new NotPublished('rejected', out.channel, 'the broker is closed'));
+    for (const out of this.#waiting.splice(0)) out.settled(new NotPublished('rejected', out.to.channel, 'the broker is closed'));
     this.#lose('the broker was closed before the confirm');
     await this.#running;
   }
@@ -139,18 +139,22 @@ export class Publisher {
   }
 
   #pump(): void {
+    const now = this.#clock.monotonic();
     while (this.#channel && this.#renewing === undefined && this.#session?.blocked === undefined && this.#inFlight.size < WINDOW) {
       const out = this.#waiting.shift();
       if (!out) break;
-      out.since = this.#clock.monotonic();
+      out.since = now;
       this.#inFlight.add(out);
       this.#session?.gather();
+      const { to, message } = out;
+      const { buffer, byteOffset, byteLength } = message.body;
       try {
-        this.#channel.publish(out.exchange, out.key, out.body, out.options, (error: unknown) => this.#answered(out, error));
+        const options: Options.Publish = { messageId: message.id, persistent: true, mandatory: true, headers: toAmqp(message.headers) };
+        this.#channel.publish(to.exchange, to.key, Buffer.from(buffer, byteOffset, byteLength), options, (error: unknown) => this.#answered(out, error));
       } catch (error) {
         // Headers that do not fit a frame are refused before anything is written; anything else means the channel is closing.
         const reason = error instanceof RangeError || error instanceof TypeError ? 'too-large' : 'unknown';
-        this.#settle(out, new NotPublished(reason, out.channel, describe(error), error));
+        this.#settle(out, new NotPublished(reason, to.channel, describe(error), error));
       }
     }
     if (this.#inFlight.size + this.#waiting.length === 0) {
@@ -162,13 +166,13 @@ export class Publisher {
   #answered(out: Outgoing, error: unknown): void {
     if (!this.#inFlight.has(out)) return;
     if (error !== null) {
-      this.#settle(out, new NotPublished('rejected', out.channel, 'RabbitMQ refused the message', error));
-      this.#refused.add(out.key);
+      this.#settle(out, new NotPublished('rejected', out.to.channel, 'RabbitMQ refused the message', error));
+      this.#refused.add(out.to.key);
       if (this.#renewing === undefined && this.#clock.monotonic() >= this.#renewFrom) this.#renewing = this.#clock.monotonic();
     } else {
-      if (this.#takeReturn(out)) this.#settle(out, new NotPublished('no-route', out.channel, `there is no queue for ${out.key}`));
+      if (this.#takeReturn(out)) this.#settle(out, new NotPublished('no-route', out.to.channel, `there is no queue for ${out.to.key}`));
       else this.#settle(out);
-      if (this.#refused.delete(out.key) && this.#refused.size === 0) this.#renewWait = RENEW_MS;
+      if (this.#refused.delete(out.to.key) && this.#refused.size === 0) this.#renewWait = RENEW_MS;
     }
     if (this.#renewing !== undefined && this.#inFlight.size === 0) this.#replace();
     this.#pump();
@@ -190,7 +194,7 @@ export class Publisher {
 
   #takeReturn(out: Outgoing): boolean {
     if (this.#returned.size === 0) return false;
-    const name = `${out.exchange} ${out.key} ${out.options.messageId}`;
+    const name = `${out.to.exchange} ${out.to.key} ${out.message.id}`;
     const count = this.#returned.get(name);
     if (count === undefined) return false;
     if (count === 1) this.#returned.delete(name);
@@ -200,15 +204,14 @@ export class Publisher {
 
   #settle(out: Outgoing, problem?: NotPublished): void {
     this.#inFlight.delete(out);
-    if (problem) out.reject(problem);
-    else out.resolve();
+    out.settled(problem);
   }
 
   #lose(why: string): void {
     this.#channel = undefined;
     this.#session = undefined;
     this.#returned.clear();
-    for (const out of this.#inFlight) this.#settle(out, new NotPublished('unknown', out.channel, why));
+    for (const out of this.#inFlight) this.#settle(out, new NotPublished('unknown', out.to.channel, why));
   }
 
   /** Ends what waits too long: unsent messages are known not to be stored, sent ones may be. */
@@ -220,12 +223,12 @@ export class Publisher {
         const why = blocked ?? this.#connection.problem ?? 'not connected';
         while (this.#waiting[0] && now - this.#waiting[0].since > PATIENCE_MS) {
           const out = this.#waiting.shift();
-          out?.reject(new NotPublished('rejected', out.channel, `not sent: ${why}`));
+          out?.settled(new NotPublished('rejected', out.to.channel, `not sent: ${why}`));
         }
       }
       if (this.#renewing !== undefined && now - this.#renewing > RENEW_DRAIN_MS) this.#replace();
       const late = [...this.#inFlight].filter((out) => now - out.since > CONFIRM_MS);
-      for (const out of late) this.#settle(out, new NotPublished('unknown', out.channel, `no confirm within ${CONFIRM_MS / 1000} s`));
+      for (const out of late) this.#settle(out, new NotPublished('unknown', out.to.channel, `no confirm within ${CONFIRM_MS / 1000} s`));
       // During an alarm the broker reads again by itself; without one a silent channel is broken.
       if (late.length > 0 && blocked === undefined) this.#connection.drop();
       this.#pump();

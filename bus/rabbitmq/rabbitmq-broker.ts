@@ -1,4 +1,5 @@
 import {
+  type Addressed,
   type Broker,
   type BrokerHealth,
   type ChannelDepth,
@@ -12,6 +13,7 @@ import {
   NotPublished,
   type OutgoingMessage,
   type Received,
+  type Settled,
 } from '../broker.js';
 import type { DiagnoseOptions, Diagnosis } from '../diagnosis.js';
 import { describe, Misconfigured, NotConnected } from '../errors.js';
@@ -21,7 +23,7 @@ import { Control } from './control.js';
 import { examine } from './examination.js';
 import { LengthLimit } from './length-limit.js';
 import { Nodes } from './nodes.js';
-import { Publisher } from './publisher.js';
+import { type Address, type Outgoing, Publisher } from './publisher.js';
 import { Topology } from './topology.js';
 import { aborted, interrupted } from './waiting.js';
 
@@ -38,6 +40,7 @@ interface Declared {
   readonly spec: ChannelSpec;
   readonly generation: number;
   readonly queue: string;
+  readonly address: Address;
   readonly limit: LengthLimit | undefined;
   /** Monotonic time from which on publishes count. */
   settled: number;
@@ -95,6 +98,7 @@ export class RabbitmqBroker implements Broker {
       spec,
       generation,
       queue,
+      address: { channel: spec.name, exchange: '', key: queue },
       limit: maxMessages === undefined ? undefined : new LengthLimit(maxMessages, this.#options.clock, count),
       settled: created ? this.#settledAt() : before?.generation === generation ? before.settled : 0,
     });
@@ -115,14 +119,32 @@ export class RabbitmqBroker implements Broker {
     const declared = this.#target(channel, message);
     if (declared.settled > 0) await this.#settle(channel, declared.settled);
     if (declared.limit) await this.#takeRoom(channel, declared.limit);
-    await this.#send(channel, '', declared.queue, message);
+    await this.#send(declared.address, message);
+  }
+
+  publishAll(messages: readonly Addressed[], settled: Settled): void {
+    const since = this.#options.clock.monotonic();
+    const direct: Outgoing[] = [];
+    for (const [place, { channel, message }] of messages.entries()) {
+      const alone = (): void => {
+        this.publish(channel, message).then(
+          () => settled(place, undefined),
+          (error: Error) => settled(place, error),
+        );
+      };
+      const declared = this.#declared.get(channel);
+      // What may have to wait, and what is refused, goes its own way.
+      if (!declared || declared.settled > since || declared.limit || !fits(channel, message)) alone();
+      else direct.push({ to: declared.address, message, since, settled: (problem) => (problem?.reason === 'no-route' ? alone() : settled(place, problem)) });
+    }
+    this.#publisher.sendAll(direct);
   }
 
   async publishLater(channel: string, message: OutgoingMessage, delayMs: number): Promise<void> {
     const declared = this.#target(channel, message);
     const settled = Math.max(declared.settled, this.#ladderSettled);
     if (settled > 0) await this.#settle(channel, settled);
-    await this.#send(channel, this.#topology.delayExchange(LADDER_MS.indexOf(ladderStep(delayMs)) + 1), declared.queue, message);
+    await this.#send({ channel, exchange: this.#topology.delayExchange(LADDER_MS.indexOf(ladderStep(delayMs)) + 1), key: declared.queue }, message);
   }
 
   async consume(channel: string, options: ConsumeOptions, onMessage: (received: Received) => void): Promise<Consumer> {
@@ -196,12 +218,13 @@ export class RabbitmqBroker implements Broker {
     return declared;
   }
 
-  async #send(channel: string, exchange: string, key: string, message: OutgoingMessage): Promise<void> {
+  async #send(to: Address, message: OutgoingMessage): Promise<void> {
     const { clock } = this.#options;
+    const { channel } = to;
     const until = clock.monotonic() + NO_ROUTE_MS;
     for (;;) {
       try {
-        return await this.#publisher.send({ channel, exchange, key }, message);
+        return await this.#publisher.send(to, message);
       } catch (error) {
         // After a declaration, other nodes of the cluster may not route to the queue yet.
         const again = error instanceof NotPublished && error.reason === 'no-route' && clock.monotonic() < until;
@@ -260,5 +283,14 @@ export class RabbitmqBroker implements Broker {
         if (await interrupted(this.#options.clock, 500, stop)) return;
       }
     }
+  }
+}
+
+function fits(channel: string, message: OutgoingMessage): boolean {
+  try {
+    checkOutgoing(channel, message);
+    return true;
+  } catch {
+    return false; // publishing it alone says why
   }
 }

@@ -7,9 +7,8 @@ import type { Message } from '../message.js';
 import { isRecord } from '../value.js';
 
 /**
- * A delivery as it lies in its target's channel: attributes of the message as headers (CloudEvents AMQP binding 1.0,
- * `cloudEvents:` prefix), what routing said of the delivery in one of ours (each AMQP header costs), the mapped payload as exact JSON in the body, or at
- * the claim check.
+ * A delivery as it lies in its target's channel: attributes of the message (CloudEvents 1.0) and what routing said of the delivery in one header, because
+ * each costs (docs/decisions/0018), the mapped payload as exact JSON in the body, or at the claim check.
  */
 export interface QueuedDelivery {
   /** All but the content, which may be large and far: it is fetched when it is sent. */
@@ -21,7 +20,7 @@ export interface QueuedDelivery {
   readonly orderKey?: string;
 }
 
-/** Attempt number; the only header that changes from one hand-out to the next. */
+/** Attempt number, the only header that changes from one hand-out to the next; absent at the first. */
 export const ATTEMPT = 'sb-attempt';
 const PLAN = 'sb-delivery';
 /** Marks the end of what was published before a change of the layout. */
@@ -30,14 +29,18 @@ const FENCE = 'sb-fence';
 const NUDGE = 'sb-lane';
 
 interface Plan {
+  readonly id: string;
+  readonly type: string;
+  readonly time: string;
+  readonly traceparent?: string | undefined;
   readonly route: string;
   readonly rule: string;
   readonly endpoint: string;
   readonly revision: number;
   readonly key?: string | undefined;
   /** Absent when it is the delivery's id. */
-  readonly idempotencyKey?: string;
-  readonly orderKey?: string;
+  readonly idempotencyKey?: string | undefined;
+  readonly orderKey?: string | undefined;
 }
 
 /** Name of the channel that holds the deliveries of one outbound endpoint. */
@@ -52,21 +55,20 @@ export function endpointOf(channel: string): string {
 
 export function encodeDispatch(dispatch: Dispatch, message: Message, revision: number): OutgoingMessage {
   const { id, route, rule, endpoint, key, idempotencyKey, orderKey } = dispatch;
-  const plan: Plan = { route, rule, endpoint, revision, key, ...(idempotencyKey === id ? {} : { idempotencyKey }), ...(orderKey === undefined ? {} : { orderKey }) };
-  return {
-    id,
-    headers: {
-      'cloudEvents:specversion': message.specversion,
-      'cloudEvents:id': message.id,
-      'cloudEvents:source': message.source,
-      'cloudEvents:type': message.type,
-      'cloudEvents:time': message.time,
-      ...(message.traceparent === undefined ? {} : { 'cloudEvents:traceparent': message.traceparent }),
-      [PLAN]: JSON.stringify(plan),
-      [ATTEMPT]: 1,
-    },
-    body: Buffer.from(writeJson(dispatch.payload)),
+  const plan: Plan = {
+    id: message.id,
+    type: message.type,
+    time: message.time,
+    traceparent: message.traceparent,
+    route,
+    rule,
+    endpoint,
+    revision,
+    key,
+    idempotencyKey: idempotencyKey === id ? undefined : idempotencyKey,
+    orderKey,
   };
+  return { id, headers: { [PLAN]: JSON.stringify(plan) }, body: Buffer.from(writeJson(dispatch.payload)) };
 }
 
 /** The same delivery for a later attempt. */
@@ -77,23 +79,20 @@ export function withAttempt(message: OutgoingMessage, attempt: number): Outgoing
 /** @throws InvalidMessage when the message in the channel is none of ours */
 export function decodeDelivery(message: OutgoingMessage): QueuedDelivery {
   const { headers } = message;
-  const text = (name: string): string => {
-    const value = headers[name];
-    if (typeof value !== 'string') throw new InvalidMessage('E501', `header ${name} is missing`);
-    return value;
-  };
-  const plan = parsePlan(text(PLAN));
+  const text = headers[PLAN];
+  if (typeof text !== 'string') throw new InvalidMessage('E501', `header ${PLAN} is missing`);
+  const plan = parsePlan(text);
   const attempt = headers[ATTEMPT];
   return {
     delivery: {
       id: message.id,
-      messageId: text('cloudEvents:id'),
-      type: text('cloudEvents:type'),
-      time: text('cloudEvents:time'),
+      messageId: plan.id,
+      type: plan.type,
+      time: plan.time,
       key: plan.key,
       idempotencyKey: plan.idempotencyKey ?? message.id,
       attempt: typeof attempt === 'number' || typeof attempt === 'bigint' ? Number(attempt) : 1,
-      traceparent: optionalText(headers, 'cloudEvents:traceparent'),
+      traceparent: plan.traceparent,
     },
     route: plan.route,
     rule: plan.rule,
@@ -145,17 +144,15 @@ export function decodePayload(body: Uint8Array): Delivery['payload'] {
   throw new InvalidMessage('E501', 'the payload is no JSON object');
 }
 
+/** Texts that must be there. */
+const NEEDED = ['id', 'type', 'time', 'route', 'rule', 'endpoint'] as const satisfies readonly (keyof Plan)[];
+
 function parsePlan(text: string): Plan {
   try {
     const plan = JSON.parse(text) as Partial<Plan> | null;
-    if (plan && typeof plan.route === 'string' && typeof plan.rule === 'string' && typeof plan.endpoint === 'string') return { ...plan, revision: Number(plan.revision) } as Plan;
+    if (plan && NEEDED.every((name) => typeof plan[name] === 'string')) return { ...plan, revision: Number(plan.revision) } as Plan;
   } catch (cause) {
     throw new InvalidMessage('E501', `header ${PLAN} is no JSON`, { cause });
   }
   throw new InvalidMessage('E501', `header ${PLAN} does not say where the message belongs`);
-}
-
-function optionalText(headers: MessageHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === 'string' ? value : undefined;
 }

@@ -1,6 +1,7 @@
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
 import type { Clock, LogFields, Logger } from '../../adapters/contract/services.js';
+import type { Addressed, OutgoingMessage } from '../broker.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Dispatch, Handler, Outcome, RuleFailure } from '../handler.js';
@@ -108,6 +109,7 @@ export class Intake {
     let work = begin();
     const end = (): void => {
       slices.push(work);
+      work.publishes.add(this.publishBatch(endpoint, work, options));
       stored.add(this.finish(endpoint, work, options));
       work = begin();
     };
@@ -120,7 +122,8 @@ export class Intake {
         }
         if (work.fresh.length === this.slice) {
           end();
-          await this.clock.sleep(0);
+          // One is on its way to the bus while the next is routed; more would only lie in memory.
+          await Promise.all([slices.at(-2)?.publishes.settle(), this.clock.sleep(0)]);
           if (stored.hasFailed) break;
         }
         // What is large comes in no faster than it is stored, so that memory can hold it.
@@ -130,16 +133,17 @@ export class Intake {
         const outcomes = receive(handler, endpoint, record, now);
         for (const outcome of outcomes) {
           this.count(outcome);
-          work.publishes.add(...this.publishAll(endpoint, record, outcome, work, options));
+          this.admit(endpoint, record, outcome, work, options);
         }
         results.push(summarise(outcomes));
       }
       end();
       options.onRouted?.();
     } finally {
-      await work.publishes.settle();
-      await stored.settle();
+      // All of it has ended before this does: whoever reads anew must be alone.
+      await Promise.allSettled([work.publishes.settle(), stored.settle()]);
     }
+    await stored.settle();
     this.telemetry.received.inc(
       { system: systemOf(endpoint), source: endpoint },
       slices.reduce((sum, { fresh }) => sum + fresh.length, 0),
@@ -169,7 +173,8 @@ export class Intake {
     const work = new Admission(this.node, handler.revision, this.clock.now(), era, new Map());
     const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
     this.count(outcome);
-    work.publishes.add(...this.publishAll(message.source, record, outcome, work, options));
+    this.admit(message.source, record, outcome, work, options);
+    work.publishes.add(this.publishBatch(message.source, work, options));
     await work.publishes.settle();
     await this.write(work);
     return summarise([outcome]);
@@ -184,30 +189,63 @@ export class Intake {
     ]);
   }
 
-  private publishAll(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, options: IntakeOptions): Promise<void>[] {
-    const { message } = outcome;
+  /** Notes what became of a record; what it publishes goes out with the batch, or by itself where it is large or ordered. */
+  private admit(endpoint: string, record: SourceRecord, outcome: Outcome, work: Admission, options: IntakeOptions): void {
+    const { message, messageId } = outcome;
     const data = message && writeJson(message.data);
     const isInline = data !== undefined && !isLargeText(data);
     work.admit(endpoint, record, outcome, isInline ? data : undefined);
-    if (!message || data === undefined) return [];
-    const publishes = outcome.deliveries.map((dispatch) => {
-      const publish = async (): Promise<void> => {
-        try {
-          let outgoing = encodeDispatch(dispatch, message, work.revision);
-          if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(message.id, outgoing);
-          reached('intake.publish.before');
-          await this.publisher.publish(work.era.channelOf(dispatch.endpoint, dispatch.orderKey), outgoing, options.patienceMs, options.signal, 0, options.fence);
-          reached('intake.publish.confirmed');
-        } catch (error) {
-          const failure = failureOf(error);
-          // A bug must not make the source read this record again and again.
-          if (options.signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
-          work.refuse(endpoint, record, outcome.messageId, { failure: asError(error), ...partOf(dispatch) });
-        }
-      };
-      return dispatch.orderKey === undefined ? publish() : this.publishInOrder(dispatch.endpoint, dispatch.orderKey, publish, work, options);
-    });
-    return isInline ? publishes : [...publishes, this.keepLarge(message.id, data, work)];
+    if (!message || data === undefined) return;
+    for (const dispatch of outcome.deliveries) {
+      const part: Part = { record, messageId, dispatch };
+      const encode = (): OutgoingMessage => encodeDispatch(dispatch, message, work.revision);
+      const { orderKey } = dispatch;
+      if (orderKey !== undefined) {
+        work.publishes.add(this.publishInOrder(dispatch.endpoint, orderKey, () => this.publishAlone(endpoint, part, encode, work, options), work, options));
+        continue;
+      }
+      let outgoing: OutgoingMessage;
+      try {
+        outgoing = encode();
+      } catch (error) {
+        this.refuse(endpoint, part, error, work, options);
+        continue;
+      }
+      if (isLarge(outgoing.body)) work.publishes.add(this.publishAlone(endpoint, part, () => outgoing, work, options));
+      else work.batch.push({ ...part, channel: work.era.channelOf(dispatch.endpoint, undefined), message: outgoing });
+    }
+    if (!isInline) work.publishes.add(this.keepLarge(messageId, data, work));
+  }
+
+  private async publishBatch(endpoint: string, work: Admission, options: IntakeOptions): Promise<void> {
+    const { batch } = work;
+    if (batch.length === 0) return;
+    reached('intake.publish.before');
+    const refused = await this.publisher.publishAll(batch, options, () => reached('intake.publish.confirmed'));
+    for (const [place, problem] of refused) {
+      const part = batch[place];
+      if (part) this.refuse(endpoint, part, problem, work, options);
+    }
+  }
+
+  private async publishAlone(endpoint: string, part: Part, encode: () => OutgoingMessage, work: Admission, options: IntakeOptions): Promise<void> {
+    const { dispatch, messageId } = part;
+    try {
+      let outgoing = encode();
+      if (isLarge(outgoing.body)) outgoing = await this.claimCheck.checkIn(messageId, outgoing);
+      reached('intake.publish.before');
+      await this.publisher.publish(work.era.channelOf(dispatch.endpoint, dispatch.orderKey), outgoing, options.patienceMs, options.signal, 0, options.fence);
+      reached('intake.publish.confirmed');
+    } catch (error) {
+      this.refuse(endpoint, part, error, work, options);
+    }
+  }
+
+  /** A bug must not make the source read this record again and again. @throws `error` when the record itself is not to blame */
+  private refuse(endpoint: string, { record, messageId, dispatch }: Part, error: unknown, work: Admission, { signal }: IntakeOptions): void {
+    const failure = failureOf(error);
+    if (signal.aborted || (failure && kindOf(failure) !== 'invalid-message')) throw error;
+    work.refuse(endpoint, record, messageId, { failure: asError(error), ...partOf(dispatch) });
   }
 
   /** Content of a message that is too large to lie among its events. */
@@ -248,9 +286,18 @@ export class Intake {
   }
 }
 
+/** One delivery of a record. */
+interface Part {
+  readonly record: SourceRecord;
+  readonly messageId: string;
+  readonly dispatch: Dispatch;
+}
+
 /** What a part of a batch publishes, and adds to the history and to the dead letters. */
 class Admission {
   readonly publishes = new Together();
+  /** What goes out together. */
+  readonly batch: (Part & Addressed)[] = [];
   /** Ids of its records. */
   readonly fresh: string[] = [];
   /** Of messages whose content is too large for their events. */

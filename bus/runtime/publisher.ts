@@ -1,6 +1,6 @@
 import { CLOCK, inject, injectable } from '../../adapters/contract/injection.js';
 import type { Clock } from '../../adapters/contract/services.js';
-import { BROKER, type Broker, NotPublished, type OutgoingMessage } from '../broker.js';
+import { type Addressed, BROKER, type Broker, NotPublished, type OutgoingMessage } from '../broker.js';
 import { InvalidMessage, TryAgain } from '../errors.js';
 import { Layouts } from './layouts.js';
 import { reopenDelay } from './retry.js';
@@ -33,20 +33,77 @@ export class DurablePublisher {
    * @param fence called right before each attempt: throws when the caller may not publish any more
    * @throws TryAgain when `patienceMs` is over, or the signal's reason when it is aborted; the message may be stored all the same
    */
-  async publish(channel: string, message: OutgoingMessage, patienceMs: number, signal: AbortSignal, delayMs = 0, fence?: () => void): Promise<void> {
-    const deadline = this.clock.monotonic() + patienceMs;
-    for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted();
-      fence?.();
+  publish(channel: string, message: OutgoingMessage, patienceMs: number, signal: AbortSignal, delayMs = 0, fence?: () => void): Promise<void> {
+    return this.insist({ patienceMs, signal, fence }, async () => {
       try {
-        return await (delayMs > 0 ? this.broker.publishLater(channel, message, delayMs) : this.broker.publish(channel, message));
+        await (delayMs > 0 ? this.broker.publishLater(channel, message, delayMs) : this.broker.publish(channel, message));
+        return undefined;
       } catch (error) {
         if (!(error instanceof NotPublished)) throw error;
-        if (error.reason === 'too-large') throw new InvalidMessage('E505', error.message, { cause: error });
-        const wait = Math.min(reopenDelay(attempt, this.clock.random), 5_000);
-        if (this.clock.monotonic() + wait > deadline) throw new TryAgain('E504', error.message, { cause: error });
-        await this.clock.sleep(wait, signal);
+        if (error.reason === 'too-large') throw tooLarge(error);
+        return error;
       }
+    });
+  }
+
+  /**
+   * The same for many that need no order among them.
+   * @param stored called for each that is
+   * @returns by place, why a message can never be published: InvalidMessage, or a bug
+   * @throws TryAgain, or the signal's reason
+   */
+  async publishAll(messages: readonly Addressed[], how: Insistence, stored: () => void): Promise<ReadonlyMap<number, Error>> {
+    const refused = new Map<number, Error>();
+    let open = messages.map((_, place) => place);
+    await this.insist(how, async () => {
+      const again: number[] = [];
+      let last: NotPublished | undefined;
+      const asked = open;
+      if (asked.length === 0) return undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let left = asked.length;
+      const some = asked.length === messages.length ? messages : messages.filter((_, place) => asked.includes(place));
+      this.broker.publishAll(some, (index, problem) => {
+        const place = asked[index] ?? 0;
+        if (problem === undefined) stored();
+        else if (!(problem instanceof NotPublished)) refused.set(place, problem);
+        else if (problem.reason === 'too-large') refused.set(place, tooLarge(problem));
+        else {
+          again.push(place);
+          last = problem;
+        }
+        if (--left === 0) resolve();
+      });
+      await promise;
+      open = again.sort((a, b) => a - b);
+      return last;
+    });
+    return refused;
+  }
+
+  /** Tries until there is no problem any more. */
+  private async insist({ patienceMs, signal, fence }: Insistence, attempt: () => Promise<NotPublished | undefined>): Promise<void> {
+    const deadline = this.clock.monotonic() + patienceMs;
+    for (let count = 0; ; count++) {
+      signal.throwIfAborted();
+      fence?.();
+      const problem = await attempt();
+      if (!problem) return;
+      const wait = Math.min(reopenDelay(count, this.clock.random), 5_000);
+      if (this.clock.monotonic() + wait > deadline) throw new TryAgain('E504', problem.message, { cause: problem });
+      await this.clock.sleep(wait, signal);
     }
   }
+}
+
+/** How long, and whether still. */
+export interface Insistence {
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
+  /** Called right before each attempt: throws when the caller may not publish any more. */
+  readonly fence?: (() => void) | undefined;
+}
+
+function tooLarge(problem: NotPublished): InvalidMessage {
+  return new InvalidMessage('E505', problem.message, { cause: problem });
 }

@@ -1,6 +1,6 @@
 // A broker whose consumers can be looked at and made anew; to whoever consumes it is any broker.
 import type { Clock } from '../../adapters/contract/services.js';
-import type { Broker, ChannelDepth, ChannelSpec, ConsumeOptions, Consumer, OutgoingMessage, Received } from '../broker.js';
+import type { Addressed, Broker, ChannelDepth, ChannelSpec, ConsumeOptions, Consumer, OutgoingMessage, Received, Settled } from '../broker.js';
 import { deadline } from './deadline.js';
 import { settledWithin } from './settled-within.js';
 
@@ -24,7 +24,7 @@ export class WatchedBroker implements Broker {
   private readonly single = new Set<string>();
   private readonly consumers = new Set<WatchedConsumer>();
   /** By channel: what this process has published and not got back, as far as it knows. */
-  private readonly outstanding = new Map<string, { inFlight: number; messages: number }>();
+  private readonly outstanding = new Map<string, Outstanding>();
 
   constructor(
     private readonly broker: Broker,
@@ -52,19 +52,34 @@ export class WatchedBroker implements Broker {
   }
 
   async publish(channel: string, message: OutgoingMessage): Promise<void> {
-    const count = this.outstanding.get(channel) ?? { inFlight: 0, messages: 0 };
-    this.outstanding.set(channel, count);
-    // Before it is sent: it may be handed out before it is confirmed.
-    count.messages++;
-    count.inFlight++;
+    const count = this.begin(channel);
     try {
       await this.broker.publish(channel, message);
+      count.end(true);
     } catch (error) {
-      count.messages = Math.max(0, count.messages - 1);
+      count.end(false);
       throw error;
-    } finally {
-      count.inFlight--;
     }
+  }
+
+  publishAll(messages: readonly Addressed[], settled: Settled): void {
+    const counts = messages.map(({ channel }) => this.begin(channel));
+    this.broker.publishAll(messages, (place, problem) => {
+      counts[place]?.end(problem === undefined);
+      settled(place, problem);
+    });
+  }
+
+  /** Before it is sent: it may be handed out before it is confirmed. */
+  private begin(channel: string): Outstanding {
+    let count = this.outstanding.get(channel);
+    if (!count) {
+      count = new Outstanding();
+      this.outstanding.set(channel, count);
+    }
+    count.messages++;
+    count.inFlight++;
+    return count;
   }
 
   /** Messages this process has published and that have not come back to it; 0 while one is being published. */
@@ -105,6 +120,17 @@ export class WatchedBroker implements Broker {
 
   close(): Promise<void> {
     return this.broker.close();
+  }
+}
+
+/** What this process has published to one channel. */
+class Outstanding {
+  inFlight = 0;
+  messages = 0;
+
+  end(isStored: boolean): void {
+    this.inFlight--;
+    if (!isStored) this.messages = Math.max(0, this.messages - 1);
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  type Addressed,
   type Broker,
   type BrokerHealth,
   type ChannelDepth,
@@ -11,6 +12,7 @@ import {
   type NotPublishedReason,
   type OutgoingMessage,
   type Received,
+  type Settled,
 } from '../../bus/broker.js';
 import { Misconfigured, NotConnected } from '../../bus/errors.js';
 import { deadline } from '../../bus/runtime/deadline.js';
@@ -75,6 +77,10 @@ export class SimulatedBroker implements Broker {
 
   publish(channel: string, message: OutgoingMessage): Promise<void> {
     return this.#send(channel, message, 0);
+  }
+
+  publishAll(messages: readonly Addressed[], settled: Settled): void {
+    publishEach({ publish: (channel, message) => this.publish(channel, message) }, messages, settled);
   }
 
   publishLater(channel: string, message: OutgoingMessage, delayMs: number): Promise<void> {
@@ -357,5 +363,15 @@ class SimulatedConsumer implements Consumer {
     if (this.#out.size > 0) return;
     for (const resolve of this.#drained) resolve();
     this.#drained.clear();
+  }
+}
+
+/** One after the other what a broker can do together. */
+export function publishEach({ publish }: Pick<Broker, 'publish'>, messages: readonly Addressed[], settled: Settled): void {
+  for (const [place, { channel, message }] of messages.entries()) {
+    publish(channel, message).then(
+      () => settled(place, undefined),
+      (error: Error) => settled(place, error),
+    );
   }
 }

@@ -190,13 +190,13 @@ export class BrokerServer {
 
   #enqueue(channel: ServerChannel, { id, headers, body }: OutgoingMessage): void {
     channel.ready.push({ id, headers, body, position: this.#position++, count: 0 });
-    this.context.note(`broker stored ${channel.name} ${id.slice(0, 6)} attempt ${String(headers['sb-attempt'])}`);
+    this.context.note(`broker stored ${channel.name} ${id.slice(0, 6)} attempt ${String(headers['sb-attempt'] ?? 1)}`);
     this.pump(channel);
   }
 
   #delay(channel: ServerChannel, message: OutgoingMessage, ms: number): void {
     const { scheduler, random, rates } = this.context;
-    this.context.note(`broker stored ${channel.name} ${message.id.slice(0, 6)} attempt ${String(message.headers['sb-attempt'])} for ${ms / 1000} s`);
+    this.context.note(`broker stored ${channel.name} ${message.id.slice(0, 6)} attempt ${String(message.headers['sb-attempt'] ?? 1)} for ${ms / 1000} s`);
     const waiting = { ...message };
     channel.delayed.add(waiting);
     const due = (): void => {

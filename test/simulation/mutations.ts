@@ -1,14 +1,15 @@
 import { type Broker, NotPublished, type OutgoingMessage, type Received } from '../../bus/broker.js';
 import { ATTEMPT } from '../../bus/runtime/envelope.js';
 import type { Store } from '../../bus/store/contract.js';
+import { publishEach } from './broker-client.js';
 import type { Mutation } from './node.js';
 
 /** The core broken on purpose, at its seams to broker and store: the simulation must find each of them. */
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
-  'confirms are not awaited': { broker: (broker) => wrap(broker, { publish: async (channel, message) => unwatched(broker.publish(channel, message)) }) },
+  'confirms are not awaited': { broker: (broker) => publishing(broker, async (channel, message) => unwatched(broker.publish(channel, message))) },
   'retries are not awaited': { broker: (broker) => wrap(broker, { publishLater: async (...given) => unwatched(broker.publishLater(...given)) }) },
   'an unknown outcome is taken for stored': {
-    broker: (broker) => wrap(broker, { publish: (channel, message) => broker.publish(channel, message).catch(unlessUnknown) }),
+    broker: (broker) => publishing(broker, (channel, message) => broker.publish(channel, message).catch(unlessUnknown)),
   },
   'acked when it is handed out': { broker: (broker) => wrap(broker, { consume: consuming(broker, (received) => received.ack()) }) },
   'acked before the retry is stored': { broker: ackedEarly },
@@ -30,7 +31,7 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
         before = confirmed;
         await confirmed;
       };
-      return wrap(broker, { publish });
+      return publishing(broker, publish);
     },
   },
   'the ledger is not read': { store: (store) => part(store, 'ledger', { get: async () => new Map() }) },
@@ -47,6 +48,10 @@ function ackedEarly(broker: Broker): Broker {
       return broker.publishLater(channel, message, delayMs);
     },
   });
+}
+
+function publishing(broker: Broker, publish: Broker['publish']): Broker {
+  return wrap(broker, { publish, publishAll: (messages, settled) => publishEach({ publish }, messages, settled) });
 }
 
 function consuming(broker: Broker, first: (received: Received) => void): Broker['consume'] {

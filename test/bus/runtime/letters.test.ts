@@ -3,6 +3,7 @@ import { NotPublished } from '../../../bus/broker.js';
 import { NotConnected, TryAgain } from '../../../bus/errors.js';
 import { deliveryId, messageId } from '../../../bus/message.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
+import { decodeDelivery } from '../../../bus/runtime/envelope.js';
 import { LetterRepair } from '../../../bus/runtime/letter-repair.js';
 import type { EventKind } from '../../../bus/store/contract.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
@@ -176,9 +177,7 @@ describe('dead letters and the history', () => {
     jest.spyOn(world.broker, 'publish').mockImplementationOnce(async (channel, message) => {
       await send(channel, message);
       // As another node that repairs.
-      await world.store.history.append([
-        { messageId: message.headers['cloudEvents:id'] as string, deliveryId: delivery, kind: 'dead', at: Date.now(), revision: 1, node: 'other' },
-      ]);
+      await world.store.history.append([{ messageId: decodeDelivery(message).delivery.messageId, deliveryId: delivery, kind: 'dead', at: Date.now(), revision: 1, node: 'other' }]);
     });
     await world.redelivery.redeliver([delivery], { who: 'one' });
     expect(await states()).toEqual(['open', 'dead']);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Batch, PollingInbound, Settlement } from '../../../adapters/contract/index.js';
+import { NotPublished } from '../../../bus/broker.js';
 import { NotConnected } from '../../../bus/errors.js';
 import { systemClock } from '../../../bus/runtime/clock.js';
 import { handlerTo, plan, startWorld, system, testTarget, until, type World } from './harness.js';
@@ -219,6 +220,59 @@ describe('a polled source', () => {
     await until(() => target.got.length === 5, 'delivered');
     await until(async () => (await world.store.history.counts()).delivered === 5, 'told');
     expect(await world.store.history.counts()).toMatchObject({ filtered: 1, dead: 1, active: 0 });
+  });
+
+  test('of a batch, two slices are on their way to the bus at most', async () => {
+    world.intake.slice = 2;
+    await world.supervisor.apply(plan([system('out', { outbound: testTarget() })]));
+    const held: (() => void)[] = [];
+    const publishAll = world.broker.publishAll.bind(world.broker);
+    const asked = jest.spyOn(world.broker, 'publishAll').mockImplementation((messages, settled) => void held.push(() => publishAll(messages, settled)));
+    const records = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((id) => ({ id, key: id, value: {} }));
+    const accepted = world.intake.accept('in.things', records, { patienceMs: 5_000, signal: AbortSignal.timeout(10_000) });
+    const given: number[] = [];
+    while (given.length < 5) {
+      await until(() => held.length > 0, 'something to publish');
+      await systemClock.sleep(20);
+      given.push(held.length);
+      held.shift()?.();
+    }
+    expect(given).toEqual([2, 2, 2, 2, 1]);
+    expect((await accepted).map(({ result }) => result)).toEqual(records.map(() => 'accepted'));
+    expect(asked.mock.calls.map(([messages]) => messages.length)).toEqual([2, 2, 2, 2, 1]);
+    asked.mockRestore();
+  });
+
+  test('of messages published together, what the bus refuses is tried again, and what it can never take is a dead letter', async () => {
+    const target = testTarget();
+    await world.supervisor.apply(plan([system('out', { outbound: target })]));
+    const publishAll = world.broker.publishAll.bind(world.broker);
+    const asked = jest.spyOn(world.broker, 'publishAll').mockImplementationOnce((messages, settled) => {
+      const odd = [
+        new NotPublished('rejected', 'c', 'full'),
+        undefined,
+        new NotPublished('too-large', 'c', '17 MiB'),
+        new NotPublished('unknown', 'c', 'lost'),
+        new Error('a bug'),
+      ];
+      for (const [place, problem] of odd.entries()) {
+        const message = messages[place];
+        if (problem || !message) settled(place, problem);
+        else publishAll([message], (_, result) => settled(place, result));
+      }
+    });
+    const records = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, key: id, value: {} }));
+    const results = await world.intake.accept('in.things', records, { patienceMs: 20_000, signal: AbortSignal.timeout(20_000) });
+    expect(results.map(({ result }) => result)).toEqual(records.map(() => 'accepted'));
+    expect(asked.mock.calls.map(([messages]) => messages.length)).toEqual([5, 2]);
+    await until(() => target.got.length === 3, 'delivered');
+    expect(target.got.map(({ key }) => key).sort()).toEqual(['a', 'b', 'd']);
+    const letters = await world.store.deadLetters.list({ limit: 10 });
+    expect(letters.map(({ key, code }) => [key, code]).sort()).toEqual([
+      ['c', 'E505'],
+      ['e', 'E500'],
+    ]);
+    asked.mockRestore();
   });
 
   test('a record that comes twice in one batch is taken once, also when the first is stored before the other is routed', async () => {

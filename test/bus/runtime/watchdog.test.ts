@@ -54,6 +54,7 @@ class FakeBroker implements Broker {
     this.waiting.push(id);
     this.serve();
   }
+  publishAll(): void {}
   async publishLater(): Promise<void> {}
   async remove(): Promise<boolean> {
     return false;

@@ -25,6 +25,41 @@ export function publishing(harness: BrokerHarness): void {
       await expect(broker.publishLater('nowhere', message('a'), 1_000)).rejects.toMatchObject({ reason: 'no-route' });
     }));
 
+  test('many at once: each is settled once, stored in their order or refused for its own reason', () =>
+    withPlace(harness, async (_place, open) => {
+      const first = await open();
+      await first.declare({ name: 'many' });
+      await first.declare({ name: 'full', maxMessages: 0 });
+      const many = ids(1_000).map((id) => ({ channel: 'many', message: message(id) }));
+      const odd = [
+        { channel: 'nowhere', message: message('a') },
+        { channel: 'many', message: message('large', Buffer.alloc(MAX_MESSAGE_BYTES + 1)) },
+        { channel: 'full', message: message('b') },
+      ];
+      const all = [...many.slice(0, 500), ...odd, ...many.slice(500)];
+      const problems = all.map(() => [] as unknown[]);
+      first.publishAll(all, (place, problem) => problems[place]?.push(problem));
+      await eventually('all are settled', async () => problems.every((told) => told.length > 0));
+      expect(problems.slice(500, 503)).toMatchObject([
+        [{ reason: 'no-route', channel: 'nowhere' }],
+        [{ reason: 'too-large', channel: 'many' }],
+        [{ reason: 'rejected', channel: 'full' }],
+      ]);
+      for (const [{ name }] of problems.slice(500, 503) as [Error][]) expect(name).toBe('NotPublished');
+      expect([...problems.slice(0, 500), ...problems.slice(503)]).toEqual(many.map(() => [undefined]));
+      await first.close();
+      const refused: unknown[] = [];
+      first.publishAll([{ channel: 'many', message: message('late') }], (_, problem) => refused.push(problem));
+      await eventually('a closed broker refuses', async () => refused.length === 1);
+      expect(refused).toMatchObject([{ reason: 'rejected' }]);
+      const second = await open();
+      await second.declare({ name: 'many' });
+      const inbox = acking();
+      await second.consume('many', { prefetch: 100 }, inbox.onMessage);
+      await inbox.until(1_000);
+      expect(inbox.ids).toEqual(ids(1_000));
+    }));
+
   test('a message of 16 MiB passes, one byte more is too large', () =>
     withPlace(harness, async (_place, open) => {
       const broker = await open();
