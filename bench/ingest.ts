@@ -96,6 +96,8 @@ ${map.join('\n')}
   const by = { who: 'bench' };
   await pausedAtStart(join(directory, '.signalbox'));
   const first = await startSignalbox({ directory, log: { level: 'error' } });
+  // A queue on RabbitMQ before 3.13 rests for 2 s after its declaration, once in its life.
+  if (bus !== 'embedded') await sleep(2_500);
   const [began, used] = [performance.now(), process.cpuUsage()];
   await first.service.resume('source.things', by);
   let memory = 0;

@@ -37,6 +37,9 @@ export interface Message {
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'; // Crockford's base 32: no I, L, O, U
 
+/** Two letters for every ten bits: half the steps, and half the texts that are made on the way. */
+const PAIRS = Array.from({ length: 1_024 }, (_, bits) => `${ALPHABET[bits >> 5]}${ALPHABET[bits & 31]}`);
+
 /**
  * A name derived from its parts and nothing else: SHA-256 over the length-prefixed parts, cut to 130 bits,
  * in Crockford's base 32 (26 characters). Equal parts give equal ids on any node, at any time; different lists of parts
@@ -53,10 +56,9 @@ export function deriveId(...parts: readonly string[]): string {
   for (let i = 0; id.length < 26; i++) {
     held = (held << 8) | digest.charCodeAt(i);
     bits += 8;
-    while (bits >= 5 && id.length < 26) {
-      bits -= 5;
-      id += ALPHABET[(held >>> bits) & 31];
-    }
+    if (bits < 10) continue;
+    bits -= 10;
+    id += PAIRS[held >>> bits];
     held &= (1 << bits) - 1;
   }
   return id;
