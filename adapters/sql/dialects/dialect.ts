@@ -176,6 +176,11 @@ export interface Watermark {
   version(column: Column | undefined): string;
   /** A number as `written` compares it. */
   number(value: bigint, column: Column | undefined): string;
+  /**
+   * `written` is not less than a number, said so that the planner takes most rows for written since; absent where a comparison will do. A run of pages
+   * has to walk the order then: else each page looks at the whole table.
+   */
+  mostSince?(written: string, number: string): string;
 }
 
 /** Connections to one database; used concurrently. */

@@ -37,7 +37,13 @@ export class WindowPages {
     if (to <= position.from) return undefined;
     const written = watermark.written(next, column);
     const binds = new Binds(dialect);
-    const where = [`${written} >= ${watermark.number(position.from, column)}`];
+    const where: string[] = [];
+    // Of a first run there are none before: one bound less to look at, and the planner walks the order.
+    if (position.from > 0n || watermark.openEnded) {
+      const from = watermark.number(position.from, column);
+      const further = position.after && !column ? watermark.mostSince?.(written, from) : undefined;
+      where.push(further ?? `${written} >= ${from}`);
+    }
     if (!watermark.openEnded) where.push(`${written} < ${watermark.number(to, column)}`);
     if (position.after) where.push(after(dialect, plan.order, position.after, binds));
     const page = await readPage(dialect, session, plan, { where, binds, order: plan.order, limit, version: watermark.version(column) });

@@ -376,6 +376,32 @@ test('D30: PostgreSQL reads by transaction: a table that was made anew is read, 
   expect(records[0]?.id).not.toBe(first.records[0]?.id);
 });
 
+test('D3 PostgreSQL: pages walk the key, and no page but the first of a run looks at the whole table', async () => {
+  const { sql, rows, inbound } = await start('postgres');
+  await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY, CUST VARCHAR(20))', "INSERT INTO ORD_HEAD SELECT n, 'c' FROM generate_series(1, 30000) AS n", 'ANALYZE ORD_HEAD');
+  const looked = async (): Promise<{ readonly whole: number; readonly byKey: number }> => {
+    const [counts] = await rows("SELECT seq_tup_read, coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'ord_head'");
+    return { whole: Number(counts?.[0]), byKey: Number(counts?.[1]) };
+  };
+  /** The server counts when a session ends, or some seconds late. */
+  const counted = async (byKey: number): Promise<number> => {
+    await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'signalbox%'");
+    for (const until = Date.now() + 15_000; (await looked()).byKey < byKey && Date.now() < until; ) await new Promise((resolve) => setTimeout(resolve, 100));
+    expect((await looked()).byKey).toBeGreaterThanOrEqual(byKey);
+    return (await looked()).whole;
+  };
+  const before = (await looked()).whole;
+  const endpoint = await inbound({ table: 'ORD_HEAD', key: 'ORD_NO' });
+  const first = await poll(endpoint, undefined, 1_000);
+  expect(first.records).toHaveLength(30_000);
+  expect((await counted(30_000)) - before).toBe(0);
+  await sql("UPDATE ORD_HEAD SET CUST = 'd' WHERE ORD_NO > 5000");
+  const seen = (await looked()).whole;
+  const again = await poll(endpoint, first.checkpoint, 1_000);
+  expect(again.records).toHaveLength(25_000);
+  expect((await counted(50_000)) - seen).toBeLessThanOrEqual(3 * 30_000);
+});
+
 test('D1, D30 MariaDB: a row that is committed late in an emptied table is a late row, not a table made anew', async () => {
   const { sql, inbound } = await start('mariadb');
   await sql('CREATE TABLE ORD_HEAD (ORD_NO INTEGER PRIMARY KEY)', 'INSERT INTO ORD_HEAD VALUES (1), (2), (4), (5)');
