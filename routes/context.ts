@@ -45,16 +45,29 @@ export function canonicalScope(type: CanonicalType): Scope {
   ]);
 }
 
-/** The variables of a message's expressions. `msg` is made when it is asked for first: few ask. */
+const MESSAGE = Symbol('message');
+const MSG = Symbol('msg');
+
+/** `msg` is made when it is asked for first: few ask. */
+class MessageVariables {
+  private readonly [MESSAGE]: Omit<Message, 'data'>;
+  private [MSG]: ValueRecord | undefined = undefined;
+
+  constructor(message: Omit<Message, 'data'>) {
+    this[MESSAGE] = message;
+  }
+
+  get msg(): ValueRecord {
+    this[MSG] ??= msgOf(this[MESSAGE]);
+    return this[MSG];
+  }
+}
+
+/** The variables of a message's expressions: `name`, and `msg`. */
 export function variablesOf(name: string, value: Value, message: Omit<Message, 'data'>): Readonly<Record<string, Value>> {
-  let msg: ValueRecord | undefined;
-  return {
-    [name]: value,
-    get msg() {
-      msg ??= msgOf(message);
-      return msg;
-    },
-  };
+  const variables = new MessageVariables(message) as unknown as Record<string, Value>;
+  variables[name] = value;
+  return variables;
 }
 
 function msgOf(message: Omit<Message, 'data'>): ValueRecord {

@@ -2,7 +2,7 @@ import { InvalidMessage } from '../bus/errors.js';
 import type { Note, RuleFailure } from '../bus/handler.js';
 import { type Message, messageId } from '../bus/message.js';
 import type { SourceRecord } from '../bus/record.js';
-import type { Value } from '../bus/value.js';
+import { newRecord, type Value } from '../bus/value.js';
 import { canonicalScope, findEndpoint, findType, mappingContext, msgType, type RouteContext, variablesOf } from './context.js';
 import type { Expression } from './expression/expression.js';
 import { Bindings } from './expression/runtime.js';
@@ -28,6 +28,11 @@ type Translated =
   | { readonly id: string; readonly filtered: string; readonly notes: readonly Note[] }
   | { readonly id: string; readonly failure: RuleFailure; readonly notes: readonly Note[] };
 
+/** A message that nobody has seen yet. */
+type Draft = { -readonly [Name in keyof Message]: Message[Name] };
+
+const nothing = newRecord();
+
 /** Filter and Message Translator from one endpoint to one canonical type. */
 export function compileInbound(name: string, config: InboundRouteConfig, context: RouteContext): InboundRoute | undefined {
   const path = ['routes', name];
@@ -51,24 +56,26 @@ export function compileInbound(name: string, config: InboundRouteConfig, context
     let place = places.route;
     try {
       if (record.failure) throw record.failure;
-      const attributes = {
-        specversion: '1.0' as const,
+      const message: Draft = {
+        specversion: '1.0',
         id,
         source: sourceUri,
         type: type.name,
         time: record.time ?? now.toISOString(),
-        datacontenttype: 'application/json' as const,
-        ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
+        datacontenttype: 'application/json',
         wire: record.wire ?? {},
+        data: nothing,
       };
-      const bindings = new Bindings(now, variablesOf('record', record.value, attributes));
+      if (record.traceparent !== undefined) message.traceparent = record.traceparent;
+      const bindings = new Bindings(now, variablesOf('record', record.value, message));
       place = places.filter;
       if (filter && filter.evaluate(bindings) !== true) return { id, filtered: `${filter.source} is false`, notes };
       place = places.route;
-      const data = mapping(bindings, (text) => notes.push({ kind: 'mapped', route: name, text }));
+      message.data = mapping(bindings, (text) => notes.push({ kind: 'mapped', route: name, text }));
       place = places.key;
-      const subject = key ? keyText(key, bindings.with(type.variable, data)) : record.key;
-      return { id, message: { ...attributes, ...(subject === undefined ? {} : { subject }), data }, notes };
+      const subject = key ? keyText(key, bindings.with(type.variable, message.data)) : record.key;
+      if (subject !== undefined) message.subject = subject;
+      return { id, message, notes };
     } catch (error) {
       return { id, failure: ruleFailure(error, { route: name, id }, place), notes };
     }

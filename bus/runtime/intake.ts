@@ -286,6 +286,9 @@ export class Intake {
   }
 }
 
+type Draft<T> = { -readonly [Name in keyof T]: T[Name] };
+type About = Draft<NonNullable<HistoryEvent['message']>>;
+
 /** One delivery of a record. */
 interface Part {
   readonly record: SourceRecord;
@@ -345,36 +348,40 @@ class Admission {
     const { message, messageId } = outcome;
     const key = message?.subject ?? record.key;
     const size = record.size ?? record.raw?.byteLength;
-    this.event(messageId, 'received', {
-      endpoint,
-      ...(record.position === undefined ? {} : { detail: record.position }),
-      message: {
-        source: endpoint,
-        ...(message === undefined ? {} : { type: message.type }),
-        ...(key === undefined ? {} : { key }),
-        ...(message?.traceparent === undefined ? {} : { traceparent: message.traceparent }),
-        ...(size === undefined ? {} : { size }),
-      },
-      ...(data === undefined ? {} : { data }),
-    });
+    const about: About = { source: endpoint };
+    if (message !== undefined) about.type = message.type;
+    if (key !== undefined) about.key = key;
+    if (message?.traceparent !== undefined) about.traceparent = message.traceparent;
+    if (size !== undefined) about.size = size;
+    const received = this.event(messageId, 'received');
+    received.endpoint = endpoint;
+    if (record.position !== undefined) received.detail = record.position;
+    received.message = about;
+    if (data !== undefined) received.data = data;
     for (const note of outcome.notes) {
-      this.event(messageId, note.kind === 'mapped' ? 'mapped' : 'note', { route: note.route, ...(note.rule === undefined ? {} : { rule: note.rule }), detail: note.text });
+      const event = this.event(messageId, note.kind === 'mapped' ? 'mapped' : 'note');
+      event.route = note.route;
+      if (note.rule !== undefined) event.rule = note.rule;
+      event.detail = note.text;
     }
-    if (outcome.filtered !== undefined) this.event(messageId, 'filtered', { route: outcome.route, detail: outcome.filtered });
+    if (outcome.filtered !== undefined) {
+      const event = this.event(messageId, 'filtered');
+      event.route = outcome.route;
+      event.detail = outcome.filtered;
+    }
     for (const delivery of outcome.deliveries) {
-      this.event(messageId, 'queued', {
-        route: delivery.route,
-        rule: delivery.rule,
-        endpoint: delivery.endpoint,
-        deliveryId: delivery.id,
-        ...(delivery.orderKey === undefined ? {} : { detail: `in the order of "${delivery.orderKey}"` }),
-      });
+      const event = this.event(messageId, 'queued');
+      event.route = delivery.route;
+      event.rule = delivery.rule;
+      event.endpoint = delivery.endpoint;
+      event.deliveryId = delivery.id;
+      if (delivery.orderKey !== undefined) event.detail = `in the order of "${delivery.orderKey}"`;
     }
     for (const failed of failuresOf(outcome)) this.refuse(endpoint, record, messageId, failed);
   }
 
   note(messageId: string, detail: string): void {
-    this.event(messageId, 'note', { detail });
+    this.event(messageId, 'note').detail = detail;
   }
 
   /** One part of the record goes to the dead letters. */
@@ -385,19 +392,23 @@ class Admission {
     this.bytes += letter.content.byteLength;
     this.refused++;
     this.first ??= { reason: letter.reason, fields: { message_id: messageId, code: letter.code, route: letter.route, rule: letter.rule } };
-    this.event(messageId, 'dead', {
-      route: failed.route,
-      ...(failed.rule === undefined ? {} : { rule: failed.rule }),
-      ...(failed.endpoint === undefined ? {} : { endpoint: failed.endpoint }),
-      ...(failed.place === undefined ? {} : { place: failed.place }),
-      ...(failed.rule === undefined ? {} : { deliveryId: failed.id }),
-      code: cause.code,
-      detail: cause.reason,
-    });
+    const event = this.event(messageId, 'dead');
+    event.route = failed.route;
+    if (failed.rule !== undefined) {
+      event.rule = failed.rule;
+      event.deliveryId = failed.id;
+    }
+    if (failed.endpoint !== undefined) event.endpoint = failed.endpoint;
+    if (failed.place !== undefined) event.place = failed.place;
+    event.code = cause.code;
+    event.detail = cause.reason;
   }
 
-  private event(messageId: string, kind: EventKind, rest: Partial<HistoryEvent>): void {
-    this.events.push({ messageId, kind, at: this.at, revision: this.revision, node: this.node, ...rest });
+  /** Adds one, to be filled in by the caller. */
+  private event(messageId: string, kind: EventKind): Draft<HistoryEvent> {
+    const event: Draft<HistoryEvent> = { messageId, kind, at: this.at, revision: this.revision, node: this.node };
+    this.events.push(event);
+    return event;
   }
 }
 

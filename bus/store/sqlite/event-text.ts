@@ -138,7 +138,8 @@ function described([source, type, key, traceparent, size]: NonNullable<Packed[14
 
 /** JSON has no NaN and no Infinity. Everything else that the types allow is stored. */
 function check({ messageId, kind, at, revision, attempt = 0, durationMs = 0, message }: HistoryEvent): void {
-  if (!(at >= 0) || at > Number.MAX_SAFE_INTEGER || !Number.isFinite(durationMs) || ![revision, attempt, message?.size ?? 0].every(Number.isSafeInteger)) {
+  const isWhole = Number.isSafeInteger(revision) && Number.isSafeInteger(attempt) && Number.isSafeInteger(message?.size ?? 0);
+  if (!(at >= 0) || at > Number.MAX_SAFE_INTEGER || !Number.isFinite(durationMs) || !isWhole) {
     throw new Error(`the event ${kind} of ${messageId} has a number that cannot be stored`);
   }
 }
