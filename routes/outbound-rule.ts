@@ -43,12 +43,12 @@ export function compileRule(route: string, config: RuleConfig, scope: Scope, pat
   const key = config.idempotency_key === undefined ? undefined : compileAt(config.idempotency_key, inner, 'key', [...path, 'idempotency_key'], context);
   const place = context.input.placeOf(path);
 
-  const dispatch = (message: Message, bindings: Bindings, position: number | undefined, taken: Set<string>, outcome: RuleOutcome, order: Order): void => {
+  const dispatch = (message: Message, bindings: Bindings, position: number | undefined, taken: Set<string> | undefined, outcome: RuleOutcome, order: Order): void => {
     const element = position === undefined ? '' : String(position);
     try {
       const given = key && keyText(key, bindings);
-      if (given !== undefined && taken.has(given)) throw new InvalidMessage('E319', `element ${element}: another element has the idempotency key "${given.slice(0, 80)}" too`);
-      if (given !== undefined) taken.add(given);
+      if (given !== undefined && taken?.has(given)) throw new InvalidMessage('E319', `element ${element}: another element has the idempotency key "${given.slice(0, 80)}" too`);
+      if (given !== undefined) taken?.add(given);
       const id = deliveryId(message.id, route, name, to, position === undefined ? '' : (given ?? element));
       const payload = mapping(bindings, position === undefined ? (text) => outcome.notes.push({ kind: 'mapped', route, rule: name, text }) : undefined);
       outcome.deliveries.push({ id, route, rule: name, endpoint: to, key: message.subject, idempotencyKey: given ?? id, ...order, payload });
@@ -61,11 +61,11 @@ export function compileRule(route: string, config: RuleConfig, scope: Scope, pat
 
   const fire = (message: Message, bindings: Bindings, outcome: RuleOutcome, orderKey?: string): void => {
     const order: Order = orderKey === undefined ? {} : { orderKey };
-    const taken = new Set<string>();
     if (!split) {
-      dispatch(message, bindings, undefined, taken, outcome, order);
+      dispatch(message, bindings, undefined, undefined, outcome, order);
       return;
     }
+    const taken = new Set<string>();
     try {
       for (const element of split.elements(bindings)) {
         if (element.error === undefined) dispatch(message, element.bindings, element.position, taken, outcome, order);

@@ -17,8 +17,12 @@ export interface Selected {
 export interface Row {
   readonly value: Record<string, Value>;
   /** By the database's column name, before `columns` changed its type: for order and keys. */
-  readonly native: ReadonlyMap<string, Value>;
+  readonly native: Cells;
   readonly problem: string | undefined;
+}
+
+export interface Cells {
+  get(column: string): Value | undefined;
 }
 
 export interface Shape {
@@ -43,16 +47,43 @@ export function selectList(dialect: Dialect, shape: Shape): string {
 
 export function readRow(shape: Shape, cells: readonly Raw[]): Row {
   const value = newRecord();
-  const native = new Map<string, Value>();
-  const problems: string[] = [];
-  shape.selected.forEach(({ column, field, declared }, at) => {
+  const natives: Value[] = [];
+  let problem: string | undefined;
+  for (const [at, { column, field, declared }] of shape.selected.entries()) {
     const cell = readCell(cells[at] ?? null, column.kind);
     const fitted = fitCell(cell, column, declared);
-    native.set(column.name, cell instanceof Unreadable ? cell.text : cell);
-    if (fitted instanceof Unreadable) problems.push(`${shape.table.name}.${field}: ${fitted.text === '' ? '' : `${fitted.text.slice(0, 60)} `}${fitted.reason}`);
+    natives.push(cell instanceof Unreadable ? cell.text : cell);
+    if (fitted instanceof Unreadable) {
+      const one = `${shape.table.name}.${field}: ${fitted.text === '' ? '' : `${fitted.text.slice(0, 60)} `}${fitted.reason}`;
+      problem = problem === undefined ? one : `${problem}; ${one}`;
+    }
     value[field] = fitted instanceof Unreadable ? fitted.text : fitted;
-  });
-  return { value, native, problem: problems.length === 0 ? undefined : problems.join('; ') };
+  }
+  return { value, native: new RowCells(placesOf(shape), natives), problem };
+}
+
+/** The cells of one row: the names stand once for all of them. */
+class RowCells implements Cells {
+  constructor(
+    private readonly places: ReadonlyMap<string, number>,
+    private readonly cells: readonly Value[],
+  ) {}
+
+  get(column: string): Value | undefined {
+    const at = this.places.get(column);
+    return at === undefined ? undefined : this.cells[at];
+  }
+}
+
+const places = new WeakMap<readonly Selected[], ReadonlyMap<string, number>>();
+
+function placesOf({ selected }: Shape): ReadonlyMap<string, number> {
+  let known = places.get(selected);
+  if (!known) {
+    known = new Map(selected.map(({ column }, at) => [column.name, at]));
+    places.set(selected, known);
+  }
+  return known;
 }
 
 export interface Included {

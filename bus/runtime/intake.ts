@@ -184,7 +184,7 @@ export class Intake {
     reached('intake.store.before');
     const letters = work.takeLetters();
     await Promise.all([
-      this.store.history.append(work.history()).then(() => reached('intake.history.written')),
+      this.store.history.append(work.takeHistory()).then(() => reached('intake.history.written')),
       letters.length > 0 ? this.store.deadLetters.add(letters).then(() => reached('intake.letters.written')) : undefined,
     ]);
   }
@@ -226,6 +226,8 @@ export class Intake {
       const part = batch[place];
       if (part) this.refuse(endpoint, part, problem, work, options);
     }
+    // Until the last slice is stored it would be kept with what it was read from.
+    batch.length = 0;
   }
 
   private async publishAlone(endpoint: string, part: Part, encode: () => OutgoingMessage, work: Admission, options: IntakeOptions): Promise<void> {
@@ -309,7 +311,7 @@ class Admission {
   refused = 0;
   first: { readonly reason: string; readonly fields: LogFields } | undefined;
   private readonly at: number;
-  private readonly events: HistoryEvent[] = [];
+  private events: HistoryEvent[] = [];
   private letters: DeadLetter[] = [];
   private bytes = 0;
 
@@ -324,9 +326,11 @@ class Admission {
     this.at = now.getTime();
   }
 
-  history(): readonly HistoryEvent[] {
-    if (this.datarefs.size === 0) return this.events;
-    return this.events.map((event) => {
+  takeHistory(): readonly HistoryEvent[] {
+    const { events } = this;
+    this.events = [];
+    if (this.datarefs.size === 0) return events;
+    return events.map((event) => {
       const dataref = event.kind === 'received' ? this.datarefs.get(event.messageId) : undefined;
       return dataref === undefined ? event : { ...event, dataref };
     });

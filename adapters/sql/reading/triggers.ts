@@ -13,7 +13,7 @@ import {
 import { findColumn } from '../catalogue.js';
 import type { Column, Dialect, Session, Table } from '../dialects/dialect.js';
 import { AT, keyName, OLD, OPERATION, SEQ, type TriggerPlan, type Triggers } from '../dialects/triggers.js';
-import { includeRows, type Row, readRow, type Shape, selectList, toRecord } from '../rows.js';
+import { type Cells, includeRows, type Row, readRow, type Shape, selectList, toRecord } from '../rows.js';
 import { after, Binds } from '../statement.js';
 import type { Raw } from '../values.js';
 import { changeKeys } from './keys.js';
@@ -124,7 +124,7 @@ export class TriggersReading implements PollingInbound {
     });
   }
 
-  #record(plan: Plan, note: ReadonlyMap<string, Value>, row: Row): SourceRecord {
+  #record(plan: Plan, note: Cells, row: Row): SourceRecord {
     const at = String(note.get(AT));
     const value = Object.assign(newRecord(), row.value, { [this.options.operation]: OPERATIONS[String(note.get(OPERATION))] ?? 'update' });
     // Numbers start again when the triggers are installed again; the time tells them apart.
@@ -133,7 +133,7 @@ export class TriggersReading implements PollingInbound {
   }
 
   /** The row as it was, from the note; at least its key. */
-  #deleted(plan: Plan, note: ReadonlyMap<string, Value>): Row {
+  #deleted(plan: Plan, note: Cells): Row {
     const keys = new Map(plan.keyColumns.map((column, at) => [column.name, note.get(plan.keyOfOutbox[at]?.name ?? '') ?? null]));
     const lists = Object.fromEntries(plan.includes.map(({ field }) => [field, []]));
     try {
@@ -141,7 +141,7 @@ export class TriggersReading implements PollingInbound {
       if (!isRecord(old)) throw new InvalidMessage('E330', `${OLD} is no record`);
       const cells = plan.shape.selected.map(({ column }): Raw => plan.triggers.old(old[column.name] ?? null, column));
       const row = readRow(plan.shape, cells);
-      return { ...row, value: Object.assign(newRecord(), row.value, lists), native: new Map([...row.native, ...keys]) };
+      return { ...row, value: Object.assign(newRecord(), row.value, lists), native: { get: (name) => (keys.has(name) ? keys.get(name) : row.native.get(name)) } };
     } catch (error) {
       const value = Object.fromEntries(plan.key.map(({ column, field }) => [field, keys.get(column.name) ?? null]));
       return { value: Object.assign(newRecord(), value, lists), native: keys, problem: `the deleted row cannot be read from ${OLD}: ${Error.isError(error) ? error.message : ''}` };
