@@ -49,7 +49,7 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
   const retries = retryPolicies(input);
 
   const deliverMessage = (message: Message, route: string, variable: string, now: Date, before: Outcome['notes']): Outcome => {
-    const outcome: RuleOutcome = { deliveries: [], failures: [], notes: [...before] };
+    const outcome: RuleOutcome & { filtered?: string } & Outcome = { messageId: message.id, route, message, deliveries: [], failures: [], notes: [...before] };
     const bindings = new Bindings(now, variablesOf(variable, message.data, message));
     const routes = byType.get(message.type) ?? [];
     const dropped: string[] = [];
@@ -67,7 +67,8 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
       );
     }
     const filtered = outcome.deliveries.length + outcome.failures.length === 0 ? dropped[0] : undefined;
-    return { messageId: message.id, route, message, ...outcome, ...(filtered === undefined ? {} : { filtered }) };
+    if (filtered !== undefined) outcome.filtered = filtered;
+    return outcome;
   };
 
   return {

@@ -63,7 +63,9 @@ export function readCell(raw: Raw, kind: Kind): Value | Unreadable {
 export function fitCell(cell: Value | Unreadable, { kind, zone }: Pick<Column, 'kind' | 'zone'>, declared: ColumnType | undefined): Value | Unreadable {
   if (cell instanceof Unreadable) return declared === 'text' && cell.isWhole ? cell.text : cell;
   if (declared !== undefined && declared !== 'timestamp') return conform(cell, declared);
-  const fitted = declared === undefined ? cell : conform(cell, declared);
+  // Text that was read as a time is one already.
+  const isTime = typeof cell === 'string' && (kind === 'timestamp' || kind === 'instant');
+  const fitted = declared === undefined || isTime ? cell : conform(cell, declared);
   if (zone === undefined || typeof fitted !== 'string' || (kind !== 'timestamp' && declared !== 'timestamp') || MOMENT.exec(fitted)?.[3] !== undefined) return fitted;
   const found = instantOf(fitted, zone);
   return typeof found === 'string' ? new Unreadable(fitted, noInstant(found, zone)) : found.instant;

@@ -1,20 +1,22 @@
 import type { Accepted, Settlement } from '../../adapters/contract/endpoint.js';
 import { CLOCK, inject, injectable, LOGGER } from '../../adapters/contract/injection.js';
-import type { Clock, LogFields, Logger } from '../../adapters/contract/services.js';
-import type { Addressed, OutgoingMessage } from '../broker.js';
+import type { Clock, Logger } from '../../adapters/contract/services.js';
+import type { OutgoingMessage } from '../broker.js';
 import { failureOf, kindOf, TryAgain } from '../errors.js';
 import { reached } from '../failpoint.js';
 import type { Dispatch, Handler, Outcome, RuleFailure } from '../handler.js';
 import { writeJson } from '../json.js';
 import { deriveId, type Message } from '../message.js';
 import type { SourceRecord } from '../record.js';
-import { type DeadLetter, type EventKind, type HistoryEvent, STORE, type Store } from '../store/contract.js';
-import { ClaimCheck, isLarge, isLargeText, MAX_PAYLOAD_BYTES, MOST_UNDER_WAY } from './claim-check.js';
-import { causeOf, recordLetter } from './dead-letter.js';
+import { STORE, type Store } from '../store/contract.js';
+import { Admission, failuresOf, type Part } from './admission.js';
+import { ClaimCheck, isLarge, isLargeText, MAX_PAYLOAD_BYTES } from './claim-check.js';
+import { causeOf } from './dead-letter.js';
 import { encodeDispatch } from './envelope.js';
 import type { Era } from './layouts.js';
 import { DurablePublisher } from './publisher.js';
 import { systemOf, type Telemetry } from './telemetry.js';
+import { Together } from './together.js';
 import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
 import type { Traffic } from './traffic.js';
 
@@ -132,7 +134,7 @@ export class Intake {
         work.fresh.push(record.id);
         const outcomes = receive(handler, endpoint, record, now);
         for (const outcome of outcomes) {
-          this.count(outcome);
+          this.count(outcome, now);
           this.admit(endpoint, record, outcome, work, options);
         }
         results.push(summarise(outcomes));
@@ -169,10 +171,11 @@ export class Intake {
 
   private async send(message: Message, era: Era, options: IntakeOptions): Promise<Accepted> {
     const { handler } = this.routing;
-    const outcome = handler.route(message, this.clock.now());
-    const work = new Admission(this.node, handler.revision, this.clock.now(), era, new Map());
+    const now = this.clock.now();
+    const outcome = handler.route(message, now);
+    const work = new Admission(this.node, handler.revision, now, era, new Map());
     const record: SourceRecord = { id: message.id, value: message.data, time: message.time, ...(message.subject === undefined ? {} : { key: message.subject }) };
-    this.count(outcome);
+    this.count(outcome, now);
     this.admit(message.source, record, outcome, work, options);
     work.publishes.add(this.publishBatch(message.source, work, options));
     await work.publishes.settle();
@@ -219,6 +222,8 @@ export class Intake {
 
   private async publishBatch(endpoint: string, work: Admission, options: IntakeOptions): Promise<void> {
     const { batch } = work;
+    // It would be kept until the whole batch is stored.
+    work.batch = [];
     if (batch.length === 0) return;
     reached('intake.publish.before');
     const refused = await this.publisher.publishAll(batch, options, () => reached('intake.publish.confirmed'));
@@ -226,8 +231,6 @@ export class Intake {
       const part = batch[place];
       if (part) this.refuse(endpoint, part, problem, work, options);
     }
-    // Until the last slice is stored it would be kept with what it was read from.
-    batch.length = 0;
   }
 
   private async publishAlone(endpoint: string, part: Part, encode: () => OutgoingMessage, work: Admission, options: IntakeOptions): Promise<void> {
@@ -281,141 +284,12 @@ export class Intake {
     this.log.warn('dead-letter', `a record of ${endpoint} went to the dead letters: ${first.reason}${more}`, first.fields);
   }
 
-  private count(outcome: Outcome): void {
-    this.traffic.count(outcome, this.clock.now().getTime());
+  private count(outcome: Outcome, now: Date): void {
+    this.traffic.count(outcome, now.getTime());
     if (outcome.filtered !== undefined) this.telemetry.filtered.inc({ route: outcome.route });
     for (const failed of failuresOf(outcome)) this.telemetry.failed.inc({ route: failed.route, rule: failed.rule ?? '', code: causeOf(failed.failure).code });
   }
 }
-
-type Draft<T> = { -readonly [Name in keyof T]: T[Name] };
-type About = Draft<NonNullable<HistoryEvent['message']>>;
-
-/** One delivery of a record. */
-interface Part {
-  readonly record: SourceRecord;
-  readonly messageId: string;
-  readonly dispatch: Dispatch;
-}
-
-/** What a part of a batch publishes, and adds to the history and to the dead letters. */
-class Admission {
-  readonly publishes = new Together();
-  /** What goes out together. */
-  readonly batch: (Part & Addressed)[] = [];
-  /** Ids of its records. */
-  readonly fresh: string[] = [];
-  /** Of messages whose content is too large for their events. */
-  readonly datarefs = new Map<string, string>();
-  /** Of all letters, for the log. */
-  refused = 0;
-  first: { readonly reason: string; readonly fields: LogFields } | undefined;
-  private readonly at: number;
-  private events: HistoryEvent[] = [];
-  private letters: DeadLetter[] = [];
-  private bytes = 0;
-
-  constructor(
-    private readonly node: string,
-    readonly revision: number,
-    readonly now: Date,
-    readonly era: Era,
-    /** Of the whole batch: keys of an order of which one was not published, and why. */
-    readonly broken: Map<string, unknown>,
-  ) {
-    this.at = now.getTime();
-  }
-
-  takeHistory(): readonly HistoryEvent[] {
-    const { events } = this;
-    this.events = [];
-    if (this.datarefs.size === 0) return events;
-    return events.map((event) => {
-      const dataref = event.kind === 'received' ? this.datarefs.get(event.messageId) : undefined;
-      return dataref === undefined ? event : { ...event, dataref };
-    });
-  }
-
-  /** Letters with more content than should wait for the end of the batch. */
-  get isHeavy(): boolean {
-    return this.bytes > MOST_UNDER_WAY;
-  }
-
-  takeLetters(): readonly DeadLetter[] {
-    const { letters } = this;
-    this.letters = [];
-    this.bytes = 0;
-    return letters;
-  }
-
-  admit(endpoint: string, record: SourceRecord, outcome: Outcome, data: string | undefined): void {
-    const { message, messageId } = outcome;
-    const key = message?.subject ?? record.key;
-    const size = record.size ?? record.raw?.byteLength;
-    const about: About = { source: endpoint };
-    if (message !== undefined) about.type = message.type;
-    if (key !== undefined) about.key = key;
-    if (message?.traceparent !== undefined) about.traceparent = message.traceparent;
-    if (size !== undefined) about.size = size;
-    const received = this.event(messageId, 'received');
-    received.endpoint = endpoint;
-    if (record.position !== undefined) received.detail = record.position;
-    received.message = about;
-    if (data !== undefined) received.data = data;
-    for (const note of outcome.notes) {
-      const event = this.event(messageId, note.kind === 'mapped' ? 'mapped' : 'note');
-      event.route = note.route;
-      if (note.rule !== undefined) event.rule = note.rule;
-      event.detail = note.text;
-    }
-    if (outcome.filtered !== undefined) {
-      const event = this.event(messageId, 'filtered');
-      event.route = outcome.route;
-      event.detail = outcome.filtered;
-    }
-    for (const delivery of outcome.deliveries) {
-      const event = this.event(messageId, 'queued');
-      event.route = delivery.route;
-      event.rule = delivery.rule;
-      event.endpoint = delivery.endpoint;
-      event.deliveryId = delivery.id;
-      if (delivery.orderKey !== undefined) event.detail = `in the order of "${delivery.orderKey}"`;
-    }
-    for (const failed of failuresOf(outcome)) this.refuse(endpoint, record, messageId, failed);
-  }
-
-  note(messageId: string, detail: string): void {
-    this.event(messageId, 'note').detail = detail;
-  }
-
-  /** One part of the record goes to the dead letters. */
-  refuse(endpoint: string, record: SourceRecord, messageId: string, failed: RuleFailure): void {
-    const cause = causeOf(failed.failure);
-    const letter = recordLetter(endpoint, record, messageId, failed, this.at);
-    this.letters.push(letter);
-    this.bytes += letter.content.byteLength;
-    this.refused++;
-    this.first ??= { reason: letter.reason, fields: { message_id: messageId, code: letter.code, route: letter.route, rule: letter.rule } };
-    const event = this.event(messageId, 'dead');
-    event.route = failed.route;
-    if (failed.rule !== undefined) {
-      event.rule = failed.rule;
-      event.deliveryId = failed.id;
-    }
-    if (failed.endpoint !== undefined) event.endpoint = failed.endpoint;
-    if (failed.place !== undefined) event.place = failed.place;
-    event.code = cause.code;
-    event.detail = cause.reason;
-  }
-
-  /** Adds one, to be filled in by the caller. */
-  private event(messageId: string, kind: EventKind): Draft<HistoryEvent> {
-    const event: Draft<HistoryEvent> = { messageId, kind, at: this.at, revision: this.revision, node: this.node };
-    this.events.push(event);
-    return event;
-  }
-}
-
 /** Numbers of one batch, for the endpoint that read it. */
 export function settlementOf(results: readonly Accepted[], reason: string | undefined): Settlement {
   const count = (result: Accepted['result']): number => results.filter((accepted) => accepted.result === result).length;
@@ -436,10 +310,6 @@ function asError(error: unknown): Error {
   return Error.isError(error) ? (error as Error) : new Error(String(error));
 }
 
-function failuresOf(outcome: Outcome): readonly RuleFailure[] {
-  return outcome.failure ? [outcome.failure, ...outcome.failures] : outcome.failures;
-}
-
 function summarise(outcomes: readonly Outcome[]): Accepted {
   const messageId = outcomes[0]?.messageId ?? '';
   if (outcomes.some((outcome) => outcome.failure)) return { result: 'dead', messageId };
@@ -448,28 +318,4 @@ function summarise(outcomes: readonly Outcome[]): Accepted {
 
 function partOf({ route, rule, endpoint, id, orderKey }: Dispatch): Omit<RuleFailure, 'failure'> {
   return { route, rule, endpoint, id, ...(orderKey === undefined ? {} : { orderKey }) };
-}
-
-/** Work that is waited for together, all of it also when some fails: so that nothing is still being published when the caller reads the batch again. */
-class Together {
-  private readonly all: Promise<void>[] = [];
-  private failure: { readonly reason: unknown } | undefined;
-
-  add(...work: readonly Promise<void>[]): void {
-    for (const one of work) {
-      const noted = one.catch((reason: unknown) => {
-        this.failure ??= { reason };
-      });
-      this.all.push(noted);
-    }
-  }
-
-  get hasFailed(): boolean {
-    return this.failure !== undefined;
-  }
-
-  async settle(): Promise<void> {
-    await Promise.all(this.all);
-    if (this.failure) throw this.failure.reason;
-  }
 }
