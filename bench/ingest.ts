@@ -108,7 +108,7 @@ ${map.join('\n')}
       const { received } = await first.service.route('in');
       if (received >= plan.records && (await first.service.status()).messages.active >= plan.records) break;
       if (performance.now() - began > 900_000) throw new Error(`only ${received} of ${plan.records} records came`);
-      await sleep(20);
+      await sleep(50);
     }
     const { user, system } = process.cpuUsage(used);
     return { perSecond: (plan.records / (performance.now() - began)) * 1000, cpu: (user + system) / plan.records, memory };

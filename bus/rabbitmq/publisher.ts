@@ -72,8 +72,10 @@ export class Publisher {
   }
 
   sendAll(messages: readonly Outgoing[]): void {
-    if (this.#stop.signal.aborted) for (const { to, settled } of messages) settled(new NotPublished('rejected', to.channel, 'the broker is closed'));
-    else this.#waiting.push(...messages);
+    for (const message of messages) {
+      if (this.#stop.signal.aborted) message.settled(new NotPublished('rejected', message.to.channel, 'the broker is closed'));
+      else this.#waiting.push(message);
+    }
     this.#pump();
   }
 

@@ -54,31 +54,37 @@ export class DurablePublisher {
    */
   async publishAll(messages: readonly Addressed[], how: Insistence, stored: () => void): Promise<ReadonlyMap<number, Error>> {
     const refused = new Map<number, Error>();
-    let open = messages.map((_, place) => place);
+    let open = messages.map((message, place) => ({ message, place }));
     await this.insist(how, async () => {
-      const again: number[] = [];
-      let last: NotPublished | undefined;
       const asked = open;
-      if (asked.length === 0) return undefined;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      let left = asked.length;
-      const some = asked.length === messages.length ? messages : messages.filter((_, place) => asked.includes(place));
-      this.broker.publishAll(some, (index, problem) => {
-        const place = asked[index] ?? 0;
-        if (problem === undefined) stored();
-        else if (!(problem instanceof NotPublished)) refused.set(place, problem);
-        else if (problem.reason === 'too-large') refused.set(place, tooLarge(problem));
+      open = [];
+      let problem: NotPublished | undefined;
+      await this.settleAll(asked, ({ message, place }, error) => {
+        if (error === undefined) stored();
+        else if (!(error instanceof NotPublished)) refused.set(place, error);
+        else if (error.reason === 'too-large') refused.set(place, tooLarge(error));
         else {
-          again.push(place);
-          last = problem;
+          open.push({ message, place });
+          problem = error;
         }
-        if (--left === 0) resolve();
       });
-      await promise;
-      open = again.sort((a, b) => a - b);
-      return last;
+      open.sort((one, other) => one.place - other.place);
+      return problem;
     });
     return refused;
+  }
+
+  private settleAll<T extends { readonly message: Addressed }>(asked: readonly T[], settled: (one: T, problem: Error | undefined) => void): Promise<void> {
+    return new Promise((resolve) => {
+      let left = asked.length;
+      if (left === 0) resolve();
+      const messages = asked.map(({ message }) => message);
+      this.broker.publishAll(messages, (place, problem) => {
+        const one = asked[place];
+        if (one) settled(one, problem);
+        if (--left === 0) resolve();
+      });
+    });
   }
 
   /** Tries until there is no problem any more. */
