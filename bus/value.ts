@@ -11,6 +11,9 @@ export interface ValueRecord {
   readonly [field: string]: Value;
 }
 
+/** Something that nobody else has seen yet, and that may still be filled in. */
+export type Draft<T> = { -readonly [Name in keyof T]: T[Name] };
+
 export function isRecord(value: Value | undefined): value is ValueRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Decimal) && !(value instanceof Uint8Array);
 }

@@ -2,6 +2,7 @@ import { InvalidMessage } from '../bus/errors.js';
 import type { Finding } from '../bus/finding.js';
 import type { Handler, Outcome, RetryPolicy, RouteOrder } from '../bus/handler.js';
 import { deliveryId, type Message, messageId } from '../bus/message.js';
+import type { Draft } from '../bus/value.js';
 import { type RouteContext, variablesOf } from './context.js';
 import { Bindings } from './expression/runtime.js';
 import { compileInbound, type InboundRoute, ruleFailure } from './inbound-route.js';
@@ -49,7 +50,7 @@ function buildHandler(revision: number, context: RouteContext, inbound: readonly
   const retries = retryPolicies(input);
 
   const deliverMessage = (message: Message, route: string, variable: string, now: Date, before: Outcome['notes']): Outcome => {
-    const outcome: RuleOutcome & { filtered?: string } & Outcome = { messageId: message.id, route, message, deliveries: [], failures: [], notes: [...before] };
+    const outcome: RuleOutcome & Draft<Outcome> = { messageId: message.id, route, message, deliveries: [], failures: [], notes: [...before] };
     const bindings = new Bindings(now, variablesOf(variable, message.data, message));
     const routes = byType.get(message.type) ?? [];
     const dropped: string[] = [];

@@ -2,7 +2,7 @@ import { InvalidMessage } from '../bus/errors.js';
 import type { Note, RuleFailure } from '../bus/handler.js';
 import { type Message, messageId } from '../bus/message.js';
 import type { SourceRecord } from '../bus/record.js';
-import { newRecord, type Value } from '../bus/value.js';
+import { type Draft, newRecord, type Value } from '../bus/value.js';
 import { canonicalScope, findEndpoint, findType, mappingContext, msgType, type RouteContext, variablesOf } from './context.js';
 import type { Expression } from './expression/expression.js';
 import { Bindings } from './expression/runtime.js';
@@ -27,9 +27,6 @@ type Translated =
   | { readonly id: string; readonly message: Message; readonly notes: readonly Note[] }
   | { readonly id: string; readonly filtered: string; readonly notes: readonly Note[] }
   | { readonly id: string; readonly failure: RuleFailure; readonly notes: readonly Note[] };
-
-/** A message that nobody has seen yet. */
-type Draft = { -readonly [Name in keyof Message]: Message[Name] };
 
 const nothing = newRecord();
 
@@ -56,7 +53,7 @@ export function compileInbound(name: string, config: InboundRouteConfig, context
     let place = places.route;
     try {
       if (record.failure) throw record.failure;
-      const message: Draft = {
+      const message: Draft<Message> = {
         specversion: '1.0',
         id,
         source: sourceUri,

@@ -3,12 +3,12 @@ import type { Addressed } from '../broker.js';
 import type { Dispatch, Outcome, RuleFailure } from '../handler.js';
 import type { SourceRecord } from '../record.js';
 import type { DeadLetter, EventKind, HistoryEvent } from '../store/contract.js';
+import type { Draft } from '../value.js';
 import { MOST_UNDER_WAY } from './claim-check.js';
 import { causeOf, recordLetter } from './dead-letter.js';
 import type { Era } from './layouts.js';
 import { Together } from './together.js';
 
-type Draft<T> = { -readonly [Name in keyof T]: T[Name] };
 type About = Draft<NonNullable<HistoryEvent['message']>>;
 
 /** One delivery of a record. */
@@ -21,8 +21,6 @@ export interface Part {
 /** What a part of a batch publishes, and adds to the history and to the dead letters. */
 export class Admission {
   readonly publishes = new Together();
-  /** What goes out together. */
-  batch: (Part & Addressed)[] = [];
   /** Ids of its records. */
   readonly fresh: string[] = [];
   /** Of messages whose content is too large for their events. */
@@ -31,6 +29,7 @@ export class Admission {
   refused = 0;
   first: { readonly reason: string; readonly fields: LogFields } | undefined;
   private readonly at: number;
+  private outgoing: (Part & Addressed)[] = [];
   private events: HistoryEvent[] = [];
   private letters: DeadLetter[] = [];
   private bytes = 0;
@@ -44,6 +43,19 @@ export class Admission {
     readonly broken: Map<string, unknown>,
   ) {
     this.at = now.getTime();
+  }
+
+  /** It goes out together with the others. */
+  send(part: Part & Addressed): void {
+    this.outgoing.push(part);
+  }
+
+  // What is taken is not kept here until the whole batch is stored.
+
+  takeOutgoing(): readonly (Part & Addressed)[] {
+    const { outgoing } = this;
+    this.outgoing = [];
+    return outgoing;
   }
 
   takeHistory(): readonly HistoryEvent[] {

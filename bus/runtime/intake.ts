@@ -14,20 +14,18 @@ import { ClaimCheck, isLarge, isLargeText, MAX_PAYLOAD_BYTES } from './claim-che
 import { causeOf } from './dead-letter.js';
 import { encodeDispatch } from './envelope.js';
 import type { Era } from './layouts.js';
-import { DurablePublisher } from './publisher.js';
+import { DurablePublisher, type Insistence } from './publisher.js';
 import { systemOf, type Telemetry } from './telemetry.js';
 import { Together } from './together.js';
 import { NODE, ROUTING, type Routing, TELEMETRY, TRAFFIC } from './tokens.js';
 import type { Traffic } from './traffic.js';
 
-export interface IntakeOptions {
-  /** How long the broker may refuse before the intake gives up (a caller waits); a polling source waits for ever. */
-  readonly patienceMs: number;
-  readonly signal: AbortSignal;
+/** A caller waits for as long as it has patience; a polling source for ever. */
+export interface IntakeOptions extends Insistence {
   /** Take records in again although they were taken before (redelivery of a dead letter). */
   readonly again?: boolean;
-  /** Called right before each publish and before what follows is stored: throws, and aborts `signal`, when the caller lost the right to read. */
-  readonly fence?: () => void;
+  /** Called before what follows is stored, too; it aborts `signal` when the caller lost the right to read. */
+  readonly fence?: (() => void) | undefined;
   /** Of batches that follow each other. */
   readonly reading?: Reading;
   /** Called when all of it is on its way to the bus, in order: the next batch may be given. */
@@ -215,20 +213,18 @@ export class Intake {
         continue;
       }
       if (isLarge(outgoing.body)) work.publishes.add(this.publishAlone(endpoint, part, () => outgoing, work, options));
-      else work.batch.push({ ...part, channel: work.era.channelOf(dispatch.endpoint, undefined), message: outgoing });
+      else work.send({ ...part, channel: work.era.channelOf(dispatch.endpoint, undefined), message: outgoing });
     }
     if (!isInline) work.publishes.add(this.keepLarge(messageId, data, work));
   }
 
   private async publishBatch(endpoint: string, work: Admission, options: IntakeOptions): Promise<void> {
-    const { batch } = work;
-    // It would be kept until the whole batch is stored.
-    work.batch = [];
-    if (batch.length === 0) return;
+    const outgoing = work.takeOutgoing();
+    if (outgoing.length === 0) return;
     reached('intake.publish.before');
-    const refused = await this.publisher.publishAll(batch, options, () => reached('intake.publish.confirmed'));
+    const refused = await this.publisher.publishAll(outgoing, options, () => reached('intake.publish.confirmed'));
     for (const [place, problem] of refused) {
-      const part = batch[place];
+      const part = outgoing[place];
       if (part) this.refuse(endpoint, part, problem, work, options);
     }
   }
@@ -290,6 +286,7 @@ export class Intake {
     for (const failed of failuresOf(outcome)) this.telemetry.failed.inc({ route: failed.route, rule: failed.rule ?? '', code: causeOf(failed.failure).code });
   }
 }
+
 /** Numbers of one batch, for the endpoint that read it. */
 export function settlementOf(results: readonly Accepted[], reason: string | undefined): Settlement {
   const count = (result: Accepted['result']): number => results.filter((accepted) => accepted.result === result).length;

@@ -104,6 +104,7 @@ export class DurablePublisher {
 
 /** How long, and whether still. */
 export interface Insistence {
+  /** How long the broker may refuse. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   /** Called right before each attempt: throws when the caller may not publish any more. */

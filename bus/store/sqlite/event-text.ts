@@ -1,4 +1,5 @@
 // Events as they cross to the store's thread and lie in its file: short text, written once and never changed.
+import type { Draft } from '../../value.js';
 import type { EventKind, HistoryEvent, StoredEvent } from '../contract.js';
 
 /** Numbers of events: `row * SPAN + place in the row`, so they grow in the order of the appends. Stored in people's bookmarks at most, but never changed. */
@@ -107,7 +108,7 @@ export function unpack(row: EventRow): readonly StoredEvent[] {
     const [kind, elapsed, revision, node, route, endpoint, rule, delivery, attempt, duration, code, detail, place, data, message, dataref] = packed;
     at += elapsed;
     if (typeof delivery === 'string') deliveries.push(delivery);
-    const event: { -readonly [K in keyof StoredEvent]: StoredEvent[K] } = { seq: row.seq * SPAN + index, messageId: row.message, kind: KINDS[kind] ?? 'note', at, revision, node };
+    const event: Draft<StoredEvent> = { seq: row.seq * SPAN + index, messageId: row.message, kind: KINDS[kind] ?? 'note', at, revision, node };
     if (typeof route === 'string') event.route = route;
     if (typeof endpoint === 'string') event.endpoint = endpoint;
     if (typeof rule === 'string') event.rule = rule;

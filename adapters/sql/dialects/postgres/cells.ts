@@ -1,16 +1,14 @@
 // What the server's text means, by the number of its type.
 import type { Kind, Raw } from '../../values.js';
 
-export function convert(cell: Raw | undefined, kind: Kind): Raw {
-  if (typeof cell !== 'string') return cell ?? null;
-  if (kind === 'boolean') return cell === 't';
-  if (kind === 'bytes') return new Uint8Array(Buffer.from(cell.slice(2), 'hex'));
-  return cell;
-}
+/** Kinds whose text is made into something else. */
+export const CONVERTED: Readonly<Partial<Record<Kind, (text: string) => Raw>>> = {
+  boolean: (text) => text === 't',
+  bytes: (text) => new Uint8Array(Buffer.from(text.slice(2), 'hex')),
+};
 
-/** Whether `convert` makes something else of the text of such a cell. */
-export function isConverted(kind: Kind): boolean {
-  return kind === 'boolean' || kind === 'bytes';
+export function convert(cell: string | null, kind: Kind): Raw {
+  return cell === null ? null : (CONVERTED[kind]?.(cell) ?? cell);
 }
 
 export const KINDS: Readonly<Record<number, Kind>> = {

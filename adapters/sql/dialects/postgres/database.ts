@@ -5,7 +5,7 @@ import type { Kind, Raw } from '../../values.js';
 import { type Bind, CommitUnknown, type Database, type Most, type Result, type Session } from '../dialect.js';
 import { RowLimit } from '../row-limit.js';
 import { stoodStillMs, tlsOptions } from '../shared.js';
-import { convert, isConverted, KINDS } from './cells.js';
+import { CONVERTED, KINDS } from './cells.js';
 import { classifyPostgres } from './failures.js';
 
 // Every value comes as the server's text: no JavaScript number or Date in between.
@@ -118,9 +118,15 @@ async function query(client: pg.PoolClient, { sql, binds, most }: Asked, signal:
   const asked = { text: sql, values, rowMode: 'array' as const, types };
   const result = await abortable(most ? limited(client, asked, limit) : client.query<(string | null)[]>(asked), signal);
   const fields = result.fields.map((field) => ({ name: field.name, kind: KINDS[field.dataTypeID] ?? ('text' satisfies Kind) }));
-  // Most cells are text and stay what they are: so the rows are ours to change.
   const rows: Raw[][] = result.rows;
-  const others = [...fields.entries()].filter(([, { kind }]) => isConverted(kind));
-  if (others.length > 0) for (const row of rows) for (const [at, { kind }] of others) row[at] = convert(row[at], kind);
+  // In place, since most cells stay what they are.
+  for (const [at, { kind }] of fields.entries()) {
+    const convert = CONVERTED[kind];
+    if (!convert) continue;
+    for (const row of rows) {
+      const cell = row[at];
+      if (typeof cell === 'string') row[at] = convert(cell);
+    }
+  }
   return { fields, rows, changed: result.rowCount ?? 0, cut: limit.isCut };
 }
